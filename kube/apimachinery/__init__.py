@@ -1,0 +1,1 @@
+"""The API's vocabulary, pure: no I/O, no process."""

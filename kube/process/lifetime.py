@@ -1,0 +1,61 @@
+"""The life of a process: an event loop, a stop signal, and an exit code.
+
+    async def run(config: SchedulerConfig, stop: asyncio.Event) -> None: ...
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        return run_process("kube-scheduler", SchedulerConfig, run, argv)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import uvloop
+
+from kube.process.config import Config, ConfigError, load_config
+from kube.process.log import configure_logging, get_logger
+
+C = TypeVar("C", bound=Config)
+
+
+def run_process(
+    name: str, config_type: type[C], run: Callable[[C, asyncio.Event], Awaitable[None]], argv: Sequence[str] | None = None
+) -> int:
+    """Parses `--config FILE [-v]`, runs `run(config, stop)` until it returns; SIGTERM and SIGINT set `stop`.
+
+    `run` owns everything it makes and must end soon after `stop` is set. Returns the process's exit code:
+    0 after an orderly end, 1 after an error, 2 for a bad configuration.
+    """
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--config", required=True, metavar="FILE", help="configuration of this process, YAML or JSON")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log at debug level")
+    options = parser.parse_args(argv)
+    configure_logging("DEBUG" if options.verbose else "INFO")
+    log = get_logger(name)
+    try:
+        config = load_config(config_type, options.config)
+    except ConfigError as error:
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+
+    async def live() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        log.info("started")
+        await run(config, stop)
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(live())
+    except Exception:
+        log.exception("ended by an unexpected error")
+        return 1
+    log.info("stopped")
+    return 0

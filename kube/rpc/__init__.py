@@ -1,0 +1,1 @@
+"""Generated gRPC code; the sources are in proto/kube/rpc/v1, `./kubonsai proto` makes it anew."""

@@ -1,0 +1,60 @@
+"""What the user may choose about a cluster: flags of `up`, or the same keys in a file (`--config`)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import msgspec
+
+from kube.process.config import Config, ConfigError
+
+MAX_NODES = 200     # the fabric is a /24
+
+
+class ClusterSettings(Config):
+    """Settings of one cluster; every key has the default that `./kubonsai up` uses."""
+
+    name: str = "kubonsai"
+    nodes: int = 3                          # node1 is the control plane
+    pod_subnet: str = "10.244.0.0/16"       # one /24 per node
+    service_subnet: str = "10.96.0.0/12"
+    fabric_subnet: str = "172.30.0.0/24"    # the wire between the nodes; exists only in namespaces
+    api_port: int = 0                       # on 127.0.0.1; 0: 6443, or a free one where that is taken
+    node_labels: dict[str, dict[str, str]] = {}     # node name -> labels
+    node_cpu: str = ""                      # what each node says it has; "" for the machine's own
+    node_memory: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", self.name):
+            raise ConfigError(f'name {self.name!r}: use lower-case letters, digits and "-", at most 32, starting with a letter')
+        if not 1 <= self.nodes <= MAX_NODES:
+            raise ConfigError(f"nodes: must be between 1 and {MAX_NODES}, got {self.nodes}")
+        if self.api_port and not 1 <= self.api_port <= 65535:
+            raise ConfigError(f"api_port: must be between 1 and 65535, got {self.api_port}")
+        for key in ("pod_subnet", "service_subnet", "fabric_subnet"):
+            _check_subnet(key, getattr(self, key))
+        subnets = [ipaddress.ip_network(s) for s in (self.pod_subnet, self.service_subnet, self.fabric_subnet)]
+        for i, one in enumerate(subnets):
+            for other in subnets[i + 1 :]:
+                if one.overlaps(other):
+                    raise ConfigError(f"subnets {one} and {other} overlap")
+
+    @property
+    def context(self) -> str:
+        """The name of the kubeconfig context, as users see it."""
+        return "kubonsai" if self.name == "kubonsai" else f"kubonsai-{self.name}"
+
+
+def _check_subnet(key: str, value: str) -> None:
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from error
+    if network.prefixlen > 24:
+        raise ConfigError(f"{key}: {value} is too small, use a /24 or larger")
+
+
+def with_flags(settings: ClusterSettings, **flags: object) -> ClusterSettings:
+    """The settings with those flags that were given (not None); raises ConfigError for what does not fit together."""
+    return msgspec.structs.replace(settings, **{key: value for key, value in flags.items() if value is not None})

@@ -1,0 +1,73 @@
+"""The request that admission plugins see, and what a plugin is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Protocol, runtime_checkable
+
+from control_plane.apiserver.authentication.user import UserInfo
+from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.storage.watch_cache import WatchCache
+from kube.apimachinery.errors import ApiError, forbidden
+from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.scheme import ResourceType, Scheme
+
+
+class Operation(StrEnum):
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    CONNECT = "CONNECT"
+
+
+@dataclass(slots=True, kw_only=True)
+class AdmissionRequest:
+    """`obj` is the object as it will be written, in the requested version; mutating plugins change it in place. None for DELETE."""
+
+    user: UserInfo
+    operation: Operation
+    resource: ResourceType
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""                     # may be "" on create with generateName
+    obj: JsonObject | None = None
+    old: JsonObject | None = None      # never to be changed
+    options: JsonObject = field(default_factory=dict)
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+    def forbidden(self, why: str) -> ApiError:
+        """Upstream's admission.NewForbidden."""
+        return forbidden(self.resource.group_resource, self.name, why)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionContext:
+    """What plugins may use."""
+
+    cache: WatchCache
+    scheme: Scheme
+    authorizer: Authorizer
+
+
+class Plugin(Protocol):
+    name: ClassVar[str]                # as in --enable-admission-plugins
+
+    def __init__(self, context: AdmissionContext) -> None: ...
+
+    def handles(self, operation: Operation) -> bool: ...
+
+
+@runtime_checkable
+class MutatingPlugin(Plugin, Protocol):
+    async def admit(self, request: AdmissionRequest) -> None: ...
+
+
+@runtime_checkable
+class ValidatingPlugin(Plugin, Protocol):
+    async def validate(self, request: AdmissionRequest) -> None: ...
+
+
+PluginNames = Iterable[str]

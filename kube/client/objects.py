@@ -1,0 +1,79 @@
+"""What every API object has: a kind, metadata, a key, perhaps a controlling owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Protocol, TypeVar
+
+import msgspec
+
+from kube.api.meta_v1 import ObjectMeta, OwnerReference
+from kube.apimachinery.meta import NamespacedName
+from kube.apimachinery.resources import SCHEME
+from kube.apimachinery.scheme import GroupVersionKind, ResourceType
+
+
+class ApiObject(Protocol):
+    """Any top-level Struct of kube.api."""
+
+    GVK: ClassVar[GroupVersionKind]
+
+    @property
+    def metadata(self) -> ObjectMeta: ...
+
+
+T = TypeVar("T", bound=ApiObject)
+
+
+class PartialObjectMetadata(msgspec.Struct, frozen=True, kw_only=True, rename={"api_version": "apiVersion"}):
+    """Any object, its metadata alone."""
+
+    GVK: ClassVar[GroupVersionKind] = GroupVersionKind("meta.k8s.io", "v1", "PartialObjectMetadata")
+
+    api_version: str = ""
+    kind: str = ""
+    metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
+
+
+def resource_of(kind: type[ApiObject] | ApiObject) -> ResourceType:
+    """The row of the resource table that serves this type."""
+    row = SCHEME.for_kind(kind.GVK)
+    if row is None:
+        raise LookupError(f"no resource serves {kind.GVK.kind} of {kind.GVK.api_version}")
+    return row
+
+
+def key_of(obj: ApiObject) -> NamespacedName:
+    return NamespacedName(obj.metadata.namespace, obj.metadata.name)
+
+
+def controller_of(obj: ApiObject) -> OwnerReference | None:
+    """The one owner that controls the object; upstream's metav1.GetControllerOf."""
+    for owner in obj.metadata.owner_references:
+        if owner.controller:
+            return owner
+    return None
+
+
+def owner_reference(owner: ApiObject) -> OwnerReference:
+    """A controlling, blocking reference; upstream's metav1.NewControllerRef."""
+    return OwnerReference(
+        api_version=owner.GVK.api_version, kind=owner.GVK.kind, name=owner.metadata.name, uid=owner.metadata.uid,
+        controller=True, block_owner_deletion=True,
+    )
+
+
+_DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
+
+
+def decoder_for(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """One decoder per type: building one costs far more than using it."""
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    return decoder
+
+
+def metadata_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata: Mapping[str, Any] = obj.get("metadata") or {}
+    return metadata

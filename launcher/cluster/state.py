@@ -1,0 +1,55 @@
+"""What a cluster left on disk: its settings, and the lock that lets one `up` or `down` work on it at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+
+import msgspec
+
+from kube.process.config import ConfigError
+from launcher.cluster.layout import RUN_ROOT, STATE_ROOT, Layout
+from launcher.cluster.settings import ClusterSettings
+
+
+def load_settings(name: str) -> ClusterSettings:
+    """Raises ConfigError when there is no such cluster."""
+    file = Layout(ClusterSettings(name=name)).settings_file
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=ClusterSettings)
+    except FileNotFoundError:
+        known = cluster_names()
+        hint = f"there are: {', '.join(known)}" if known else "there is none; `./kubonsai up` makes one"
+        raise ConfigError(f"no cluster named {name!r}; {hint}") from None
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def save_settings(layout: Layout) -> None:
+    layout.state.mkdir(parents=True, exist_ok=True)
+    layout.settings_file.write_bytes(msgspec.json.format(msgspec.json.encode(layout.settings), indent=2))
+
+
+def cluster_names() -> list[str]:
+    """Every cluster that left a trace on this machine, running or not."""
+    folders = (STATE_ROOT / "clusters", RUN_ROOT)
+    return sorted({entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir() if entry.is_dir()})
+
+
+@contextlib.contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """Waits until no other `up` or `down` works on the cluster. The state folder itself is the lock: nothing is left behind."""
+    while True:
+        layout.state.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(layout.state, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with contextlib.suppress(FileNotFoundError):
+            if os.fstat(descriptor).st_ino == layout.state.stat().st_ino:
+                break
+        os.close(descriptor)      # a `down` removed the folder while we waited
+    try:
+        yield
+    finally:
+        os.close(descriptor)

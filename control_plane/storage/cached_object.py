@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from kube.apimachinery.meta import JsonObject, NamespacedName
-from kube.apimachinery.scheme import ResourceType
-
 import msgspec
 
 from control_plane.storage.conversion import convert
 from control_plane.storage.errors import StoredValue
+from kube.apimachinery.meta import JsonObject, NamespacedName
+from kube.apimachinery.scheme import ResourceType
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode

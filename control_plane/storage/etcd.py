@@ -1,76 +1,179 @@
-"""etcd as Kubernetes uses it: range, compare-and-swap on one key, watch. Thin, on the stubs of `aetcd.rpc`."""
+"""etcd as Kubernetes uses it: range, compare-and-swap on one key, watch. Thin, on the stubs of `aetcd.rpc`.
+
+Every write is one transaction guarded by the key's mod_revision. When a connection breaks under a write, nobody knows whether
+it happened; the same transaction is then tried again, which is safe, since the guard lets it happen once: if the guard fails
+after such a break and the key holds exactly what was to be written, that earlier try had succeeded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from aetcd import rpc
+
+from control_plane.storage.connection import REQUEST_TIMEOUT_S, TRY_TIMEOUT_S, Connection, LeaseNotFound, open_connection, tries
+from control_plane.storage.errors import KeyExists, RevisionMismatch, StoredValue, StoreUnavailable
+from control_plane.storage.etcd_watch import WatchBatch, watch_forever
+from control_plane.storage.leases import LeasePool
 from kube.process.config import TlsFiles
-
-from control_plane.storage.errors import StoredValue
 
 
 class RangeResult(NamedTuple):
     items: list[StoredValue]
     revision: int          # the store's revision that the answer shows
     more: bool
-    count: int             # of all keys in the range
+    total: int             # keys in the range, on this page or not
 
 
-class StoreEvent(NamedTuple):
-    key: str
-    value: bytes | None    # None: deleted
+class _TxnResult(NamedTuple):
+    succeeded: bool
     revision: int
-    created: bool
-
-
-class WatchBatch(NamedTuple):
-    """Events of whole revisions, in order; all up to `revision` have been told once this batch is taken."""
-
-    events: list[StoreEvent]
-    revision: int
+    current: StoredValue | None     # what the key holds, if the guard failed
 
 
 class EtcdStore:
-    def __init__(self, endpoints: Sequence[str], tls: TlsFiles | None = None) -> None:
-        raise NotImplementedError
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._leases = LeasePool(connection)
 
     @classmethod
     @asynccontextmanager
     async def connect(cls, endpoints: Sequence[str], tls: TlsFiles | None = None) -> AsyncIterator[EtcdStore]:
-        """Open while the context is; also owns the lease pool."""
-        raise NotImplementedError
-        yield
+        """Open while the context is. `endpoints` are host:port."""
+        async with open_connection(endpoints, tls) as connection:
+            yield cls(connection)
 
     async def get(self, key: str, *, revision: int = 0, serializable: bool = False) -> StoredValue | None:
-        raise NotImplementedError
+        """`serializable` is cheaper, and may be stale."""
+        response = await self._range(rpc.RangeRequest(key=key.encode(), revision=revision, serializable=serializable))
+        return _stored(response.kvs[0]) if response.kvs else None
 
     async def range(
         self, prefix: str, *, revision: int = 0, limit: int = 0, start_after: str = "", keys_only: bool = False
     ) -> RangeResult:
         """Keys below `prefix`, sorted. `revision` reads the past (raises Compacted); `start_after` is the last key of the page before."""
-        raise NotImplementedError
-
-    async def create(self, key: str, value: bytes, *, ttl_s: float | None = None) -> int:
-        """The new revision. Raises KeyExists."""
-        raise NotImplementedError
-
-    async def update(self, key: str, value: bytes, *, expected_revision: int, ttl_s: float | None = None) -> int:
-        """The new revision. Raises RevisionMismatch, which carries what the key holds now."""
-        raise NotImplementedError
-
-    async def delete(self, key: str, *, expected_revision: int) -> int:
-        """The revision of the deletion. Raises RevisionMismatch."""
-        raise NotImplementedError
+        start, end = prefix_range(prefix)
+        response = await self._range(rpc.RangeRequest(
+            key=start_after.encode() + b"\0" if start_after else start, range_end=end,
+            revision=revision, limit=limit, keys_only=keys_only,
+        ))
+        return RangeResult([_stored(kv) for kv in response.kvs], response.header.revision, response.more, response.count)
 
     async def current_revision(self) -> int:
         """Linearizable: no write acknowledged before the call is newer."""
-        raise NotImplementedError
+        response = await self._range(rpc.RangeRequest(key=b"\0", count_only=True))
+        return int(response.header.revision)
+
+    async def create(self, key: str, value: bytes, *, ttl_s: float | None = None) -> int:
+        """The new revision. Raises KeyExists."""
+        result = await self._put(key, value, 0, ttl_s)
+        if not result.succeeded:
+            raise KeyExists(key, result.current)
+        return result.revision
+
+    async def update(self, key: str, value: bytes, *, expected_revision: int, ttl_s: float | None = None) -> int:
+        """The new revision. Raises RevisionMismatch, which carries what the key holds now."""
+        result = await self._put(key, value, expected_revision, ttl_s)
+        if not result.succeeded:
+            raise RevisionMismatch(key, expected_revision, result.current)
+        return result.revision
+
+    async def delete(self, key: str, *, expected_revision: int) -> int:
+        """The revision of the deletion. Raises RevisionMismatch."""
+        delete = rpc.RequestOp(request_delete_range=rpc.DeleteRangeRequest(key=key.encode()))
+        result = await self._guarded(key, expected_revision, delete, None)
+        if not result.succeeded:
+            raise RevisionMismatch(key, expected_revision, result.current)
+        return result.revision
 
     def watch(self, prefix: str, *, start_revision: int) -> AsyncIterator[WatchBatch]:
-        """From `start_revision` on, across reconnects, each event once. Raises Compacted."""
-        raise NotImplementedError
+        """From `start_revision` on, across reconnects, each event once. No prefix: everything. Raises Compacted."""
+        return watch_forever(self._connection, *prefix_range(prefix), start_revision)
 
     async def compact(self, revision: int) -> None:
-        raise NotImplementedError
+        """Forgets history before `revision`. Raises Compacted if it is gone already."""
+        request = rpc.CompactionRequest(revision=revision)
+        await self._connection.persist("compact", lambda etcd, timeout: etcd.kv.Compact(request, timeout=timeout))
+
+    async def compare_version_and_put(self, key: str, version: int, value: bytes) -> tuple[bool, int, int]:
+        """Puts if the key has been written `version` times. Returns (done, version the key has now, the store's revision)."""
+        name = key.encode()
+        request = rpc.TxnRequest(
+            compare=[rpc.Compare(key=name, target=rpc.Compare.VERSION, result=rpc.Compare.EQUAL, version=version)],
+            success=[rpc.RequestOp(request_put=rpc.PutRequest(key=name, value=value))],
+            failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=name))],
+        )
+        response = await self._connection.persist("txn", lambda etcd, timeout: etcd.kv.Txn(request, timeout=timeout))
+        held = version + 1
+        if not response.succeeded:
+            found = response.responses[0].response_range.kvs
+            held = found[0].version if found else 0
+        return response.succeeded, held, response.header.revision
+
+    async def _range(self, request: Any) -> Any:
+        return await self._connection.persist("range", lambda etcd, timeout: etcd.kv.Range(request, timeout=timeout))
+
+    async def _put(self, key: str, value: bytes, expected_revision: int, ttl_s: float | None) -> _TxnResult:
+        lease = await self._leases.lease_for(ttl_s) if ttl_s else 0
+        try:
+            return await self._guarded(key, expected_revision, _put_op(key, value, lease), value)
+        except LeaseNotFound:
+            assert ttl_s
+            self._leases.forget(lease)      # etcd was restored from a backup, or its clock jumped
+            lease = await self._leases.lease_for(ttl_s)
+            return await self._guarded(key, expected_revision, _put_op(key, value, lease), value)
+
+    async def _guarded(self, key: str, expected_revision: int, change: Any, wanted: bytes | None) -> _TxnResult:
+        name = key.encode()
+        request = rpc.TxnRequest(
+            compare=[rpc.Compare(key=name, target=rpc.Compare.MOD, result=rpc.Compare.EQUAL, mod_revision=expected_revision)],
+            success=[change],
+            failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=name))],
+        )
+        in_doubt = False
+        async for budget_s in tries(REQUEST_TIMEOUT_S):
+            try:
+                response = await self._connection.attempt(
+                    "txn", lambda etcd, timeout: etcd.kv.Txn(request, timeout=timeout), min(budget_s, TRY_TIMEOUT_S)
+                )
+            except StoreUnavailable as error:
+                in_doubt, last = True, error
+                continue
+            return _settle(_txn_result(response), wanted, in_doubt=in_doubt)
+        raise last
+
+
+def _settle(result: _TxnResult, wanted: bytes | None, *, in_doubt: bool) -> _TxnResult:
+    """Recognises that an earlier try, whose answer was lost, did what this one found done."""
+    if result.succeeded or not in_doubt:
+        return result
+    held = result.current.value if result.current else None
+    if held != wanted:
+        return result
+    return _TxnResult(True, result.current.revision if result.current else result.revision, None)
+
+
+def _txn_result(response: Any) -> _TxnResult:
+    current = None
+    if not response.succeeded:
+        kvs = response.responses[0].response_range.kvs
+        current = _stored(kvs[0]) if kvs else None
+    return _TxnResult(response.succeeded, response.header.revision, current)
+
+
+def _put_op(key: str, value: bytes, lease: int) -> Any:
+    return rpc.RequestOp(request_put=rpc.PutRequest(key=key.encode(), value=value, lease=lease))
+
+
+def _stored(kv: Any) -> StoredValue:
+    return StoredValue(kv.key.decode(), kv.value, kv.mod_revision, kv.create_revision)
+
+
+def prefix_range(prefix: str) -> tuple[bytes, bytes]:
+    """etcd's (key, range_end) for all keys that begin with `prefix`; everything for ""."""
+    if not prefix:
+        return b"\0", b"\0"
+    start = prefix.encode()
+    return start, start[:-1] + bytes([start[-1] + 1])

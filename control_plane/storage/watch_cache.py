@@ -1,59 +1,191 @@
-"""Everything under /registry/ in memory, kept by one etcd watch."""
+"""Everything under /registry/ in memory, kept by one etcd watch.
+
+    etcd watch -> batch of whole revisions -> ResourceCache (objects, ring) -> observers, then subscriptions
+                                           -> revision moves on              -> whoever waits for it
+
+The watch covers all of etcd, not /registry/ alone: then every revision has an event, and the cache knows that it has reached
+revision N when it has seen the event of N. It needs no progress notifications for that (see etcd_watch.py).
+
+Reading is linearizable through `fresh()`: ask etcd for its current revision, wait until the cache shows it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
-from kube.apimachinery.meta import NamespacedName
-from kube.apimachinery.scheme import ResourceType, Scheme
+import asyncio
+import heapq
+from typing import Final
 
 from control_plane.storage.cached_object import CachedObject
+from control_plane.storage.errors import Compacted, StorageError, StoreUnavailable
 from control_plane.storage.etcd import EtcdStore
-from control_plane.storage.subscription import CacheEvent, Subscription
+from control_plane.storage.etcd_watch import WatchBatch
+from control_plane.storage.freshness import SharedQuestion
+from control_plane.storage.keys import REGISTRY, KeyTable
+from control_plane.storage.resource_cache import OnEvent, OnReset, ResourceCache
+from control_plane.storage.subscription import Subscription
+from kube.apimachinery.errors import Cause, ServiceUnavailable, Timeout
+from kube.apimachinery.meta import NamespacedName
+from kube.apimachinery.scheme import GroupResource, ResourceType, Scheme
+from kube.process.log import get_logger
+
+log = get_logger("watch-cache")
+
+FRESH_TIMEOUT_S: Final = 3.0        # upstream's blockTimeout
+PAGE: Final = 5000                  # keys per range while loading
+RETRY_S: Final = 0.5
 
 
 class WatchCache:
-    """Everything under /registry/, in memory, as of `revision`."""
+    """Everything under /registry/, in memory, as of `revision`.
+
+    `events_per_resource` bounds how far back a watch may resume; `queue_limit` how far a watcher may fall behind.
+    """
 
     def __init__(self, store: EtcdStore, scheme: Scheme, *, events_per_resource: int = 1000, queue_limit: int = 10_000) -> None:
-        raise NotImplementedError
+        self._store = store
+        self._resources: dict[GroupResource, ResourceCache] = {}
+        self._keys = KeyTable(())
+        self._events_per_resource = events_per_resource
+        self._queue_limit = queue_limit
+        self._revision = 0
+        self._ready = asyncio.Event()
+        self._following: asyncio.Future[None] | None = None
+        self._turned_back = False
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._tickets = 0
+        self._question = SharedQuestion(store.current_revision)
+        for row in scheme:
+            self._add(row)
 
     async def run(self) -> None:
-        """Loads, then follows, until cancelled."""
-        raise NotImplementedError
+        """Loads, then follows, until cancelled. Starts over when etcd no longer has what was missed."""
+        while True:
+            try:
+                await self._load()
+                self._following = asyncio.ensure_future(self._follow())
+                await self._following
+            except Compacted:
+                log.info("watch too old for etcd, loading again", revision=self._revision)
+            except StorageError as error:
+                log.warning("cannot load from etcd, trying again", error=str(error))
+                await asyncio.sleep(RETRY_S)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Only the following was cancelled, by _start_over.
 
     @property
     def ready(self) -> bool:
-        raise NotImplementedError
+        return self._ready.is_set()
 
     @property
     def revision(self) -> int:
-        raise NotImplementedError
+        return self._revision
 
     async def wait_ready(self) -> None:
-        raise NotImplementedError
+        await self._ready.wait()
 
     async def fresh(self) -> int:
         """Returns once the cache shows every write acknowledged before the call. Raises errors.Timeout after 3 s."""
-        raise NotImplementedError
+        held = self._revision
+        try:
+            current = await self._question.answer()
+        except StoreUnavailable as error:
+            raise ServiceUnavailable(str(error)) from error
+        if current < held:
+            # etcd went back in time (it was restored from a backup): nothing held here is worth anything.
+            log.warning("etcd's revision went back, loading again", held=held, current=current)
+            self._start_over()
+            await self._ready.wait()
+            return self._revision
+        await self.wait_for(current)
+        return current
 
     async def wait_for(self, revision: int) -> None:
         """Returns once the cache shows `revision`. Raises errors.Timeout ("Too large resource version") after 3 s."""
-        raise NotImplementedError
+        if self._revision >= revision:
+            return
+        seen = asyncio.get_running_loop().create_future()
+        self._tickets += 1
+        heapq.heappush(self._waiting, (revision, self._tickets, seen))
+        try:
+            async with asyncio.timeout(FRESH_TIMEOUT_S):
+                await seen
+        except TimeoutError:
+            raise Timeout(
+                f"Too large resource version: {revision}, current: {self._revision}",
+                causes=[Cause("ResourceVersionTooLarge", "", "Too large resource version")], retry_after_s=1,
+            ) from None
 
     def get(self, resource: ResourceType, key: NamespacedName) -> CachedObject | None:
-        raise NotImplementedError
+        return self._resources[resource.storage_identity].objects.get(str(key))
 
     def list(self, resource: ResourceType, namespace: str = "") -> tuple[list[CachedObject], int]:
         """Sorted by key, and the revision that the answer shows."""
-        raise NotImplementedError
+        return self._resources[resource.storage_identity].sorted_objects(namespace), self._revision
 
     def subscribe(self, resource: ResourceType, *, since: int | None, namespace: str = "") -> Subscription:
         """Events after revision `since`; None: the present objects (`initial`), then what follows. Raises errors.Expired."""
-        raise NotImplementedError
+        return self._resources[resource.storage_identity].subscribe(since, namespace, lambda: self._revision)
 
-    def observe(
-        self, resource: ResourceType, on_event: Callable[[CacheEvent], None], on_reset: Callable[[Iterable[CachedObject]], None]
-    ) -> None:
-        """Calls synchronously with each event, before any subscriber sees it; for indexes. `on_reset` gets all objects when the cache is loaded (again)."""
-        raise NotImplementedError
+    def observe(self, resource: ResourceType, on_event: OnEvent, on_reset: OnReset) -> None:
+        """Calls synchronously with each event, before any subscriber sees it; for indexes.
+
+        `on_reset` gets all objects: now, and whenever the cache is loaded (again).
+        """
+        self._resources[resource.storage_identity].observe(on_event, on_reset)
+
+    def _add(self, row: ResourceType) -> None:
+        self._keys.add(row)
+        if row.storage_identity not in self._resources:
+            self._resources[row.storage_identity] = ResourceCache(
+                row, events=self._events_per_resource, queue_limit=self._queue_limit
+            )
+
+    def _start_over(self) -> None:
+        if self._following and not self._turned_back:
+            self._turned_back = True
+            self._ready.clear()
+            self._following.cancel()
+
+    async def _load(self) -> None:
+        found: dict[GroupResource, dict[str, CachedObject]] = {identity: {} for identity in self._resources}
+        last, revision = "", 0
+        while True:
+            # All pages show one revision, so that together they are a state that existed.
+            page = await self._store.range(REGISTRY, revision=revision, limit=PAGE, start_after=last)
+            revision = revision or page.revision
+            for stored in page.items:
+                if place := self._keys.split(stored.key):
+                    identity, key = place
+                    found[identity][key] = CachedObject(self._resources[identity].resource, key, stored.value, stored.revision)
+            if not page.more:
+                break
+            last = page.items[-1].key
+        for identity, objects in found.items():
+            self._resources[identity].reset(objects, revision)
+        self._revision = revision
+        self._turned_back = False
+        self._ready.set()
+        self._wake()
+        log.info("loaded", objects=sum(map(len, found.values())), revision=revision)
+
+    async def _follow(self) -> None:
+        async for batch in self._store.watch("", start_revision=self._revision + 1):
+            self._apply(batch)
+
+    def _apply(self, batch: WatchBatch) -> None:
+        for change in batch.events:
+            if place := self._keys.split(change.key):
+                self._resources[place[0]].apply(change, place[1])
+        self._revision = batch.revision
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._revision:
+            _, _, seen = heapq.heappop(self._waiting)
+            if not seen.done():
+                seen.set_result(None)
+
+

@@ -1,0 +1,104 @@
+"""One resource in memory: its objects, sorted; its latest events, to resume from; who is watching, who keeps an index."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from control_plane.storage.cached_object import CachedObject
+from control_plane.storage.etcd_watch import StoreEvent
+from control_plane.storage.subscription import CacheEvent, Subscription
+from kube.apimachinery.errors import Expired
+from kube.apimachinery.scheme import ResourceType
+
+OnEvent = Callable[[CacheEvent], None]
+OnReset = Callable[[Iterable[CachedObject]], None]
+
+
+class ResourceCache:
+    def __init__(self, resource: ResourceType, *, events: int, queue_limit: int) -> None:
+        self.resource = resource
+        self.objects: dict[str, CachedObject] = {}
+        self._sorted: list[str] = []
+        self._ring: deque[CacheEvent] = deque()
+        self._ring_size = events
+        self._floor = 0                     # events at and before this revision are not in the ring
+        self._queue_limit = queue_limit
+        self._subscriptions: set[Subscription] = set()
+        self._observers: list[tuple[OnEvent, OnReset]] = []
+
+    def observe(self, on_event: OnEvent, on_reset: OnReset) -> None:
+        self._observers.append((on_event, on_reset))
+        on_reset(self.objects.values())
+
+    def reset(self, objects: dict[str, CachedObject], revision: int) -> None:
+        """Starts over with what a range at `revision` found. Watchers are dropped: what they missed is not known."""
+        self.objects = objects
+        self._sorted = sorted(objects)
+        self._ring.clear()
+        self._floor = revision
+        for subscription in list(self._subscriptions):
+            subscription.drop()
+        for _, on_reset in self._observers:
+            on_reset(objects.values())
+
+    def apply(self, change: StoreEvent, key: str) -> None:
+        event = self._changed(change, key)
+        if event is None:
+            return
+        if len(self._ring) >= self._ring_size:
+            self._forget_oldest()
+        self._ring.append(event)
+        for on_event, _ in self._observers:
+            on_event(event)
+        for subscription in tuple(self._subscriptions):
+            subscription.offer(event)
+
+    def sorted_objects(self, namespace: str) -> list[CachedObject]:
+        keys = self._sorted
+        if namespace:
+            first = bisect_left(keys, f"{namespace}/")
+            keys = keys[first:bisect_left(keys, f"{namespace}0", first)]      # "0" follows "/"
+        objects = self.objects
+        return [objects[key] for key in keys]
+
+    def subscribe(self, since: int | None, namespace: str, head: Callable[[], int]) -> Subscription:
+        if since is not None and since < self._floor:
+            raise Expired(f"too old resource version: {since} ({self._floor})")
+        start = head() if since is None else since
+        subscription = Subscription(
+            start, self.sorted_objects(namespace) if since is None else [], self._since(start),
+            namespace=namespace, limit=self._queue_limit, head=head, on_close=self._subscriptions.discard,
+        )
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def _since(self, revision: int) -> list[CacheEvent]:
+        found: list[CacheEvent] = []
+        for event in reversed(self._ring):
+            if event.revision <= revision:
+                break
+            found.append(event)
+        found.reverse()
+        return found
+
+    def _changed(self, change: StoreEvent, key: str) -> CacheEvent | None:
+        previous = self.objects.get(key)
+        if change.value is not None:
+            held = CachedObject(self.resource, key, change.value, change.revision)
+            self.objects[key] = held
+            if previous is None:
+                insort(self._sorted, key)
+            return CacheEvent("ADDED" if previous is None else "MODIFIED", held, previous, change.revision)
+        if previous is None:
+            return None
+        del self.objects[key]
+        del self._sorted[bisect_left(self._sorted, key)]
+        return CacheEvent("DELETED", previous.at_revision(change.revision), previous, change.revision)
+
+    def _forget_oldest(self) -> None:
+        # Events of one revision go together, so that no watch resumes in the middle of one.
+        self._floor = self._ring.popleft().revision
+        while self._ring and self._ring[0].revision == self._floor:
+            self._ring.popleft()

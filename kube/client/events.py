@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from types import TracebackType
 from typing import Final, Literal
@@ -68,6 +69,12 @@ class EventRecorder:
         finally:
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
+
+    def named(self, component: str) -> EventRecorder:
+        """The same recorder, its events coming from another component; open only the original."""
+        other = copy.copy(self)
+        other._source = EventSource(component=component, host=self._source.host)
+        return other
 
     def event(self, about: ApiObject | ObjectReference, type_: Type, reason: str, message: str) -> None:
         """`about` may be a reference, e.g. with a fieldPath that names a container: spec.containers{web}."""

@@ -1,0 +1,12 @@
+"""Sandboxes, images and containers, by conmon and runc; knows no API object. docs/adr/0003-runtime.md says why so.
+
+model.py       what goes in and out: configs, records, exec
+pod_runtime.py the face: ties the parts together       sandbox.py     namespaces of a Pod, pinned by bind mounts
+containers.py  one container's life                    records.py     its small JSON on disk, found again after a crash
+conmon.py      one start of conmon, its sync pipe      exits.py       inotify and pidfd: who ended, and how
+spec.py        the OCI config.json, pure               processes.py   spawn, pidfd, start times
+execs.py       exec, with and without a terminal       attach.py      conmon's attach socket
+logs.py        CRI log files: read, follow, rotate     cgroups.py     v1, hybrid and v2
+images.py      references and the store                builtin.py     images made on the spot
+layers.py      overlay mounts, hard-linked trees       syscalls.py    mount, unshare, inotify by ctypes
+"""

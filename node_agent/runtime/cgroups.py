@@ -1,0 +1,208 @@
+"""Control groups, as v1 (with or without the hybrid unified hierarchy) and as v2. Paths are absolute, "/kubonsai/c/node1/kubepods"."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from node_agent.runtime.model import Resources
+
+ROOT = Path("/sys/fs/cgroup")
+
+
+class Usage(NamedTuple):
+    cpu_ns: int
+    memory_bytes: int                      # working set: without what the kernel can drop at once
+
+
+class Cgroups(Protocol):
+    """What differs between the versions."""
+
+    def roots(self) -> list[Path]:
+        """Where a cgroup path has to exist: one directory per hierarchy."""
+
+    def create(self, path: str, resources: Resources) -> None:
+        """Makes the cgroup with its parents, or changes the limits of an existing one."""
+
+    def oom_kills(self, path: str) -> int:
+        """How many processes of this cgroup itself the kernel killed for memory."""
+
+    def usage(self, path: str) -> Usage: ...
+
+
+def detect_cgroups(root: Path = ROOT) -> Cgroups:
+    return UnifiedCgroups(root) if (root / "cgroup.controllers").exists() else LegacyCgroups(root)
+
+
+def remove_cgroup(cgroups: Cgroups, path: str) -> None:
+    """Removes the cgroup and all below it in every hierarchy, deepest first; what still runs in it is killed."""
+    for root in cgroups.roots():
+        top = root / path.lstrip("/")
+        for directory in _deepest_first(top):
+            _remove_directory(directory)
+
+
+def processes(cgroups: Cgroups, path: str) -> set[int]:
+    """Every process in the cgroup or below it."""
+    found: set[int] = set()
+    for root in cgroups.roots():
+        for directory in _deepest_first(root / path.lstrip("/")):
+            with suppress(OSError):
+                found.update(int(line) for line in (directory / "cgroup.procs").read_text().split())
+    return found
+
+
+def kill_processes(cgroups: Cgroups, path: str) -> None:
+    for pid in processes(cgroups, path):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _deepest_first(top: Path) -> Iterator[Path]:
+    for directory, _, _ in os.walk(top, topdown=False):
+        yield Path(directory)
+
+
+def _remove_directory(directory: Path, attempts: int = 50) -> None:
+    for _ in range(attempts):
+        try:
+            directory.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            # EBUSY lasts for as long as a killed process has not been reaped.
+            with suppress(OSError):
+                for line in (directory / "cgroup.procs").read_text().split():
+                    os.kill(int(line), signal.SIGKILL)
+            time.sleep(0.002)
+        else:
+            return
+
+
+class LegacyCgroups:
+    """Version 1: a directory per controller; a unified hierarchy without controllers may stand beside them (hybrid)."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+        self._roots = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.is_symlink() and entry.is_mount())
+
+    def roots(self) -> list[Path]:
+        return self._roots
+
+    def create(self, path: str, resources: Resources) -> None:
+        relative = path.lstrip("/")
+        for root in self._roots:
+            directory = root / relative
+            try:
+                directory.mkdir()
+            except FileExistsError:
+                continue
+            except FileNotFoundError:
+                directory.mkdir(parents=True, exist_ok=True)
+            if root.name == "cpuset":
+                _inherit_cpuset(root, relative)
+        if resources.cpu_shares is not None:
+            self._write("cpu", relative, "cpu.shares", str(max(2, resources.cpu_shares)))
+        if resources.cpu_quota_us is not None:
+            self._write("cpu", relative, "cpu.cfs_period_us", str(resources.cpu_period_us))
+            self._write("cpu", relative, "cpu.cfs_quota_us", str(resources.cpu_quota_us))
+        if resources.memory_limit is not None:
+            self._write("memory", relative, "memory.limit_in_bytes", str(resources.memory_limit))
+        if resources.pids_limit is not None:
+            self._write("pids", relative, "pids.max", str(resources.pids_limit) if resources.pids_limit > 0 else "max")
+
+    def oom_kills(self, path: str) -> int:
+        return _keyed(self._root / "memory" / path.lstrip("/") / "memory.oom_control", "oom_kill")
+
+    def usage(self, path: str) -> Usage:
+        relative = path.lstrip("/")
+        cpu = _number(self._root / "cpuacct" / relative / "cpuacct.usage")
+        memory = self._root / "memory" / relative
+        inactive = _keyed(memory / "memory.stat", "total_inactive_file")
+        return Usage(cpu, max(0, _number(memory / "memory.usage_in_bytes") - inactive))
+
+    def _write(self, controller: str, relative: str, name: str, value: str) -> None:
+        directory = self._root / controller / relative
+        if directory.is_dir():
+            (directory / name).write_text(value)
+
+
+class UnifiedCgroups:
+    """Version 2: one hierarchy; a parent must hand its controllers down."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self._root = root
+
+    def roots(self) -> list[Path]:
+        return [self._root]
+
+    def create(self, path: str, resources: Resources) -> None:
+        directory = self._root
+        available = set((self._root / "cgroup.controllers").read_text().split())
+        wanted = " ".join(f"+{name}" for name in ("cpu", "cpuset", "io", "memory", "pids") if name in available)
+        for part in path.strip("/").split("/"):
+            with suppress(OSError):  # a parent that holds processes itself cannot hand controllers down
+                (directory / "cgroup.subtree_control").write_text(wanted)
+            directory /= part
+            directory.mkdir(exist_ok=True)
+        if resources.cpu_shares is not None:
+            (directory / "cpu.weight").write_text(str(cpu_weight(resources.cpu_shares)))
+        if resources.cpu_quota_us is not None:
+            quota = str(resources.cpu_quota_us) if resources.cpu_quota_us > 0 else "max"
+            (directory / "cpu.max").write_text(f"{quota} {resources.cpu_period_us}")
+        if resources.memory_limit is not None:
+            (directory / "memory.max").write_text(str(resources.memory_limit) if resources.memory_limit > 0 else "max")
+        if resources.pids_limit is not None:
+            (directory / "pids.max").write_text(str(resources.pids_limit) if resources.pids_limit > 0 else "max")
+
+    def oom_kills(self, path: str) -> int:
+        directory = self._root / path.lstrip("/")
+        local = directory / "memory.events.local"
+        return _keyed(local if local.exists() else directory / "memory.events", "oom_kill")
+
+    def usage(self, path: str) -> Usage:
+        directory = self._root / path.lstrip("/")
+        inactive = _keyed(directory / "memory.stat", "inactive_file")
+        cpu_ns = _keyed(directory / "cpu.stat", "usage_usec") * 1000
+        return Usage(cpu_ns, max(0, _number(directory / "memory.current") - inactive))
+
+
+def cpu_weight(shares: int) -> int:
+    """v1 shares (2..262144) on v2's scale (1..10000), as runc converts them."""
+    return 1 + (min(max(shares, 2), 262_144) - 2) * 9999 // 262_142
+
+
+def _inherit_cpuset(root: Path, relative: str) -> None:
+    # A new cpuset is empty and takes no process: every level needs its parent's CPUs and memory nodes.
+    directory = root
+    for part in Path(relative).parts:
+        parent, directory = directory, directory / part
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if not (directory / name).read_text().strip():
+                (directory / name).write_text((parent / name).read_text())
+
+
+def _number(path: Path) -> int:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _keyed(path: Path, key: str) -> int:
+    try:
+        for line in path.read_text().splitlines():
+            name, _, value = line.partition(" ")
+            if name == key:
+                return int(value)
+    except (OSError, ValueError):
+        pass
+    return 0

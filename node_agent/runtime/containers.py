@@ -1,0 +1,244 @@
+"""One container's life: created (files and overlay), running (conmon + runc), exited, removed without a trace.
+
+The record on disk is written before and after each step, so that a kubelet killed in between finds out what stands. The bundle lies
+below the runtime directory under a short name, because conmon's attach socket in it has to fit into 108 bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from kube.process.log import get_logger
+from node_agent.runtime import cgroups as cgroup_tree
+from node_agent.runtime.cgroups import Cgroups
+from node_agent.runtime.conmon import ConmonStart, Tools, create_container, release
+from node_agent.runtime.exits import ExitWatcher
+from node_agent.runtime.layers import discard_overlay, mount_overlay
+from node_agent.runtime.model import (
+    ContainerConfig,
+    ContainerRecord,
+    ContainerState,
+    Image,
+    Resources,
+    RuntimeServiceError,
+    Sandbox,
+    StartFailedError,
+)
+from node_agent.runtime.processes import open_process, start_ticks
+from node_agent.runtime.records import RecordStore
+from node_agent.runtime.spec import granted_capabilities, oci_spec
+
+OnChange = Callable[[ContainerRecord], None]
+log = get_logger("runtime")
+
+
+class Containers:
+    """All containers of a node. `on_change` hears of every end."""
+
+    def __init__(
+        self, root_dir: Path, run_dir: Path, tools: Tools, cgroups: Cgroups, now: Callable[[], float], on_change: OnChange,
+    ) -> None:
+        self._records = RecordStore(root_dir / "containers")
+        self._bundles = run_dir / "b"
+        self._bundles.mkdir(parents=True, exist_ok=True)
+        self._tools = tools
+        self._cgroups = cgroups
+        self._now = now
+        self._on_change = on_change
+        self._exits = ExitWatcher(root_dir / "exits", self._ended, now)
+        self._all: dict[str, ContainerRecord] = {}
+        self._ends: dict[str, asyncio.Event] = {}
+        self._own_oom_score_adj = int(Path("/proc/self/oom_score_adj").read_text())
+        self._bounding = granted_capabilities(_bounding_set())
+
+    def start(self) -> None:
+        """Finds the containers of an earlier run again and watches those that live."""
+        self._exits.start()
+        for record in self._records.load():
+            self._all[record.id] = record
+            self._ends[record.id] = asyncio.Event()
+            if record.state is ContainerState.EXITED:
+                self._ends[record.id].set()
+                continue
+            self._recover(record)
+
+    def close(self) -> None:
+        self._exits.close()
+
+    def _recover(self, record: ContainerRecord) -> None:
+        if record.state is ContainerState.CREATED:
+            # The kubelet died between conmon's start and the record: its pid file tells whether anything runs.
+            with suppress(OSError, ValueError):
+                record.pid = int((self.bundle(record.id) / "pidfile").read_text())
+                record.pid_start = start_ticks(record.pid)
+            if not record.pid:
+                self._finish(record, 128, "StartError", "the kubelet restarted while the container was being started")
+                return
+            if self._exec_fifo(record.id).exists():
+                with suppress(ProcessLookupError):
+                    os.kill(record.pid, signal.SIGKILL)
+            record.started_at = record.started_at or self._now()
+            record.state = ContainerState.RUNNING
+            self._records.save(record)
+        self._exits.watch(record.id, record.pid, record.pid_start)
+
+    def get(self, container_id: str) -> ContainerRecord | None:
+        return self._all.get(container_id)
+
+    def list(self, pod_uid: str = "") -> Sequence[ContainerRecord]:
+        return [record for record in self._all.values() if not pod_uid or record.config.pod_uid == pod_uid]
+
+    def bundle(self, container_id: str) -> Path:
+        return self._bundles / container_id[:16]
+
+    def usage(self, record: ContainerRecord) -> cgroup_tree.Usage:
+        return self._cgroups.usage(record.config.cgroup)
+
+    async def create(self, config: ContainerConfig, image: Image, sandbox: Sandbox) -> ContainerRecord:
+        """Everything up to the process: record, root filesystem, bundle. Raises RuntimeServiceError."""
+        container_id = secrets.token_hex(32)
+        record = ContainerRecord(
+            id=container_id, config=config, image_id=image.id, state=ContainerState.CREATED, created_at=self._now(),
+            stop_signal=image.config.stop_signal,
+        )
+        try:
+            self._prepare(record, image, sandbox)
+        except (OSError, ValueError) as error:
+            discard_overlay(self._records.directory(container_id))
+            shutil.rmtree(self.bundle(container_id), ignore_errors=True)
+            raise RuntimeServiceError(f"failed to create container: {error}") from error
+        self._all[container_id] = record
+        self._ends[container_id] = asyncio.Event()
+        return record
+
+    def _prepare(self, record: ContainerRecord, image: Image, sandbox: Sandbox) -> None:
+        self._records.save(record)
+        rootfs = mount_overlay(image.layers, self._records.directory(record.id))
+        bundle = self.bundle(record.id)
+        bundle.mkdir()
+        spec = oci_spec(
+            record.config, image, sandbox, rootfs=rootfs, own_oom_score_adj=self._own_oom_score_adj, bounding=self._bounding,
+        )
+        (bundle / "config.json").write_text(json.dumps(spec))
+        log_path = Path(record.config.log_path)
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        log_path.touch(0o640)
+
+    async def start_one(self, record: ContainerRecord) -> None:
+        """Raises StartFailedError; the record then says EXITED, StartError, 128, as containerd reports it."""
+        config = record.config
+        start = ConmonStart(
+            container_id=record.id, bundle=self.bundle(record.id), log_path=config.log_path, exits_dir=str(self._exits.exit_file("")),
+            tty=config.tty, stdin=config.stdin, stdin_once=config.stdin_once,
+        )
+        try:
+            record.pid, record.conmon_pid = await create_container(self._tools, start)
+            record.pid_start = start_ticks(record.pid)
+            await asyncio.wait_for(release(self._exec_fifo(record.id)), timeout=10)
+        except (StartFailedError, OSError, TimeoutError) as error:
+            message = f"failed to create containerd task: failed to create shim task: OCI runtime create failed: {error}"
+            self._finish(record, 128, "StartError", message)
+            raise StartFailedError(message) from error
+        record.started_at = self._now()
+        record.state = ContainerState.RUNNING
+        self._records.save(record)
+        self._exits.watch(record.id, record.pid, record.pid_start)
+
+    async def stop(self, record: ContainerRecord, grace_s: float) -> None:
+        """The image's stop signal, then SIGKILL after `grace_s`; returns when the container has ended."""
+        ended = self._ends[record.id]
+        if record.state is ContainerState.CREATED:
+            self._finish(record, 137, "Error", "")
+        if ended.is_set():
+            return
+        if grace_s > 0:
+            self.send_signal(record, _signal_number(record.stop_signal))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), grace_s)
+        if not ended.is_set():
+            self.send_signal(record, signal.SIGKILL)
+            await ended.wait()
+
+    def send_signal(self, record: ContainerRecord, number: int) -> None:
+        if (fd := open_process(record.pid, record.pid_start)) is not None:
+            try:
+                signal.pidfd_send_signal(fd, number)
+            except ProcessLookupError:
+                pass
+            finally:
+                os.close(fd)
+
+    async def wait(self, record: ContainerRecord) -> None:
+        await self._ends[record.id].wait()
+
+    async def remove(self, record: ContainerRecord) -> None:
+        """Kills it if need be; leaves no mount, cgroup, directory or state of runc. The log stays."""
+        if record.state is not ContainerState.EXITED:
+            await self.stop(record, 0)
+        self._exits.unwatch(record.id)
+        await asyncio.to_thread(self._discard, record)
+        self._all.pop(record.id, None)
+        self._ends.pop(record.id, None)
+
+    def _discard(self, record: ContainerRecord) -> None:
+        cgroup_tree.remove_cgroup(self._cgroups, record.config.cgroup)
+        shutil.rmtree(Path(self._tools.runc_root) / record.id, ignore_errors=True)
+        shutil.rmtree(self.bundle(record.id), ignore_errors=True)
+        self._exits.exit_file(record.id).unlink(missing_ok=True)
+        discard_overlay(self._records.directory(record.id))
+
+    def set_pod_cgroup(self, path: str, resources: Resources) -> None:
+        self._cgroups.create(path, resources)
+
+    def remove_pod_cgroup(self, path: str) -> None:
+        cgroup_tree.remove_cgroup(self._cgroups, path)
+
+    def _exec_fifo(self, container_id: str) -> Path:
+        return Path(self._tools.runc_root) / container_id / "exec.fifo"
+
+    def _ended(self, container_id: str, exit_code: int | None, finished_at: float) -> None:
+        record = self._all.get(container_id)
+        if record is None or record.state is ContainerState.EXITED:
+            return
+        if exit_code is None:
+            message = "The container could not be located when the pod was terminated"
+            self._finish(record, 137, "ContainerStatusUnknown", message, finished_at)
+        elif exit_code == 137 and self._cgroups.oom_kills(record.config.cgroup) > 0:
+            # Not conmon's "oom" file: an out-of-memory kill in the node's cgroup leaves one in every container below it.
+            self._finish(record, exit_code, "OOMKilled", "", finished_at)
+        else:
+            self._finish(record, exit_code, "", "", finished_at)
+
+    def _finish(self, record: ContainerRecord, exit_code: int, reason: str, message: str, finished_at: float = 0.0) -> None:
+        record.state = ContainerState.EXITED
+        record.exit_code, record.reason, record.message = exit_code, reason, message
+        record.finished_at = max(finished_at or self._now(), record.started_at)
+        # Without a PID namespace of its own, or killed conmon: nothing of the container may outlive it.
+        cgroup_tree.kill_processes(self._cgroups, record.config.cgroup)
+        with suppress(FileNotFoundError):
+            self._records.save(record)
+        if (event := self._ends.get(record.id)) is not None:
+            event.set()
+        log.info("container ended", container=record.name, id=record.id[:12], exit_code=exit_code, reason=reason or "-")
+        self._on_change(record)
+
+
+def _signal_number(name: str) -> int:
+    if name.isdigit():
+        return int(name)
+    return int(signal.Signals[name if name.startswith("SIG") else "SIG" + name])
+
+
+def _bounding_set() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapBnd:"):
+            return int(line.split()[1], 16)
+    return 0

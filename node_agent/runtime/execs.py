@@ -1,0 +1,173 @@
+"""exec: one more process in a running container, through `runc exec`.
+
+Without a terminal runc copies between our pipes and its own. With one, runc gets our terminal as its own, sets it raw and copies between
+it and the one in the container; on SIGWINCH it takes over our terminal's size. Its exit code is the command's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import pty
+import secrets
+import signal
+import struct
+import termios
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from node_agent.runtime.conmon import Tools, environment
+from node_agent.runtime.model import ContainerRecord, ExecResult, RuntimeServiceError
+from node_agent.runtime.processes import readable, reap, spawn, writable
+
+CHUNK = 64 * 1024
+OUTPUT_LIMIT = 10 * 1024            # of a probe or hook; kubelet's maxRespBodyLength
+
+
+class ExecSession:
+    """A running exec. Read from `stdout` and `stderr` until b""; `wait()` gives the exit code; `close()` in every case."""
+
+    def __init__(self, pid: int, log: Path, spec: Path, stdin: int, stdout: int, stderr: int, terminal: int = -1) -> None:
+        self._pid = pid
+        self._log = log
+        self._spec = spec
+        self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
+        self._terminal = terminal
+        self._exit: asyncio.Task[int] = asyncio.create_task(reap(pid), name="runc exec")
+
+    async def read_stdout(self) -> bytes:
+        return await _read(self._stdout)
+
+    async def read_stderr(self) -> bytes:
+        return await _read(self._stderr) if self._stderr >= 0 else b""
+
+    async def write(self, data: bytes) -> None:
+        """Into standard input; quietly dropped once the command has closed it."""
+        if self._stdin < 0:
+            return
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._stdin, view) :]
+            except BlockingIOError:
+                await writable(self._stdin)
+            except OSError:
+                self.close_stdin()
+                return
+
+    def close_stdin(self) -> None:
+        if self._stdin >= 0 and self._stdin != self._terminal:
+            os.close(self._stdin)
+            self._stdin = -1
+
+    def resize(self, width: int, height: int) -> None:
+        if self._terminal >= 0 and width and height:
+            fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+            self.signal(signal.SIGWINCH)
+
+    def signal(self, number: int) -> None:
+        if not self._exit.done():
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, number)
+
+    async def wait(self) -> int:
+        """The exit code; 128 + n for signal n. Raises RuntimeServiceError if the command could not be started."""
+        code = await asyncio.shield(self._exit)
+        if code and (message := self._failure()):
+            raise RuntimeServiceError(message)
+        return code if code >= 0 else 128 - code
+
+    async def close(self) -> None:
+        if not self._exit.done():
+            self.signal(signal.SIGKILL)
+            await self._exit
+        for fd in {self._stdin, self._stdout, self._stderr, self._terminal} - {-1}:
+            os.close(fd)
+        self._stdin = self._stdout = self._stderr = self._terminal = -1
+        self._log.unlink(missing_ok=True)
+        self._spec.unlink(missing_ok=True)
+
+    def _failure(self) -> str:
+        with suppress(OSError):
+            for line in self._log.read_text(errors="replace").splitlines():
+                with suppress(ValueError):
+                    entry = json.loads(line)
+                    if entry.get("level") == "error":
+                        return f"failed to exec in container: OCI runtime exec failed: {entry['msg']}: unknown"
+        return ""
+
+
+async def open_exec(
+    tools: Tools, record: ContainerRecord, bundle: Path, command: Sequence[str], *, tty: bool, stdin: bool,
+) -> ExecSession:
+    token = secrets.token_hex(4)
+    log, spec = bundle / f"exec-{token}.log", bundle / f"exec-{token}.json"
+    spec.write_text(json.dumps(process_spec(json.loads((bundle / "config.json").read_text()), command, tty=tty)))
+    argv = tools.runc_command("--log", str(log), "--log-format", "json", "exec", "--process", str(spec), record.id)
+    if tty:
+        master, slave = pty.openpty()
+        os.set_blocking(master, False)
+        pid = _spawn_closing(argv, environment(), {0: slave, 1: slave, 2: slave}, (slave,))
+        return ExecSession(pid, log, spec, master, master, -1, terminal=master)
+    out_reader, out_writer = os.pipe2(os.O_CLOEXEC)
+    err_reader, err_writer = os.pipe2(os.O_CLOEXEC)
+    descriptors, ours, in_writer = {1: out_writer, 2: err_writer}, [out_writer, err_writer], -1
+    if stdin:
+        in_reader, in_writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(in_writer, False)
+        descriptors[0] = in_reader
+        ours.append(in_reader)
+    for fd in (out_reader, err_reader):
+        os.set_blocking(fd, False)
+    pid = _spawn_closing(argv, environment(), descriptors, ours)
+    return ExecSession(pid, log, spec, in_writer, out_reader, err_reader)
+
+
+async def exec_sync(tools: Tools, record: ContainerRecord, bundle: Path, command: Sequence[str], timeout_s: float) -> ExecResult:
+    """Both outputs together, cut at OUTPUT_LIMIT. Raises TimeoutError."""
+    session = await open_exec(tools, record, bundle, command, tty=False, stdin=False)
+    collected = bytearray()
+
+    async def collect(read: Callable[[], Any]) -> None:
+        while data := await read():
+            collected.extend(data[: max(0, OUTPUT_LIMIT - len(collected))])
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(collect(session.read_stdout), name="exec stdout")
+                tasks.create_task(collect(session.read_stderr), name="exec stderr")
+            return ExecResult(await session.wait(), bytes(collected))
+    finally:
+        await session.close()
+
+
+def process_spec(config: Mapping[str, Any], command: Sequence[str], *, tty: bool) -> dict[str, Any]:
+    """The container's own process with another command: same user, environment, directory, capabilities."""
+    process = {**config["process"], "args": list(command), "terminal": tty}
+    if tty and not any(entry.startswith("TERM=") for entry in process["env"]):
+        process["env"] = [*process["env"], "TERM=xterm"]
+    return process
+
+
+def _spawn_closing(argv: Sequence[str], env: Mapping[str, str], descriptors: Mapping[int, int], ours: Sequence[int]) -> int:
+    try:
+        return spawn(argv, env, descriptors)
+    finally:
+        for fd in ours:
+            os.close(fd)
+
+
+async def _read(fd: int) -> bytes:
+    while fd >= 0:
+        try:
+            return os.read(fd, CHUNK)
+        except BlockingIOError:
+            await readable(fd)
+        except OSError:  # EIO: the terminal's other side is closed
+            return b""
+    return b""

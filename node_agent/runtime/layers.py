@@ -1,0 +1,49 @@
+"""Trees on disk: the overlay of a container over its image's layers, and trees made of hard links."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from node_agent.runtime.syscalls import mount, unmount
+
+
+def mount_overlay(layers: Iterable[str], container_dir: Path) -> str:
+    """Mounts the layers (topmost first) with a writable upper below `container_dir`; returns the root. Nothing is copied."""
+    rootfs, upper, work = (container_dir / name for name in ("rootfs", "upper", "work"))
+    for directory in (rootfs, upper, work):
+        directory.mkdir(exist_ok=True)
+    if not os.path.ismount(rootfs):
+        mount("overlay", str(rootfs), "overlay", 0, f"lowerdir={':'.join(layers)},upperdir={upper},workdir={work}")
+    return str(rootfs)
+
+
+def discard_overlay(container_dir: Path) -> None:
+    unmount(str(container_dir / "rootfs"))
+    shutil.rmtree(container_dir, ignore_errors=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link where both lie on one filesystem, else a copy. Links are followed; an existing target stays."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        try:
+            os.link(source.resolve(), target)
+        except FileExistsError:
+            raise
+        except OSError:
+            shutil.copy2(source, target)
+
+
+def link_tree(source: Path, target: Path, *, skip: frozenset[str] = frozenset()) -> None:
+    """The tree below `source` as hard links; directories and files whose name is in `skip` are left out."""
+    for directory, subdirectories, files in os.walk(source):
+        subdirectories[:] = [name for name in subdirectories if name not in skip]
+        here = target / Path(directory).relative_to(source)
+        here.mkdir(parents=True, exist_ok=True)
+        for name in files:
+            if name not in skip:
+                link_or_copy(Path(directory, name), here / name)

@@ -1,0 +1,158 @@
+"""What the runtime is told and what it tells: plain values, no API objects."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class RuntimeServiceError(Exception):
+    """The runtime could not do what was asked; the message is fit for an event."""
+
+
+class ImageMissingError(RuntimeServiceError):
+    """No such image here."""
+
+
+class StartFailedError(RuntimeServiceError):
+    """conmon or runc refused the container; its record holds reason StartError and exit code 128."""
+
+
+class ContainerState(StrEnum):
+    CREATED = "created"
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of a cgroup. None: not set."""
+
+    cpu_shares: int | None = None
+    cpu_quota_us: int | None = None        # per period; None or negative: unlimited
+    cpu_period_us: int = 100_000
+    memory_limit: int | None = None        # bytes
+    pids_limit: int | None = None
+
+
+class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
+    uid: str
+    namespace: str
+    name: str
+    hostname: str
+    cgroup: str                            # the Pod's, as an absolute cgroup path
+    log_dir: str
+    resolv_conf: str = ""                  # text; also written for `ip netns exec`
+    host_network: bool = False
+    host_ipc: bool = False
+    host_pid: bool = False
+    share_pid: bool = False
+    resources: Resources = Resources()
+    sysctls: dict[str, str] = {}
+
+
+class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
+    """A Pod's namespaces as they stand, by path; "" is the node's own."""
+
+    config: SandboxConfig
+    netns_name: str
+    net: str
+    ipc: str
+    uts: str
+    shm: str
+    created_at: float
+    address: str = ""                      # filled in by the kubelet once the network is there
+    pid_holder: int = 0
+
+
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
+    source: str
+    target: str
+    read_only: bool = False
+    propagation: str = "rprivate"          # or rslave, rshared
+    recursive_read_only: bool = False
+
+
+class Security(msgspec.Struct, frozen=True, kw_only=True):
+    privileged: bool = False
+    read_only_root: bool = False
+    uid: int | None = None                 # None: as the image says
+    gid: int | None = None
+    supplemental_gids: tuple[int, ...] = ()
+    add_capabilities: tuple[str, ...] = ()
+    drop_capabilities: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+    proc_unmasked: bool = False
+
+
+class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    pod_uid: str
+    name: str
+    attempt: int                           # restart count
+    image: str                             # as the Pod names it
+    log_path: str
+    cgroup: str
+    command: tuple[str, ...] = ()          # overrides the image's entrypoint
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    working_dir: str = ""
+    mounts: tuple[Mount, ...] = ()
+    resources: Resources = Resources()
+    security: Security = Security()
+    oom_score_adj: int = 0
+    tty: bool = False
+    stdin: bool = False
+    stdin_once: bool = False
+    labels: dict[str, str] = {}            # kept in the record for the kubelet
+
+
+class ContainerRecord(msgspec.Struct, kw_only=True):
+    """A container as the runtime knows it; on disk beside the container, the truth after a crash of the kubelet."""
+
+    id: str
+    config: ContainerConfig
+    image_id: str
+    state: ContainerState
+    created_at: float
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    pid: int = 0
+    pid_start: int = 0                     # start time in ticks: with the pid, names a process for good
+    conmon_pid: int = 0
+    exit_code: int = 0
+    reason: str = ""                       # OOMKilled, StartError, ContainerStatusUnknown or ""
+    message: str = ""
+    stop_signal: str = "SIGTERM"
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def running(self) -> bool:
+        return self.state is ContainerState.RUNNING
+
+
+class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
+    env: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    working_dir: str = "/"
+    user: str = ""
+    stop_signal: str = "SIGTERM"
+
+
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """An image whose layers lie unpacked on disk, topmost first, ready to be overlay's lower directories."""
+
+    id: str                                # sha256:...
+    name: str                              # canonical, docker.io/library/busybox
+    layers: tuple[str, ...]
+    config: ImageConfig
+    size: int = 0
+    builtin: bool = False
+
+
+class ExecResult(msgspec.Struct, frozen=True):
+    exit_code: int
+    output: bytes

@@ -1,0 +1,184 @@
+"""The runtime's face: sandboxes, images, containers and exec of one node, put together. The kubelet's Protocol describes what it uses."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from node_agent.runtime.attach import AttachSession, open_attach
+from node_agent.runtime.cgroups import Usage, detect_cgroups
+from node_agent.runtime.conmon import Tools
+from node_agent.runtime.containers import Containers
+from node_agent.runtime.execs import ExecSession, exec_sync, open_exec
+from node_agent.runtime.images import ImageStore
+from node_agent.runtime.model import (
+    ContainerConfig,
+    ContainerRecord,
+    ExecResult,
+    Image,
+    ImageMissingError,
+    RuntimeServiceError,
+    Sandbox,
+    SandboxConfig,
+)
+from node_agent.runtime.sandbox import SandboxStore
+
+
+def find_tools(run_dir: Path) -> Tools:
+    """Raises RuntimeServiceError naming the missing program."""
+    paths = {}
+    for program in ("conmon", "runc"):
+        path = shutil.which(program, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        if path is None:
+            raise RuntimeServiceError(f"{program} is not installed (apt-get install {program})")
+        paths[program] = path
+    root = run_dir / "runc"
+    root.mkdir(parents=True, exist_ok=True)
+    return Tools(conmon=paths["conmon"], runc=paths["runc"], runc_root=str(root))
+
+
+class ConmonRuntime:
+    """conmon and runc on overlay. `on_exit` is called in the event loop for every container that ends."""
+
+    name = "kubonsai"
+
+    def __init__(
+        self, *, root_dir: Path, run_dir: Path, images_dir: Path, netns_prefix: str, on_exit: Callable[[ContainerRecord], None],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._tools = find_tools(run_dir)
+        self._sandboxes = SandboxStore(root_dir, run_dir, netns_prefix, now)
+        self._images = ImageStore(images_dir)
+        self._containers = Containers(root_dir, run_dir, self._tools, detect_cgroups(), now, on_exit)
+        self._by_pod: dict[str, Sandbox] = {}
+
+    async def start(self) -> None:
+        """Takes over what an earlier run left: sandboxes and containers go on undisturbed."""
+        for sandbox in await asyncio.to_thread(self._sandboxes.load):
+            self._by_pod[sandbox.config.uid] = sandbox
+        self._containers.start()
+
+    def close(self) -> None:
+        """Lets go; containers live on."""
+        self._containers.close()
+
+    # -- sandboxes
+
+    def sandbox(self, pod_uid: str) -> Sandbox | None:
+        return self._by_pod.get(pod_uid)
+
+    def sandboxes(self) -> Sequence[Sandbox]:
+        return list(self._by_pod.values())
+
+    async def create_sandbox(self, config: SandboxConfig) -> Sandbox:
+        def create() -> Sandbox:
+            self._containers.set_pod_cgroup(config.cgroup, config.resources)
+            return self._sandboxes.create(config)
+
+        try:
+            sandbox = await asyncio.to_thread(create)
+        except OSError as error:
+            raise RuntimeServiceError(f"failed to create sandbox: {error}") from error
+        self._by_pod[config.uid] = sandbox
+        return sandbox
+
+    async def update_sandbox(self, sandbox: Sandbox) -> None:
+        self._by_pod[sandbox.config.uid] = sandbox
+        await asyncio.to_thread(self._sandboxes.save, sandbox)
+
+    async def remove_sandbox(self, pod_uid: str) -> None:
+        """After its containers: they are removed here too if any is left."""
+        for record in self._containers.list(pod_uid):
+            await self._containers.remove(record)
+        sandbox = self._by_pod.get(pod_uid)
+        if sandbox is None:
+            return
+
+        def remove() -> None:
+            self._sandboxes.remove(sandbox)
+            self._containers.remove_pod_cgroup(sandbox.config.cgroup)
+
+        await asyncio.to_thread(remove)
+        self._by_pod.pop(pod_uid, None)
+
+    # -- images
+
+    async def find_image(self, reference: str) -> Image | None:
+        return await self._images.find(reference)
+
+    async def pull_image(self, reference: str) -> Image:
+        """Registries are not spoken to yet: what is neither here nor built in cannot be had. Raises RuntimeServiceError."""
+        image = await self._images.find(reference)
+        if image is None:
+            raise ImageMissingError(
+                f"failed to resolve reference {reference!r}: this cluster does not pull from registries yet; "
+                "built-in images: busybox, python (any tag), kubonsai/<addon>"
+            )
+        return image
+
+    def images(self) -> list[Image]:
+        return self._images.list()
+
+    # -- containers
+
+    def containers(self, pod_uid: str = "") -> Sequence[ContainerRecord]:
+        return self._containers.list(pod_uid)
+
+    def container(self, container_id: str) -> ContainerRecord | None:
+        return self._containers.get(container_id)
+
+    async def create_container(self, config: ContainerConfig) -> ContainerRecord:
+        sandbox = self._by_pod.get(config.pod_uid)
+        image = await self._images.find(config.image)
+        if sandbox is None or image is None:
+            raise RuntimeServiceError(f"failed to create container: {'sandbox' if sandbox is None else 'image'} not found")
+        return await self._containers.create(config, image, sandbox)
+
+    async def start_container(self, container_id: str) -> None:
+        await self._containers.start_one(self._record(container_id))
+
+    async def stop_container(self, container_id: str, grace_s: float) -> None:
+        await self._containers.stop(self._record(container_id), grace_s)
+
+    async def wait_container(self, container_id: str) -> None:
+        await self._containers.wait(self._record(container_id))
+
+    async def remove_container(self, container_id: str) -> None:
+        if (record := self._containers.get(container_id)) is not None:
+            await self._containers.remove(record)
+
+    def usage(self, container_id: str) -> Usage:
+        return self._containers.usage(self._record(container_id))
+
+    # -- inside a container
+
+    async def exec(self, container_id: str, command: Sequence[str], timeout_s: float) -> ExecResult:
+        """Runs a command to its end. Raises TimeoutError, and RuntimeServiceError if it could not be started."""
+        return await exec_sync(self._tools, self._running(container_id), self._containers.bundle(container_id), command, timeout_s)
+
+    async def open_exec(self, container_id: str, command: Sequence[str], *, tty: bool, stdin: bool) -> ExecSession:
+        record = self._running(container_id)
+        return await open_exec(self._tools, record, self._containers.bundle(container_id), command, tty=tty, stdin=stdin)
+
+    async def open_attach(self, container_id: str) -> AttachSession:
+        return await open_attach(self._running(container_id), self._containers.bundle(container_id))
+
+    def reopen_log(self, container_id: str) -> None:
+        """After the log file was renamed: conmon opens a new one under the old name."""
+        with (self._containers.bundle(container_id) / "ctl").open("wb", buffering=0) as control:
+            control.write(b"2 0 0\n")
+
+    def _record(self, container_id: str) -> ContainerRecord:
+        record = self._containers.get(container_id)
+        if record is None:
+            raise RuntimeServiceError(f"container {container_id} not found")
+        return record
+
+    def _running(self, container_id: str) -> ContainerRecord:
+        record = self._record(container_id)
+        if not record.running:
+            raise RuntimeServiceError(f"container is not running: {record.name} is {record.state}")
+        return record

@@ -1,0 +1,181 @@
+"""A Pod's sandbox: network, IPC and UTS namespaces without a process, each pinned by a bind mount of its file in /proc.
+
+A thread of its own makes them (unshare), names the host, pins them and ends, so that neither the event loop nor the kernel thread ever
+leaves the node's namespaces. The network namespace is pinned below /run/netns, where `ip netns` finds it; /etc/netns/NAME/resolv.conf
+gives names inside `ip netns exec`. A process (`pid_holder`) exists only where containers share a PID namespace.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from node_agent.runtime.model import RuntimeServiceError, Sandbox, SandboxConfig
+from node_agent.runtime.processes import spawn
+from node_agent.runtime.syscalls import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWUTS,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    mount,
+    sethostname,
+    unmount,
+    unshare,
+)
+
+NETNS_DIR = Path("/run/netns")
+NETNS_ETC = Path("/etc/netns")
+MAX_NAME = 200                              # of the 255 bytes that a file name may have
+
+# What containerd sets in a new network namespace: Pods may bind low ports and ping without privileges.
+NETWORK_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+
+
+def netns_name(prefix: str, namespace: str, pod: str, uid: str) -> str:
+    """Readable and unique: "default-web-0-1a2b3c4d", behind the cluster's prefix."""
+    return f"{prefix}{namespace}-{pod}"[:MAX_NAME] + f"-{uid.replace('-', '')[:8]}"
+
+
+class SandboxStore:
+    """Makes, remembers on disk and removes sandboxes. Synchronous: runs in a worker thread, each call a few milliseconds."""
+
+    def __init__(self, root_dir: Path, run_dir: Path, netns_prefix: str, now: Callable[[], float]) -> None:
+        self._records = root_dir / "sandboxes"
+        self._pins = run_dir / "ns"
+        self._prefix = netns_prefix
+        self._now = now
+        self._records.mkdir(parents=True, exist_ok=True)
+        self._pins.mkdir(parents=True, exist_ok=True)
+
+    def load(self) -> list[Sandbox]:
+        """Sandboxes of an earlier run whose namespaces still stand; the others (the machine restarted) are discarded."""
+        found = []
+        for path in self._records.glob("*/sandbox.json"):
+            try:
+                sandbox = msgspec.json.decode(path.read_bytes(), type=Sandbox)
+            except (OSError, msgspec.DecodeError):
+                shutil.rmtree(path.parent, ignore_errors=True)
+                continue
+            if all(os.path.ismount(pin) for pin in (sandbox.net, sandbox.ipc, sandbox.uts) if pin):
+                found.append(sandbox)
+            else:
+                self.remove(sandbox)
+        return found
+
+    def create(self, config: SandboxConfig) -> Sandbox:
+        directory = self._records / config.uid
+        directory.mkdir(exist_ok=True)
+        name = "" if config.host_network else netns_name(self._prefix, config.namespace, config.name, config.uid)
+        pins = self._pins / config.uid
+        pins.mkdir(exist_ok=True)
+        sandbox = Sandbox(
+            config=config, netns_name=name, created_at=self._now(),
+            net=str(NETNS_DIR / name) if name else "",
+            ipc="" if config.host_ipc else str(pins / "ipc"),
+            uts="" if config.host_network else str(pins / "uts"),
+            shm="" if config.host_ipc else str(directory / "shm"),
+        )
+        self.save(sandbox)
+        try:
+            _in_thread(lambda: _make_namespaces(sandbox))
+            if sandbox.shm:
+                _mount_shm(Path(sandbox.shm))
+            if name:
+                (NETNS_ETC / name).mkdir(parents=True, exist_ok=True)
+                (NETNS_ETC / name / "resolv.conf").write_text(config.resolv_conf)
+            if config.share_pid and not config.host_pid:
+                sandbox = msgspec.structs.replace(sandbox, pid_holder=_hold_pids(pins / "pid"))
+                self.save(sandbox)
+        except OSError as error:
+            self.remove(sandbox)
+            raise RuntimeServiceError(f"failed to create sandbox namespaces: {error}") from error
+        return sandbox
+
+    def save(self, sandbox: Sandbox) -> None:
+        path = self._records / sandbox.config.uid / "sandbox.json"
+        temporary = path.with_suffix(".new")
+        temporary.write_bytes(msgspec.json.encode(sandbox))
+        temporary.rename(path)
+
+    def remove(self, sandbox: Sandbox) -> None:
+        if sandbox.pid_holder:
+            with suppress(ProcessLookupError):
+                os.kill(sandbox.pid_holder, signal.SIGKILL)
+        for pin in (sandbox.net, sandbox.ipc, sandbox.uts):
+            if pin:
+                unmount(pin)
+                Path(pin).unlink(missing_ok=True)
+        if sandbox.shm:
+            unmount(sandbox.shm)
+        if sandbox.netns_name:
+            shutil.rmtree(NETNS_ETC / sandbox.netns_name, ignore_errors=True)
+        shutil.rmtree(self._pins / sandbox.config.uid, ignore_errors=True)
+        shutil.rmtree(self._records / sandbox.config.uid, ignore_errors=True)
+
+
+def _make_namespaces(sandbox: Sandbox) -> None:
+    config = sandbox.config
+    flags = (CLONE_NEWNET if sandbox.net else 0) | (CLONE_NEWIPC if sandbox.ipc else 0) | (CLONE_NEWUTS if sandbox.uts else 0)
+    if flags:
+        unshare(flags)
+    if sandbox.uts:
+        sethostname(config.hostname)
+    if sandbox.net:
+        for name, value in (NETWORK_SYSCTLS | config.sysctls).items():
+            Path("/proc/sys", *name.split(".")).write_text(value)
+    for kind, pin in (("net", sandbox.net), ("ipc", sandbox.ipc), ("uts", sandbox.uts)):
+        if pin:
+            Path(pin).parent.mkdir(parents=True, exist_ok=True)
+            unmount(pin)
+            Path(pin).touch()
+            mount(f"/proc/thread-self/ns/{kind}", pin, flags=MS_BIND)
+
+
+def _mount_shm(path: Path) -> None:
+    path.mkdir(exist_ok=True)
+    if not os.path.ismount(path):
+        mount("shm", str(path), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=65536k")
+
+
+def _hold_pids(pid_file: Path) -> int:
+    # Ignoring SIGCHLD, which survives exec, makes the kernel reap every orphan of the namespace. /proc is the node's: it shows the
+    # outer pid. setsid forks, so that nobody here has to wait for the holder.
+    pid_file.unlink(missing_ok=True)
+    script = f"read pid rest </proc/self/stat; echo $pid >{pid_file}.new; mv {pid_file}.new {pid_file}; trap '' CHLD; exec sleep infinity"
+    setsid = shutil.which("setsid") or "/usr/bin/setsid"
+    search_path = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")}
+    os.waitpid(spawn([setsid, "--fork", "unshare", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", script], search_path, {}), 0)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if pid_file.exists():
+            return int(pid_file.read_text())
+        time.sleep(0.001)
+    raise OSError(errno.ETIMEDOUT, "the PID namespace's first process did not start")
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, name="sandbox")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]

@@ -9,6 +9,8 @@ A component derives its config from `Config`:
 
 from __future__ import annotations
 
+import difflib
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,7 +45,7 @@ C = TypeVar("C", bound=Config)
 
 
 def load_config(kind: type[C], path: str | Path) -> C:
-    """Reads YAML or JSON. Raises ConfigError naming the file and, for YAML, the key's line."""
+    """Reads YAML or JSON. Raises ConfigError naming the file, the line and the key."""
     path = Path(path)
     try:
         text = path.read_text()
@@ -51,10 +53,45 @@ def load_config(kind: type[C], path: str | Path) -> C:
         raise ConfigError(f"{path}: {error.strerror}") from error
     try:
         return msgspec.convert(yaml.safe_load(text) or {}, kind)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line}: not valid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
     except msgspec.ValidationError as error:
+        line, message = _explain(kind, text, str(error))
+        raise ConfigError(f"{path}{f':{line}' if line else ''}: {message}") from error
+    except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<at>[^`]*)`)?")
+_WRONG = re.compile(r"(?P<what>.*) - at `\$\.(?P<at>[^`]*)`")
+
+
+def _explain(kind: type[Config], text: str, message: str) -> tuple[int, str]:
+    """The line of the key that a validation error is about (0: unknown), and the error in a user's words."""
+    if found := _UNKNOWN.match(message):
+        key = found["key"]
+        close = difflib.get_close_matches(key, kind.__struct_fields__, n=1)
+        hint = f', did you mean "{close[0]}"?' if close else f"; known keys: {', '.join(kind.__struct_fields__)}"
+        return _line_of(text, [*filter(None, (found["at"] or "").split(".")), key]), f'unknown key "{key}"{hint}'
+    if found := _WRONG.match(message):
+        what = found["what"].replace("`", "")
+        return _line_of(text, found["at"].split(".")), f"{found['at']}: {what[:1].lower()}{what[1:]}"
+    return 0, message
+
+
+def _line_of(text: str, keys: list[str]) -> int:
+    node: yaml.Node | None = yaml.compose(text)
+    line = 0
+    for key in keys:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        node = None
+        for name, value in pairs:
+            if name.value == key:
+                line, node = name.start_mark.line + 1, value
+    return line
 
 
 def write_config(config: Config, path: str | Path) -> None:

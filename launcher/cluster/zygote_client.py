@@ -12,6 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from launcher.cluster.errors import ZygoteUnavailable
+
 MAX_MESSAGE = 1 << 20
 FIRST_INHERITED_FD = 3      # where a process with `api_socket` finds the host's listening socket
 
@@ -56,10 +58,6 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     zygote_pid: int = 0
     processes: tuple[ProcessState, ...] = ()
-
-
-class ZygoteUnavailable(Exception):
-    """Nobody answers on the zygote's socket."""
 
 
 def ask(socket_path: Path, request: Request, timeout_s: float = 15.0) -> Reply:

@@ -1,0 +1,1 @@
+"""./kubonsai: the command line. main.py parses and dispatches; a module per group of commands; output.py prints."""

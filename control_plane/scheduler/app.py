@@ -1,0 +1,73 @@
+"""Composition root of kube-scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+from control_plane.scheduler.config import SchedulerConfig
+from kube.apimachinery.meta import NamespacedName
+from kube.client.client import Client
+from kube.client.events import EventRecorder
+from kube.client.grpc_transport import GrpcTransport
+from kube.client.informer import InformerFactory
+from kube.client.leader_election import LeaderElector
+from kube.process.clock import SystemClock
+from kube.process.health import serve_health
+from kube.process.lifetime import run_process
+from kube.process.tls import server_context
+
+LEASE = NamespacedName("kube-system", "kube-scheduler")
+
+
+async def run(config: SchedulerConfig, stop: asyncio.Event) -> None:
+    # numpy comes in only here: its BLAS, of which nothing is used, would start threads in the zygote and hold memory per thread.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from control_plane.scheduler.cache import SchedulerCache
+    from control_plane.scheduler.event_handlers import EventHandlers
+    from control_plane.scheduler.node_table import NodeTable
+    from control_plane.scheduler.profile import default_profile
+    from control_plane.scheduler.scheduler import Scheduler
+    from control_plane.scheduler.scheduling_queue import SchedulingQueue
+
+    clock = SystemClock()
+    tls = server_context(config.serving_tls) if config.serving_tls else None
+    async with Client(GrpcTransport(config.apiserver)) as client, EventRecorder(client, "default-scheduler") as events:
+        nodes = NodeTable()
+        cache = SchedulerCache(nodes)
+        profile = default_profile(cache, client)
+        queue = SchedulingQueue(
+            profile, clock, initial_backoff_s=config.pod_initial_backoff_s, max_backoff_s=config.pod_max_backoff_s)
+        scheduler = Scheduler(client, events, profile, cache, queue, nodes, clock)
+        async with InformerFactory(client) as informers:
+            EventHandlers(cache, queue, profile.scheduler_name).register(informers)
+            await informers.start()
+            ready = {"informer-sync": lambda: informers.synced}
+            async with serve_health(config.health_port, ready=ready, tls=tls):
+
+                async def work() -> None:
+                    await informers.wait_synced()
+                    await scheduler.run()
+
+                elector = LeaderElector(client, LEASE, config.identity, clock=clock)
+                await _until_stopped(elector.run(work) if config.leader_elect else work(), stop)
+
+
+async def _until_stopped(work: object, stop: asyncio.Event) -> None:
+    """Runs until the stop signal, or raises what ended the work."""
+    assert asyncio.iscoroutine(work)
+    working = asyncio.create_task(work, name="scheduling")
+    stopping = asyncio.create_task(stop.wait(), name="stop signal")
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_process("kube-scheduler", SchedulerConfig, run, argv)

@@ -1,0 +1,49 @@
+"""The default scheduler's plugins and weights, as in upstream's default configuration."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from control_plane.scheduler.cache import SchedulerCache
+from control_plane.scheduler.framework import Plugin, Profile
+from control_plane.scheduler.plugins.default_binder import DefaultBinder
+from control_plane.scheduler.plugins.default_preemption import DefaultPreemption
+from control_plane.scheduler.plugins.image_locality import ImageLocality
+from control_plane.scheduler.plugins.node_affinity import NodeAffinity
+from control_plane.scheduler.plugins.node_name import NodeName
+from control_plane.scheduler.plugins.node_ports import NodePorts
+from control_plane.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
+from control_plane.scheduler.plugins.node_resources_fit import NodeResourcesFit
+from control_plane.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from control_plane.scheduler.plugins.priority_sort import PrioritySort
+from control_plane.scheduler.plugins.scheduling_gates import SchedulingGates
+from control_plane.scheduler.plugins.taint_toleration import TaintToleration
+from kube.client.client import Client
+
+DEFAULT_SCHEDULER: Final = "default-scheduler"
+WEIGHTS: Final = {
+    "TaintToleration": 3,
+    "NodeAffinity": 2,
+    "NodeResourcesFit": 1,
+    "NodeResourcesBalancedAllocation": 1,
+    "ImageLocality": 1,
+}
+
+
+def default_profile(cache: SchedulerCache, client: Client) -> Profile:
+    # The order of the filters decides which reason a Node is counted under: the first that refuses it.
+    plugins: tuple[Plugin, ...] = (
+        SchedulingGates(),
+        PrioritySort(),
+        NodeUnschedulable(),
+        NodeName(),
+        TaintToleration(),
+        NodeAffinity(),
+        NodePorts(),
+        NodeResourcesFit(),         # after the rules about the Node itself: those do not change when Pods leave
+        DefaultPreemption(cache),
+        NodeResourcesBalancedAllocation(),
+        ImageLocality(),
+        DefaultBinder(client),
+    )
+    return Profile(DEFAULT_SCHEDULER, plugins, WEIGHTS)

@@ -2,7 +2,7 @@
 
 A component derives its config from `Config`:
 
-    class SchedulerConfig(Config):
+    class SchedulerConfig(Config, frozen=True, kw_only=True):
         apiserver: ApiserverAccess
         health_port: int = 10259       # kube-scheduler's --secure-port
 """
@@ -26,7 +26,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of every process's configuration. Keys are written in snake_case, as in the code."""
 
 
-class TlsFiles(Config):
+class TlsFiles(Config, frozen=True, kw_only=True):
     """Paths of PEM files: who we are, and whom we trust."""
 
     cert_file: str
@@ -34,7 +34,7 @@ class TlsFiles(Config):
     ca_file: str
 
 
-class ApiserverAccess(Config):
+class ApiserverAccess(Config, frozen=True, kw_only=True):
     """How a component reaches the apiserver: by gRPC with its client certificate."""
 
     targets: tuple[str, ...]     # "172.30.0.11:6444"; several for several apiservers
@@ -59,8 +59,8 @@ def load_config(kind: type[C], path: str | Path) -> C:
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
     except msgspec.ValidationError as error:
-        line, message = _explain(kind, text, str(error))
-        raise ConfigError(f"{path}{f':{line}' if line else ''}: {message}") from error
+        number, message = _explain(kind, text, str(error))
+        raise ConfigError(f"{path}{f':{number}' if number else ''}: {message}") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 

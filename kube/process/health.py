@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -35,7 +35,7 @@ async def serve_health(
 ) -> AsyncIterator[None]:
     """Serves while the context is open. `ready` and `live` map a check's name to a function that says whether it holds."""
 
-    def page(title: str, checks: Mapping[str, Check]) -> Callable[[web.Request], object]:
+    def page(title: str, checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def answer(request: web.Request) -> web.Response:
             status, text = report(checks, title, verbose="verbose" in request.query)
             return web.Response(status=status, text=text)

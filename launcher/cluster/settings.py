@@ -12,7 +12,7 @@ from kube.process.config import Config, ConfigError
 MAX_NODES = 200     # the fabric is a /24
 
 
-class ClusterSettings(Config):
+class ClusterSettings(Config, frozen=True, kw_only=True):
     """Settings of one cluster; every key has the default that `./kubonsai up` uses."""
 
     name: str = "kubonsai"

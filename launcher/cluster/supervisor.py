@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import uvloop
@@ -24,6 +25,9 @@ from launcher.cluster.registry import MachineRegistry
 from launcher.cluster.state import load_settings
 from launcher.cluster.zygote_client import ProcessState, Reply, Request, ask
 
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]      # only its stub is generic
+
 REGION = "local"
 INSTANCE_TYPE = "kubonsai.node"
 log = get_logger("supervisor")
@@ -37,12 +41,12 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
         self.lock = asyncio.Lock()      # one change of the machines at a time
 
     async def ListMachines(  # noqa: N802  # gRPC's names
-        self, request: machines_pb2.ListMachinesRequest, context: grpc.aio.ServicerContext
+        self, request: machines_pb2.ListMachinesRequest, context: Context
     ) -> machines_pb2.ListMachinesReply:
         return machines_pb2.ListMachinesReply(machines=[self._machine(node, running) for node, running in self.registry.nodes()])
 
     async def AddMachine(  # noqa: N802
-        self, request: machines_pb2.AddMachineRequest, context: grpc.aio.ServicerContext
+        self, request: machines_pb2.AddMachineRequest, context: Context
     ) -> machines_pb2.Machine:
         async with self.lock:
             taken = {record.index for record in self.registry.records()}
@@ -54,13 +58,13 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
             return await self._switch_on(self.layout.node(index))
 
     async def StartMachine(  # noqa: N802
-        self, request: machines_pb2.MachineRequest, context: grpc.aio.ServicerContext
+        self, request: machines_pb2.MachineRequest, context: Context
     ) -> machines_pb2.Machine:
         async with self.lock:
             return await self._switch_on(await self._find(request.name, context))
 
     async def StopMachine(  # noqa: N802
-        self, request: machines_pb2.MachineRequest, context: grpc.aio.ServicerContext
+        self, request: machines_pb2.MachineRequest, context: Context
     ) -> machines_pb2.Empty:
         """As if its plug were pulled: all its processes end, containers too; its disk stays."""
         async with self.lock:
@@ -70,7 +74,7 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
         return machines_pb2.Empty()
 
     async def RemoveMachine(  # noqa: N802
-        self, request: machines_pb2.MachineRequest, context: grpc.aio.ServicerContext
+        self, request: machines_pb2.MachineRequest, context: Context
     ) -> machines_pb2.Empty:
         async with self.lock:
             node = await self._find(request.name, context)
@@ -81,19 +85,19 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
         return machines_pb2.Empty()
 
     async def ListProcesses(  # noqa: N802
-        self, request: machines_pb2.ListProcessesRequest, context: grpc.aio.ServicerContext
+        self, request: machines_pb2.ListProcessesRequest, context: Context
     ) -> machines_pb2.ListProcessesReply:
         reply = await self._ask(Request(op="list"))
         return machines_pb2.ListProcessesReply(processes=[_process(state) for state in reply.processes])
 
     async def RestartProcess(  # noqa: N802
-        self, request: machines_pb2.RestartProcessRequest, context: grpc.aio.ServicerContext
+        self, request: machines_pb2.RestartProcessRequest, context: Context
     ) -> machines_pb2.Empty:
         await self._ask(Request(op="restart", keys=(f"{request.name}/{request.node}",)))
         return machines_pb2.Empty()
 
     async def Shutdown(  # noqa: N802
-        self, request: machines_pb2.ShutdownRequest, context: grpc.aio.ServicerContext
+        self, request: machines_pb2.ShutdownRequest, context: Context
     ) -> machines_pb2.Empty:
         await self._ask(Request(op="shutdown"))
         return machines_pb2.Empty()
@@ -113,7 +117,7 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
         await asyncio.to_thread(machines.destroy, self.layout, node)
         log.info("machine is off", machine=node.name)
 
-    async def _find(self, name: str, context: grpc.aio.ServicerContext) -> Node:
+    async def _find(self, name: str, context: Context) -> Node:
         node = self.registry.find(name)
         if node is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"no machine {name!r}")

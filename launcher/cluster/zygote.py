@@ -214,7 +214,7 @@ class Zygote:
             del self.children[key]
             return
         child.failures = 0 if lived_s > STABLE_AFTER_S else child.failures + 1
-        delay_s = RESTART_DELAYS_S[min(child.failures, len(RESTART_DELAYS_S) - 1)]
+        delay_s = RESTART_DELAYS_S[min(max(child.failures - 1, 0), len(RESTART_DELAYS_S) - 1)]
         child.start_after = time.monotonic() + delay_s
         code = os.waitstatus_to_exitcode(status)
         print(f"{key} ended with {code} after {lived_s:.1f} s, starts again in {delay_s} s", file=sys.stderr, flush=True)  # noqa: T201

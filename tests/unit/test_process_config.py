@@ -1,0 +1,47 @@
+"""Configuration files: what is wrong is named with its file, line and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kube.process.config import ConfigError, load_config, write_config
+from launcher.cluster.settings import ClusterSettings
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("name: a\nnodez: 4\n", ':2: unknown key "nodez", did you mean "nodes"?', id="a typo"),
+        pytest.param("nodes: many\n", ":1: nodes: expected int, got str", id="a wrong type"),
+        pytest.param("nodes: 3\nname: [\n", ":3: not valid YAML", id="broken YAML"),
+        pytest.param("nodes: 0\n", ": nodes: must be between 1 and 200, got 0", id="out of range"),
+        pytest.param("name: Big\n", ": name 'Big': use lower-case", id="a bad name"),
+        pytest.param("service_subnet: 10.244.0.0/16\n", "overlap", id="subnets overlap"),
+        pytest.param("pod_subnet: 10.244.0.0/33\n", "pod_subnet", id="no subnet"),
+    ],
+)
+def test_a_wrong_file_is_explained(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(ClusterSettings, file)
+
+    assert str(caught.value).startswith(str(file))
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere.yaml: No such file"):
+        load_config(ClusterSettings, tmp_path / "nowhere.yaml")
+
+
+def test_a_written_config_reads_back_and_is_private(tmp_path: Path) -> None:
+    settings = ClusterSettings(name="ci", nodes=5)
+
+    write_config(settings, tmp_path / "c.json")
+
+    assert load_config(ClusterSettings, tmp_path / "c.json") == settings
+    assert (tmp_path / "c.json").stat().st_mode & 0o777 == 0o600

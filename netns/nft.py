@@ -71,7 +71,7 @@ class NftThread:
         """As Nft.run. A cancelled caller does not stop a transaction that has begun."""
         return await self._call(partial(self._nft.run, text, json=json))
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._call(self._nft.close)
         self._executor.shutdown()
 

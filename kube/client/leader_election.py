@@ -45,7 +45,7 @@ class LeaderElectionConfig:
                 f"and that above {JITTER} * retry_period_s ({self.retry_period_s})")
 
 
-class LeadershipLost(Exception):  # noqa: N818  (what happened, as client-go says it)
+class LeadershipLost(Exception):
     """The lease could not be renewed in time: stop at once, another may lead already."""
 
 
@@ -195,3 +195,17 @@ class LeaderElector:
     def _held_by_other(self) -> bool:
         record = self._observed.record
         return record is not None and bool(record.holder_identity) and record.holder_identity != self.identity
+
+
+async def lead_until(stop: asyncio.Event, work: Callable[[], Awaitable[None]], elector: LeaderElector | None) -> None:
+    """Runs `work`, as the leader if there is an elector, until the stop signal; raises what ended it before that."""
+    working = asyncio.ensure_future(elector.run(work) if elector is not None else work())
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+    if not working.cancelled():
+        working.result()

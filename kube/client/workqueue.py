@@ -58,7 +58,7 @@ class TokenBucket:
         return True
 
 
-class ShutDown(Exception):  # noqa: N818  (an end, not an error)
+class ShutDown(Exception):
     """The queue was shut down and is empty."""
 
 

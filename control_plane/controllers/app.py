@@ -1,0 +1,64 @@
+"""The composition root of kube-controller-manager."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+from control_plane.controllers.config import ControllerManagerConfig
+from control_plane.controllers.deployment.controller import DeploymentController
+from control_plane.controllers.managed import ControllerContext, ManagedController
+from control_plane.controllers.node_ipam import NodeIpamController
+from control_plane.controllers.replicaset.controller import ReplicaSetController
+from control_plane.controllers.root_ca import RootCaPublisher
+from control_plane.controllers.service_account import ServiceAccountController
+from kube.apimachinery.meta import NamespacedName
+from kube.client.client import Client
+from kube.client.events import EventRecorder
+from kube.client.grpc_transport import GrpcTransport
+from kube.client.informer import InformerFactory
+from kube.client.leader_election import LeaderElector, lead_until
+from kube.process.clock import SystemClock
+from kube.process.health import serve_health
+from kube.process.lifetime import run_process
+from kube.process.tls import server_context
+
+NAME: Final = "kube-controller-manager"
+LEASE: Final = NamespacedName("kube-system", NAME)
+
+
+def controllers(context: ControllerContext, config: ControllerManagerConfig) -> list[ManagedController[Any]]:
+    """In the order in which a starting cluster needs them."""
+    return [
+        NodeIpamController(context, config.cluster_cidr, config.node_cidr_mask_size),
+        ServiceAccountController(context),
+        RootCaPublisher(context, Path(config.root_ca_file).read_text()),
+        ReplicaSetController(context),
+        DeploymentController(context),
+    ]
+
+
+async def run(config: ControllerManagerConfig, stop: asyncio.Event) -> None:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(Client(GrpcTransport(config.apiserver), field_manager=NAME))
+        events = await stack.enter_async_context(EventRecorder(client, NAME))
+        tls = server_context(config.serving_tls) if config.serving_tls else None
+        await stack.enter_async_context(serve_health(config.health_port, tls=tls))
+
+        async def lead() -> None:
+            async with InformerFactory(client) as informers:
+                context = ControllerContext(client, informers, events, SystemClock(), config.concurrent_syncs)
+                running = controllers(context, config)
+                await informers.start()
+                async with asyncio.TaskGroup() as tasks:
+                    for controller in running:
+                        tasks.create_task(controller.run(), name=controller.name)
+
+        await lead_until(stop, lead, LeaderElector(client, LEASE, config.identity) if config.leader_elect else None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_process(NAME, ControllerManagerConfig, run, argv)

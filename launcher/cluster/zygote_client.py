@@ -77,11 +77,12 @@ def ask(socket_path: Path, request: Request, timeout_s: float = 15.0) -> Reply:
 
 
 def start_ticks(pid: int) -> int:
-    """When a process began, in clock ticks since boot: with the pid, an identity. 0 when there is none."""
+    """When a process began, in clock ticks since boot: with the pid, an identity. 0 when there is none, or only a zombie."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
         return 0
+    return 0 if fields[0] in "ZX" else int(fields[19])
 
 
 def recorded_processes(table_file: Path) -> list[ProcessState]:

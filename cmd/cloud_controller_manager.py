@@ -1,0 +1,5 @@
+"""Launcher of cloud-controller-manager."""
+
+from control_plane.cloud.app import main
+
+raise SystemExit(main())

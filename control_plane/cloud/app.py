@@ -1,0 +1,55 @@
+"""The composition root of cloud-controller-manager."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+from control_plane.cloud.config import CloudConfig
+from control_plane.cloud.initialise import NodeInitialiser
+from control_plane.cloud.lifecycle import NodeLifecycle
+from control_plane.cloud.machines import MachineRoom
+from control_plane.controllers.managed import ControllerContext
+from kube.api.core_v1 import Node
+from kube.apimachinery.meta import NamespacedName
+from kube.client.client import Client
+from kube.client.events import EventRecorder
+from kube.client.grpc_transport import GrpcTransport
+from kube.client.informer import InformerFactory
+from kube.client.leader_election import LeaderElector, lead_until
+from kube.process.clock import SystemClock
+from kube.process.health import serve_health
+from kube.process.lifetime import run_process
+from kube.process.tls import server_context
+
+NAME: Final = "cloud-controller-manager"
+LEASE: Final = NamespacedName("kube-system", NAME)
+
+
+async def run(config: CloudConfig, stop: asyncio.Event) -> None:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(Client(GrpcTransport(config.apiserver), field_manager=NAME))
+        room = await stack.enter_async_context(MachineRoom(config.supervisor_socket))
+        events = await stack.enter_async_context(EventRecorder(client, NAME))
+        tls = server_context(config.serving_tls) if config.serving_tls else None
+        await stack.enter_async_context(serve_health(config.health_port, tls=tls))
+        clock = SystemClock()
+
+        async def lead() -> None:
+            async with InformerFactory(client) as informers:
+                initialiser = NodeInitialiser(ControllerContext(client, informers, events, clock), room)
+                lifecycle = NodeLifecycle(
+                    client, informers.informer(Node), room, events.named("cloud-node-lifecycle-controller"), clock,
+                    config.node_monitor_period_s)
+                await informers.start()
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(initialiser.run(), name=initialiser.name)
+                    tasks.create_task(lifecycle.run(), name="cloud-node-lifecycle")
+
+        await lead_until(stop, lead, LeaderElector(client, LEASE, config.identity) if config.leader_elect else None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_process(NAME, CloudConfig, run, argv)

@@ -1,0 +1,81 @@
+"""New Nodes: provider id, labels and addresses of their machine; then the taint that kept Pods away goes.
+
+Follows upstream's cloud node controller.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from control_plane.cloud.machines import CloudError, Machine, MachineRoom
+from control_plane.controllers.managed import ControllerContext, ManagedController
+from kube.api.core_v1 import Node, NodeAddress
+from kube.apimachinery import errors
+from kube.apimachinery.meta import NamespacedName
+from kube.client.controller import DONE, Result
+from kube.client.objects import key_of
+from kube.client.transport import PatchKind
+
+UNINITIALIZED: Final = "node.cloudprovider.kubernetes.io/uninitialized"
+
+
+def labels_of(machine: Machine) -> dict[str, str]:
+    labels = {
+        "topology.kubernetes.io/zone": machine.zone,
+        "topology.kubernetes.io/region": machine.region,
+        "node.kubernetes.io/instance-type": machine.instance_type,
+    }
+    return {name: value for name, value in labels.items() if value}
+
+
+def initialised(node: Node, machine: Machine) -> Node:
+    return msgspec.structs.replace(
+        node,
+        metadata=msgspec.structs.replace(node.metadata, labels={**node.metadata.labels, **labels_of(machine)}),
+        spec=msgspec.structs.replace(
+            node.spec,
+            provider_id=node.spec.provider_id or machine.provider_id,
+            taints=tuple(taint for taint in node.spec.taints if taint.key != UNINITIALIZED),
+        ),
+    )
+
+
+def addresses_of(machine: Machine) -> tuple[NodeAddress, ...]:
+    return NodeAddress(type="InternalIP", address=machine.address), NodeAddress(type="Hostname", address=machine.name)
+
+
+class NodeInitialiser(ManagedController[NamespacedName]):
+    def __init__(self, context: ControllerContext, room: MachineRoom) -> None:
+        super().__init__("cloud-node", context)
+        self._room = room
+        self._nodes = self.informer(Node)
+        self._nodes.add_handler(self._on_node, lambda _old, new: self._on_node(new))
+
+    def _on_node(self, node: Node) -> None:
+        if _is_new(node):
+            self.queue.add(key_of(node))
+
+    async def reconcile(self, key: NamespacedName) -> Result:
+        node = self._nodes.get(key)
+        if node is None or not _is_new(node):
+            return DONE
+        try:
+            machine = (await self._room.machines()).get(key.name)
+        except CloudError as error:
+            raise errors.ServiceUnavailable(str(error)) from error
+        if machine is None:
+            raise errors.ServiceUnavailable(f"node {key.name}: no such machine")
+        if {*node.status.addresses} != {*addresses_of(machine)}:
+            patch = {"status": {"addresses": msgspec.to_builtins(addresses_of(machine))}}
+            await self.client.patch(Node, key, patch, kind=PatchKind.MERGE, subresource="status")
+        # Last, because Pods come as soon as the taint is gone.
+        await self.client.guaranteed_update(Node, key, lambda held: initialised(held, machine))
+        self.events.event(node, "Normal", "Synced", "Node synced successfully")
+        self.log.info("initialised node", node=key.name, provider_id=machine.provider_id)
+        return DONE
+
+
+def _is_new(node: Node) -> bool:
+    return any(taint.key == UNINITIALIZED for taint in node.spec.taints)

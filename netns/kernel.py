@@ -80,14 +80,18 @@ def enter(netns_path: str) -> None:
 
 
 class KernelThread:
-    """One thread that works for an event loop, in the namespace each job names."""
+    """One thread that works for an event loop, in the namespace each job names.
 
-    def __init__(self, name: str = "kernel") -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+    `home` is where a job works that names none; None is the process's own namespace.
+    """
+
+    def __init__(self, home: str | None = None) -> None:
+        self._home = home
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernel")
 
     async def run_in(self, netns_path: str | None, work: Callable[[], T]) -> T:
-        """Calls `work()` inside the namespace; None is the process's own. A cancelled caller does not stop work that has begun."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, _work_inside, netns_path, work)
+        """Calls `work()` inside the namespace; None is home. A cancelled caller does not stop work that has begun."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, _work_inside, netns_path or self._home, work)
 
     async def __aenter__(self) -> KernelThread:
         return self

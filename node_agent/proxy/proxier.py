@@ -63,6 +63,7 @@ class Proxier:
         self._pod_cidr = ""
         self._triggers: list[float] = []               # when the changes happened that wait here
         self._wake = asyncio.Event()
+        self._syncing = False
         self.last_queued = self.last_synced = 0.0      # on the wall clock, for the health page
         self._log = get_logger("proxier")
 
@@ -75,8 +76,10 @@ class Proxier:
             await informer.wait_synced()
         while True:
             self._wake.clear()
+            self._syncing = True
             try:
                 await self._sync()
+                self._syncing = False
             except NftError as error:
                 metrics.SYNC_FAILURES.inc()
                 self._log.warning("nftables refused a change, writing the table anew", error=str(error))
@@ -84,6 +87,11 @@ class Proxier:
                 await self._clock.sleep(_RETRY_S)
                 continue
             await self._wait()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the kernel has everything that this process has been told."""
+        return self._ledger is not None and not self._wake.is_set() and not self._syncing
 
     @property
     def node(self) -> Node | None:

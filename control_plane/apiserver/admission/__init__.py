@@ -1,4 +1,8 @@
 """What a write must be like, and what is filled in: one file per plugin.
 
-plugin.py   the request and the two Protocols     chain.py   the plugins in upstream's order
+plugin.py  the request, and what a plugin is      chain.py  the plugins in upstream's order
+
+namespace_lifecycle.py   no content in a namespace that is missing or going       service_account.py  the Pod's account and its token volume
+node_restriction.py      a kubelet changes only what is its own                   taint_nodes_by_condition.py  new Nodes start tainted
+priority.py              the number behind a Pod's PriorityClass                  default_toleration_seconds.py  300 s on a lost node
 """

@@ -1,19 +1,62 @@
-"""All admission plugins in upstream's order."""
+"""All admission plugins in upstream's order, and which of them are on."""
 
 from __future__ import annotations
 
-from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, PluginNames
+from typing import Final
+
+from control_plane.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from control_plane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from control_plane.apiserver.admission.node_restriction import NodeRestriction
+from control_plane.apiserver.admission.plugin import (
+    AdmissionContext,
+    AdmissionRequest,
+    MutatingPlugin,
+    Plugin,
+    PluginNames,
+    ValidatingPlugin,
+)
+from control_plane.apiserver.admission.priority import Priority
+from control_plane.apiserver.admission.service_account import ServiceAccount
+from control_plane.apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
+from kube.process.config import ConfigError
+
+# Upstream's AllOrderedPlugins. Webhooks and, after them, ResourceQuota come last: they must see what the others filled in.
+ADMISSION_CHAIN: Final[tuple[type[Plugin], ...]] = (
+    NamespaceLifecycle,             # first: the cheapest refusal, and nothing below need ask whether the namespace is there
+    ServiceAccount,
+    NodeRestriction,                # after ServiceAccount, which leaves mirror Pods alone
+    TaintNodesByCondition,
+    Priority,
+    DefaultTolerationSeconds,
+)
 
 
 class AdmissionChain:
+    """The plugins that are on. All are by default, NodeRestriction too (kubeadm's choice)."""
+
     def __init__(self, context: AdmissionContext, *, enable: PluginNames = (), disable: PluginNames = ()) -> None:
-        """Raises ConfigError for an unknown name."""
-        raise NotImplementedError
+        """Raises ConfigError for an unknown name, or one that is both on and off."""
+        enabled, disabled = tuple(enable), frozenset(disable)
+        known = [plugin.name for plugin in ADMISSION_CHAIN]
+        for option, names in (("enable_admission_plugins", enabled), ("disable_admission_plugins", disabled)):
+            for name in names:
+                if name not in known:
+                    raise ConfigError(f"{option}: plugin {name!r} is unknown, known are {', '.join(known)}")
+        if both := sorted(disabled.intersection(enabled)):
+            raise ConfigError(f"{both[0]!r} is in enable_admission_plugins and in disable_admission_plugins")
+        plugins = [plugin(context) for plugin in ADMISSION_CHAIN if plugin.name not in disabled]
+        self.names = tuple(plugin.name for plugin in plugins)
+        self._mutating = [plugin for plugin in plugins if isinstance(plugin, MutatingPlugin)]
+        self._validating = [plugin for plugin in plugins if isinstance(plugin, ValidatingPlugin)]
 
     async def admit(self, request: AdmissionRequest) -> None:
-        """Mutating plugins, in order; may change `request.obj`. Call inside the compare-and-swap loop, before the strategy's prepare and validation."""
-        raise NotImplementedError
+        """Mutating plugins, in order; may change `request.obj`. Call inside the compare-and-swap loop, before validation."""
+        for plugin in self._mutating:
+            if plugin.handles(request.operation):
+                await plugin.admit(request)
 
     async def validate(self, request: AdmissionRequest) -> None:
         """Validating plugins, in order. Call after the object's own validation."""
-        raise NotImplementedError
+        for plugin in self._validating:
+            if plugin.handles(request.operation):
+                await plugin.validate(request)

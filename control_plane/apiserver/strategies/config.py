@@ -1,0 +1,103 @@
+"""ConfigMaps, Secrets and ServiceAccounts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any, Final
+
+from control_plane.apiserver.strategies.base import Strategy
+from kube.apimachinery.errors import Cause
+from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.validation import FIELD_IMMUTABLE, config_key_problems, duplicate, each, forbidden, invalid, required, too_long
+
+SIZE_LIMIT: Final = 1024 * 1024
+_IMMUTABLE_SET: Final = "field is immutable when `immutable` is set"
+# What a typed Secret must hold.
+_REQUIRED_KEYS: Final = {
+    "kubernetes.io/dockercfg": ".dockercfg", "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
+    "kubernetes.io/ssh-auth": "ssh-privatekey",
+}
+
+
+class ConfigMapStrategy(Strategy):
+    def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
+        data, binary = obj.get("data") or {}, obj.get("binaryData") or {}
+        causes: list[Cause] = []
+        for key in data:
+            causes += each(f"data[{key}]", key, config_key_problems(key))
+            if key in binary:
+                causes.append(invalid(f"data[{key}]", key, f"duplicate of key present in binaryData: {key}"))
+        for key in binary:
+            causes += each(f"binaryData[{key}]", key, config_key_problems(key))
+        size = sum(len(value.encode()) for value in data.values()) + sum(_decoded_length(value) for value in binary.values())
+        return [*causes, too_long("", SIZE_LIMIT)] if size > SIZE_LIMIT else causes
+
+    def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        return _validate_immutable(obj, old, ("data", "binaryData"))
+
+
+class SecretStrategy(Strategy):
+    def default(self, obj: JsonObject) -> None:
+        obj["type"] = obj.get("type") or "Opaque"
+        if plain := obj.pop("stringData", None):
+            encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+            obj["data"] = {**(obj.get("data") or {}), **encoded}
+
+    def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
+        data = obj.get("data") or {}
+        causes = [cause for key in data for cause in each(f"data[{key}]", key, config_key_problems(key))]
+        if sum(_decoded_length(value) for value in data.values()) > SIZE_LIMIT:
+            causes.append(too_long("data", SIZE_LIMIT))
+        return causes + self._validate_type(obj, data)
+
+    def _validate_type(self, obj: JsonObject, data: JsonObject) -> list[Cause]:
+        kind = obj["type"]
+        if kind == "kubernetes.io/service-account-token":
+            annotations = (obj.get("metadata") or {}).get("annotations") or {}
+            key = "kubernetes.io/service-account.name"
+            return [] if annotations.get(key) else [required(f"metadata.annotations[{key}]")]
+        if kind == "kubernetes.io/basic-auth":
+            if "username" in data or "password" in data:
+                return []
+            return [required("data[username]"), required("data[password]")]
+        if kind == "kubernetes.io/tls":
+            return [required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in data]
+        if (key := _REQUIRED_KEYS.get(kind, "")) and not data.get(key):
+            return [required(f"data[{key}]")]
+        if key.startswith(".docker") and not _is_json(data[key]):
+            return [invalid(f"data[{key}]", "<secret contents redacted>", "invalid character in JSON document")]
+        return []
+
+    def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        causes = [] if obj.get("type") == old.get("type") else [invalid("type", obj.get("type"), FIELD_IMMUTABLE)]
+        return causes + _validate_immutable(obj, old, ("data",))
+
+    def own_fields(self, obj: JsonObject) -> dict[str, str]:
+        return {"type": obj.get("type", "")}
+
+
+def _validate_immutable(obj: JsonObject, old: JsonObject, keys: tuple[str, ...]) -> list[Cause]:
+    if not old.get("immutable"):
+        return []
+    causes = [] if obj.get("immutable") else [forbidden("immutable", _IMMUTABLE_SET)]
+    return causes + [forbidden(key, _IMMUTABLE_SET) for key in keys if (obj.get(key) or {}) != (old.get(key) or {})]
+
+
+def _decoded_length(value: Any) -> int:
+    return len(value) * 3 // 4 if isinstance(value, str) else 0
+
+
+def _is_json(encoded: str) -> bool:
+    try:
+        json.loads(base64.b64decode(encoded))
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+class ServiceAccountStrategy(Strategy):
+    def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
+        names = [secret.get("name") for secret in obj.get("secrets") or ()]
+        return [duplicate(f"secrets[{index}].name", name) for index, name in enumerate(names) if name and name in names[:index]]

@@ -1,0 +1,80 @@
+"""Which strategy a resource has. A kind without an entry (a custom resource, say) follows the generic rules."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from control_plane.apiserver.strategies import (
+    batch,
+    cluster,
+    config,
+    endpoints,
+    events,
+    extensions,
+    networking,
+    pods,
+    policy,
+    rbac,
+    services,
+    storage,
+    workloads,
+)
+from control_plane.apiserver.strategies.base import Strategy
+from kube.apimachinery.scheme import GroupResource, ResourceType
+
+_KINDS: dict[str, dict[str, type[Strategy]]] = {
+    "": {
+        "configmaps": config.ConfigMapStrategy, "secrets": config.SecretStrategy, "serviceaccounts": config.ServiceAccountStrategy,
+        "namespaces": cluster.NamespaceStrategy, "nodes": cluster.NodeStrategy, "events": events.EventStrategy,
+        "endpoints": endpoints.EndpointsStrategy, "services": services.ServiceStrategy, "pods": pods.PodStrategy,
+        "podtemplates": pods.PodTemplateStrategy, "replicationcontrollers": workloads.ReplicationControllerStrategy,
+        "persistentvolumes": storage.PersistentVolumeStrategy, "persistentvolumeclaims": storage.PersistentVolumeClaimStrategy,
+        "limitranges": policy.LimitRangeStrategy, "resourcequotas": policy.ResourceQuotaStrategy,
+    },
+    "apps": {
+        "deployments": workloads.DeploymentStrategy, "replicasets": workloads.ReplicaSetStrategy,
+        "statefulsets": workloads.StatefulSetStrategy, "daemonsets": workloads.DaemonSetStrategy,
+        "controllerrevisions": workloads.ControllerRevisionStrategy,
+    },
+    "batch": {"jobs": batch.JobStrategy, "cronjobs": batch.CronJobStrategy},
+    "autoscaling": {"horizontalpodautoscalers": policy.AutoscalerStrategy},
+    "policy": {"poddisruptionbudgets": policy.DisruptionBudgetStrategy},
+    "discovery.k8s.io": {"endpointslices": endpoints.EndpointSliceStrategy},
+    "coordination.k8s.io": {"leases": cluster.LeaseStrategy},
+    "events.k8s.io": {"events": events.EventStrategy},
+    "node.k8s.io": {"runtimeclasses": cluster.RuntimeClassStrategy},
+    "scheduling.k8s.io": {"priorityclasses": cluster.PriorityClassStrategy},
+    "networking.k8s.io": {
+        "ingresses": networking.IngressStrategy, "ingressclasses": networking.IngressClassStrategy,
+        "networkpolicies": networking.NetworkPolicyStrategy, "ipaddresses": networking.IPAddressStrategy,
+        "servicecidrs": networking.ServiceCIDRStrategy,
+    },
+    "rbac.authorization.k8s.io": {
+        "roles": rbac.RoleStrategy, "clusterroles": rbac.RoleStrategy,
+        "rolebindings": rbac.BindingStrategy, "clusterrolebindings": rbac.BindingStrategy,
+    },
+    "storage.k8s.io": {
+        "storageclasses": storage.StorageClassStrategy, "csidrivers": storage.CSIDriverStrategy, "csinodes": cluster.CSINodeStrategy,
+        "volumeattachments": storage.VolumeAttachmentStrategy,
+    },
+    "certificates.k8s.io": {"certificatesigningrequests": extensions.CertificateRequestStrategy},
+    "apiextensions.k8s.io": {"customresourcedefinitions": extensions.CustomResourceDefinitionStrategy},
+    "apiregistration.k8s.io": {"apiservices": extensions.APIServiceStrategy},
+    "admissionregistration.k8s.io": {
+        "mutatingwebhookconfigurations": extensions.WebhookConfigurationStrategy,
+        "validatingwebhookconfigurations": extensions.WebhookConfigurationStrategy,
+        "validatingadmissionpolicies": extensions.GenerationStrategy, "validatingadmissionpolicybindings": extensions.GenerationStrategy,
+        "mutatingadmissionpolicies": extensions.GenerationStrategy, "mutatingadmissionpolicybindings": extensions.GenerationStrategy,
+    },
+    "flowcontrol.apiserver.k8s.io": {
+        "flowschemas": extensions.GenerationStrategy, "prioritylevelconfigurations": extensions.GenerationStrategy,
+    },
+    "resource.k8s.io": {"resourceslices": extensions.GenerationStrategy},
+}
+_BY_RESOURCE = {GroupResource(group, plural): kind for group, kinds in _KINDS.items() for plural, kind in kinds.items()}
+
+
+@lru_cache(maxsize=1024)
+def strategy_for(resource: ResourceType) -> Strategy:
+    """The rules of this resource; one strategy per resource, shared."""
+    return _BY_RESOURCE.get(resource.group_resource, Strategy)(resource)

@@ -1,6 +1,6 @@
 """The rules of every kind: defaults, what may be written, what may change, what a delete does. Pure: dicts in, causes out.
 
-strategy.py   which kind has which rules     base.py  the generic rules and the seams    metadata.py  names, labels, owners, finalizers
+registry.py   which kind has which rules     base.py  the generic rules and the seams    metadata.py  names, labels, owners, finalizers
 deletion.py   what a delete request does     selectors.py, resource_lists.py  rules that many specs share
 
 pods.py       Pods and templates, with  pod_defaults.py  pod_spec.py  pod_containers.py  pod_volumes.py  pod_scheduling.py  pod_qos.py

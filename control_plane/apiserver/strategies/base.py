@@ -27,6 +27,7 @@ class Strategy:
     generation_follows_annotations: ClassVar[bool] = False
     status_writes_metadata: ClassVar[bool] = False  # the older kinds let labels and annotations be changed through /status
     allows_create_on_update: ClassVar[bool] = False # PUT of a name that does not exist creates it
+    allows_update_without_version: ClassVar[bool] = True    # a PUT may leave resourceVersion out and overwrite
     garbage_collected: ClassVar[bool] = True        # False: dependents are nobody's business (Events)
     default_dependents: ClassVar[str] = BACKGROUND  # what becomes of dependents when a delete request says nothing
     immutable: ClassVar[tuple[str, ...]] = ()       # top-level keys that never change

@@ -139,6 +139,7 @@ def validate_taints(taints: Sequence[JsonObject], path: str) -> list[Cause]:
 
 
 class LeaseStrategy(Strategy):
+    allows_update_without_version = False
     allows_create_on_update = True
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
@@ -186,6 +187,7 @@ def _system_problem(name: str, value: int) -> str:
 
 
 class RuntimeClassStrategy(Strategy):
+    allows_update_without_version = False
     immutable = ("handler",)
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
@@ -195,6 +197,8 @@ class RuntimeClassStrategy(Strategy):
 
 
 class CSINodeStrategy(Strategy):
+    allows_update_without_version = False
+
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         causes: list[Cause] = []
         for index, driver in enumerate((obj.get("spec") or {}).get("drivers") or ()):

@@ -40,6 +40,7 @@ class CertificateRequestStrategy(Strategy):
 
 
 class CustomResourceDefinitionStrategy(Strategy):
+    allows_update_without_version = False
     counts_generations = True
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
@@ -82,6 +83,8 @@ class CustomResourceDefinitionStrategy(Strategy):
 
 
 class APIServiceStrategy(Strategy):
+    allows_update_without_version = False
+
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         spec, name = obj.get("spec") or {}, (obj.get("metadata") or {}).get("name") or ""
         wanted = f"{spec.get('version', '')}.{spec.get('group', '')}"
@@ -99,6 +102,7 @@ def json_name(text: str) -> str:
 
 
 class WebhookConfigurationStrategy(Strategy):
+    allows_update_without_version = False
     counts_generations = True
 
     def default(self, obj: JsonObject) -> None:

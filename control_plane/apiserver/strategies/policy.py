@@ -27,6 +27,7 @@ _LIMIT_KEYS: Final = ("default", "defaultRequest", "max", "min", "maxLimitReques
 
 
 class DisruptionBudgetStrategy(Strategy):
+    allows_update_without_version = False
     counts_generations = True
 
     def initial_status(self, obj: JsonObject) -> JsonObject:

@@ -168,6 +168,7 @@ class StorageClassStrategy(Strategy):
 
 
 class CSIDriverStrategy(Strategy):
+    allows_update_without_version = False
     counts_generations = True
 
     def default(self, obj: JsonObject) -> None:
@@ -179,6 +180,8 @@ class CSIDriverStrategy(Strategy):
 
 
 class VolumeAttachmentStrategy(Strategy):
+    allows_update_without_version = False
+
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"attached": False}
 

@@ -10,8 +10,15 @@ from typing import Any, Final
 
 from control_plane.controllers.config import ControllerManagerConfig
 from control_plane.controllers.deployment.controller import DeploymentController
+from control_plane.controllers.endpoint_slice.controller import EndpointSliceController
+from control_plane.controllers.endpoint_slice.endpoints import EndpointsController
+from control_plane.controllers.garbage_collector.controller import GarbageCollector
 from control_plane.controllers.managed import ControllerContext, ManagedController
+from control_plane.controllers.namespace.controller import NamespaceController
 from control_plane.controllers.node_ipam import NodeIpamController
+from control_plane.controllers.node_lifecycle.controller import NodeLifecycleController
+from control_plane.controllers.node_lifecycle.eviction import TaintEvictionController
+from control_plane.controllers.pod_gc import PodGarbageCollector
 from control_plane.controllers.replicaset.controller import ReplicaSetController
 from control_plane.controllers.root_ca import RootCaPublisher
 from control_plane.controllers.service_account import ServiceAccountController
@@ -38,6 +45,14 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         RootCaPublisher(context, Path(config.root_ca_file).read_text()),
         ReplicaSetController(context),
         DeploymentController(context),
+        EndpointSliceController(context),
+        EndpointsController(context),
+        NodeLifecycleController(
+            context, grace_s=config.node_monitor_grace_period_s, startup_grace_s=config.node_startup_grace_period_s),
+        TaintEvictionController(context),
+        NamespaceController(context),
+        PodGarbageCollector(context, config.terminated_pod_gc_threshold),
+        GarbageCollector(context),
     ]
 
 

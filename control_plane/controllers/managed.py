@@ -35,8 +35,10 @@ class ManagedController(Controller[K]):
         self._factory = context.informers
         self._needs: list[Informer[Any]] = []
 
-    def informer(self, kind: type[T], *, field_selector: str = "", label_selector: str = "") -> Informer[T]:
-        informer = self._factory.informer(kind, field_selector=field_selector, label_selector=label_selector)
+    def informer(
+        self, kind: type[T], *, namespace: str = "", field_selector: str = "", label_selector: str = ""
+    ) -> Informer[T]:
+        informer = self._factory.informer(kind, namespace=namespace, field_selector=field_selector, label_selector=label_selector)
         self._needs.append(informer)
         return informer
 

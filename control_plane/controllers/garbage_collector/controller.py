@@ -1,0 +1,208 @@
+"""The garbage collector. Follows upstream's pkg/controller/garbagecollector.
+
+The informers of all resources feed one graph of owners. What may change an object's fate enqueues it: it or its owners are new
+or changed, its owner is gone or begins to wait for its dependents, its last dependent is gone. The graph only says where to
+look: before anything is deleted the object itself is read from the server, and so is an owner the graph does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Any, Final
+
+import msgspec
+
+from control_plane.controllers.garbage_collector.graph import FOREGROUND, ORPHAN, Graph, Item, OwnedMetadata, OwnedObject
+from control_plane.controllers.garbage_collector.references import (
+    Fate,
+    Owners,
+    OwnerState,
+    dropping,
+    fate,
+    propagation,
+    unblocking,
+    without_finalizer,
+)
+from control_plane.controllers.managed import ControllerContext, ManagedController
+from control_plane.controllers.namespace.content import deletable
+from kube.api.meta_v1 import OwnerReference
+from kube.apimachinery import errors
+from kube.apimachinery.meta import NamespacedName
+from kube.apimachinery.resources import SCHEME
+from kube.apimachinery.scheme import GroupVersionKind, ResourceType
+from kube.client.controller import DONE, Result
+from kube.client.informer import Informer
+from kube.client.transport import PatchKind
+
+WORKERS: Final = 10
+SYNC_TIMEOUT_S: Final = 30.0        # then it works with what it knows: what it does not know it asks for
+ABSENT_OWNERS: Final = 500
+IGNORED: Final = frozenset({("", "events"), ("events.k8s.io", "events")})
+
+
+class GarbageCollector(ManagedController[str]):
+    """Keys are uids."""
+
+    def __init__(self, context: ControllerContext) -> None:
+        super().__init__("garbage-collector", context, workers=WORKERS)
+        self._graph = Graph()
+        self._absent: OrderedDict[str, None] = OrderedDict()
+        self._monitors: list[Informer[OwnedObject]] = []
+
+    def watch_everything(self) -> None:
+        """Some sixty watches: not a starting cluster's most urgent business."""
+        for resource in deletable(SCHEME):
+            if (resource.group, resource.plural) not in IGNORED:
+                self._monitors.append(self._monitor(resource))
+
+    def _monitor(self, resource: ResourceType) -> Informer[OwnedObject]:
+        informer: Informer[OwnedObject] = self._factory.metadata_informer(resource, OwnedObject)
+        informer.add_handler(
+            lambda obj: self._on_object(Item(resource, obj.metadata)),
+            lambda old, new: self._on_update(resource, old, new),
+            lambda obj: self._on_gone(obj.metadata.uid),
+        )
+        return informer
+
+    async def wait_synced(self) -> None:
+        self.watch_everything()
+        try:
+            async with asyncio.timeout(SYNC_TIMEOUT_S):
+                await asyncio.gather(*(monitor.wait_synced() for monitor in self._monitors))
+        except TimeoutError:
+            missing = [monitor.name for monitor in self._monitors if not monitor.synced]
+            self.log.warning("not all resources could be listed", resources=",".join(missing))
+
+    def _on_update(self, resource: ResourceType, old: OwnedObject, new: OwnedObject) -> None:
+        if old.metadata.uid != new.metadata.uid:
+            self._on_gone(old.metadata.uid)
+        self._on_object(Item(resource, new.metadata))
+
+    def _on_object(self, item: Item) -> None:
+        old = self._graph.put(item)
+        if item.owners and (old is None or old.owners != item.owners):
+            self.queue.add(item.uid)
+        if item.is_orphaning or item.is_deleting_dependents:
+            self.queue.add(item.uid)
+        if item.is_deleting_dependents and (old is None or not old.is_deleting_dependents):
+            for dependent in self._graph.dependents(item.uid):
+                self.queue.add(dependent.uid)
+        if old is not None and old.owners != item.owners:
+            self._wake_waiting(old)     # it may have stood in the way of one of them
+
+    def _on_gone(self, uid: str) -> None:
+        item = self._graph.remove(uid)
+        self._remember_absent(uid)
+        for dependent in self._graph.dependents(uid):
+            self.queue.add(dependent.uid)
+        if item is not None:
+            self._wake_waiting(item)
+
+    def _wake_waiting(self, item: Item) -> None:
+        for ref in item.owners:
+            owner = self._graph.get(ref.uid)
+            if owner is not None and owner.is_deleting_dependents:
+                self.queue.add(ref.uid)
+
+    def _remember_absent(self, uid: str) -> None:
+        self._absent[uid] = None
+        if len(self._absent) > ABSENT_OWNERS:
+            self._absent.popitem(last=False)
+
+    async def reconcile(self, key: str) -> Result:
+        known = self._graph.get(key)
+        if known is None or (known.is_being_deleted and not known.is_deleting_dependents and not known.is_orphaning):
+            return DONE
+        if (item := await self._read(known)) is None:
+            return DONE
+        try:
+            if item.is_orphaning:
+                await self._orphan_dependents(item)
+            elif item.is_deleting_dependents:
+                await self._delete_dependents(item)
+            elif not item.is_being_deleted and item.owners:
+                await self._decide(item)
+        except errors.NotFound:
+            return DONE
+        return DONE
+
+    async def _read(self, item: Item) -> Item | None:
+        """The object as the server has it now; None when it is gone or replaced."""
+        try:
+            live = await self._get(item.resource, item.key)
+        except errors.NotFound:
+            return None
+        return Item(item.resource, live) if live.uid == item.uid else None
+
+    async def _get(self, resource: ResourceType, key: NamespacedName) -> OwnedMetadata:
+        obj = await self.client.dynamic.get(resource, key)
+        return msgspec.convert(obj, OwnedObject).metadata
+
+    async def _decide(self, item: Item) -> None:
+        owners = Owners()
+        for ref in item.owners:
+            owners.add(ref, await self._state_of(item, ref))
+        dependents = [*self._graph.dependents(item.uid)]
+        match fate(owners, has_dependents=bool(dependents)):
+            case Fate.DROP_REFERENCES:
+                gone = {ref.uid for ref in (*owners.dangling, *owners.waiting)}
+                await self._patch(item, dropping(item, gone), PatchKind.STRATEGIC)
+            case Fate.DELETE_FOREGROUND:
+                if any(dependent.is_deleting_dependents for dependent in dependents) and (patch := unblocking(item)) is not None:
+                    await self._patch(item, patch, PatchKind.STRATEGIC)      # a circle of owners: nobody waits for it any more
+                await self._delete(item, "Foreground")
+            case Fate.DELETE:
+                await self._delete(item, propagation(item))
+
+    async def _state_of(self, item: Item, ref: OwnerReference) -> OwnerState:
+        if ref.uid in self._absent:
+            return OwnerState.DANGLING
+        resource = SCHEME.for_kind(GroupVersionKind.of(ref.api_version, ref.kind))
+        if resource is None:
+            return OwnerState.SOLID         # a kind nobody here knows: no reason to delete anything
+        if resource.namespaced and not item.metadata.namespace:
+            self.log.warning("cluster-scoped object cannot have a namespaced owner", object=str(item.key), owner=ref.name)
+            return OwnerState.SOLID
+        known = self._graph.get(ref.uid)
+        if known is not None and not known.is_being_deleted:
+            return OwnerState.SOLID
+        namespace = item.metadata.namespace if resource.namespaced else ""
+        try:
+            owner = await self._get(resource, NamespacedName(namespace, ref.name))
+        except errors.NotFound:
+            self._remember_absent(ref.uid)
+            return OwnerState.DANGLING
+        if owner.uid != ref.uid:
+            self._remember_absent(ref.uid)
+            return OwnerState.DANGLING
+        return OwnerState.WAITING if Item(resource, owner).is_deleting_dependents else OwnerState.SOLID
+
+    async def _orphan_dependents(self, owner: Item) -> None:
+        await asyncio.gather(*(self._release(dependent, owner) for dependent in self._graph.dependents(owner.uid)))
+        await self._patch(owner, without_finalizer(owner, ORPHAN), PatchKind.MERGE)
+
+    async def _release(self, dependent: Item, owner: Item) -> None:
+        try:
+            await self._patch(dependent, dropping(dependent, {owner.uid}), PatchKind.STRATEGIC)
+        except (errors.NotFound, errors.Invalid):
+            return      # gone, or no longer owned
+
+    async def _delete_dependents(self, owner: Item) -> None:
+        blocking = self._graph.blocking_dependents(owner.uid)
+        if not blocking:
+            await self._patch(owner, without_finalizer(owner, FOREGROUND), PatchKind.MERGE)
+            return
+        for dependent in blocking:
+            if not dependent.is_being_deleted:
+                self.queue.add(dependent.uid)
+
+    async def _patch(self, item: Item, patch: dict[str, Any], kind: PatchKind) -> None:
+        await self.client.dynamic.patch(item.resource, item.key, patch, kind=kind)
+
+    async def _delete(self, item: Item, policy: str) -> None:
+        self.log.info("deleting object", resource=str(item.resource.group_resource), object=str(item.key), policy=policy)
+        try:
+            await self.client.dynamic.delete(item.resource, item.key, propagation_policy=policy, uid=item.uid)
+        except errors.Conflict:
+            return      # another object of that name by now

@@ -16,7 +16,6 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery import errors
 from kube.client.transport import EventType, ListQuery, Location, RawEvent, Transport, WatchQuery
 from kube.process.log import get_logger
@@ -27,9 +26,20 @@ BACKOFF_CAP_S: Final = 10.0
 log = get_logger("reflector")
 
 
-class HasMetadata(Protocol):
+class Metadata(Protocol):
     @property
-    def metadata(self) -> ObjectMeta: ...
+    def namespace(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def resource_version(self) -> str: ...
+
+
+class HasMetadata(Protocol):
+    """What can be followed: the Structs of kube.api, and smaller views of them."""
+
+    @property
+    def metadata(self) -> Metadata: ...
 
 
 V = TypeVar("V", bound=HasMetadata)

@@ -1,0 +1,150 @@
+"""kube-apiserver: storage -> watch cache -> registry -> pipeline -> the HTTPS and gRPC doors.
+
+Both doors open when the cache is loaded and the system's own objects are there, so that no client ever sees half a cluster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from control_plane.apiserver.assembly import Apiserver, assemble
+from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.apiserver.authorization.bootstrap_policy import ensure_bootstrap_policy
+from control_plane.apiserver.bootstrap.endpoints import KubernetesEndpoints
+from control_plane.apiserver.bootstrap.system_objects import Bootstrap, system_objects
+from control_plane.apiserver.config import ApiserverConfig
+from control_plane.apiserver.grpc_door.server import serve_grpc
+from control_plane.apiserver.http_door.server import serve_https
+from control_plane.apiserver.streaming.nodes import NodeConnections
+from control_plane.storage.compaction import Compactor
+from control_plane.storage.etcd import EtcdStore
+from control_plane.storage.watch_cache import WatchCache
+from kube.apimachinery.resources import SCHEME
+from kube.process.clock import Clock, SystemClock
+from kube.process.health import Check
+from kube.process.lifetime import run_process
+from kube.process.log import get_logger
+
+log = get_logger("kube-apiserver")
+
+
+class Readiness:
+    """The state behind the health pages."""
+
+    def __init__(self, cache: WatchCache) -> None:
+        self._cache = cache
+        self.bootstrapped = False
+        self.stopping = False
+
+    def checks(self) -> dict[str, dict[str, Check]]:
+        live: dict[str, Check] = {
+            "ping": lambda: True,
+            "log": lambda: True,
+            "etcd": lambda: self._cache.ready,
+            "poststarthook/rbac/bootstrap-roles": lambda: self.bootstrapped,
+            "poststarthook/scheduling/bootstrap-system-priority-classes": lambda: self.bootstrapped,
+        }
+        ready: dict[str, Check] = {
+            **live,
+            "informer-sync": lambda: self._cache.ready,
+            "shutdown": lambda: not self.stopping,
+        }
+        return {"livez": live, "readyz": ready, "healthz": live}
+
+
+async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
+    clock = SystemClock()
+    async with (
+        EtcdStore.connect(config.etcd_endpoints, config.etcd_tls) as store,
+        _background() as tasks,
+    ):
+        cache = WatchCache(store, SCHEME, events_per_resource=config.watch_cache_events)
+        authorizer = Authorizer(cache, config.authorization_modes)
+        readiness = Readiness(cache)
+        tasks.create_task(cache.run(), name="watch cache")
+        async with NodeConnections.open(cache, config.kubelet_client_tls, config.node_service_port) as nodes:
+            server = assemble(config, store, cache, authorizer, nodes, readiness.checks(), clock)
+            if not await _unless_stopped(_bootstrap(config, server, store, cache, clock), stop):
+                return
+            readiness.bootstrapped = True
+            tasks.create_task(Compactor(store, clock).run(), name="compaction")
+            tasks.create_task(server.repair.run(), name="allocation repair")
+            await _serve(config, server, store, cache, clock, readiness, stop)
+
+
+async def _bootstrap(config: ApiserverConfig, server: Apiserver, store: EtcdStore, cache: WatchCache, clock: Clock) -> None:
+    await cache.wait_ready()
+    bootstrap = Bootstrap(server.api.writer, cache, SCHEME)
+    policy = asyncio.create_task(ensure_bootstrap_policy(store, cache, clock), name="default policy")
+    for obj in system_objects(config, server.ips.first):
+        await bootstrap.ensure(obj)
+    await policy
+    await cache.fresh()
+
+
+async def _serve(
+    config: ApiserverConfig, server: Apiserver, store: EtcdStore, cache: WatchCache, clock: Clock, readiness: Readiness,
+    stop: asyncio.Event,
+) -> None:
+    async with (
+        serve_https(server.http, config.serving_tls, config.secure_port, config.listen_fds) as https_port,
+        serve_grpc(server.grpc, config.serving_tls, config.grpc_port) as grpc_port,
+    ):
+        log.info("serving", https_port=https_port, grpc_port=grpc_port)
+        writer = server.api.writer
+        endpoints = KubernetesEndpoints(
+            store, writer, Bootstrap(writer, cache, SCHEME), clock, config.advertise_address, https_port
+        )
+        async with _background() as tasks:
+            tasks.create_task(endpoints.run(), name="endpoints of Service kubernetes")
+            await stop.wait()
+        readiness.stopping = True
+        await endpoints.withdraw()
+        server.api.watching.close_all()
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
+    """Whether the work ended before `stop` was set; if not, it is cancelled."""
+    task = asyncio.create_task(work, name="bootstrap")
+    waiting = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+    if task.cancelled():
+        return False
+    task.result()
+    return True
+
+
+class Background:
+    """Tasks that live as long as the context; the first that fails ends it."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._started: list[asyncio.Task[None]] = []
+
+    def create_task(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        self._started.append(self._group.create_task(work, name=name))
+
+    def cancel(self) -> None:
+        for task in self._started:
+            task.cancel()
+
+
+@asynccontextmanager
+async def _background() -> AsyncIterator[Background]:
+    async with asyncio.TaskGroup() as group:
+        background = Background(group)
+        yield background
+        background.cancel()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_process("kube-apiserver", ApiserverConfig, run, argv)

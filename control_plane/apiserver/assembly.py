@@ -1,0 +1,122 @@
+"""Puts the apiserver's parts together: everything between storage and the two doors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from control_plane.apiserver.admission.chain import AdmissionChain
+from control_plane.apiserver.admission.plugin import AdmissionContext
+from control_plane.apiserver.allocation.cluster_ips import ClusterIps
+from control_plane.apiserver.allocation.node_ports import NodePorts
+from control_plane.apiserver.allocation.repair import Repair
+from control_plane.apiserver.allocation.services import ServiceAllocator
+from control_plane.apiserver.authentication.authenticator import Authenticator
+from control_plane.apiserver.authentication.token import TokenAuthority
+from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.apiserver.config import ApiserverConfig
+from control_plane.apiserver.discovery.index import DiscoveryIndex
+from control_plane.apiserver.flow_control import FlowControl
+from control_plane.apiserver.grpc_door.service import ObjectService
+from control_plane.apiserver.http_door.handler import Handler
+from control_plane.apiserver.http_door.paths import HealthChecks, Paths
+from control_plane.apiserver.http_door.resources import Resources
+from control_plane.apiserver.object_api import Creator, CreatorKey, ObjectApi
+from control_plane.apiserver.observers import RequestMetrics, process_registry
+from control_plane.apiserver.pipeline import Pipeline
+from control_plane.apiserver.registry.compare_and_swap import CompareAndSwap
+from control_plane.apiserver.registry.deleter import Deleter
+from control_plane.apiserver.registry.hooks import WriteHook
+from control_plane.apiserver.registry.reader import Reader
+from control_plane.apiserver.registry.watching import Watching
+from control_plane.apiserver.registry.writer import Writer
+from control_plane.apiserver.streaming.connect import Connector
+from control_plane.apiserver.streaming.nodes import NodeConnections
+from control_plane.apiserver.subresources.binding import Bindings
+from control_plane.apiserver.subresources.eviction import Evictions
+from control_plane.apiserver.subresources.reviews import Reviews
+from control_plane.apiserver.subresources.scale import Scales
+from control_plane.apiserver.subresources.tokens import TokenRequests
+from control_plane.storage.etcd import EtcdStore
+from control_plane.storage.watch_cache import WatchCache
+from kube.apimachinery.resources import SCHEME
+from kube.apimachinery.scheme import GroupResource
+from kube.process.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Apiserver:
+    """What the composition root starts and stops."""
+
+    api: ObjectApi
+    ips: ClusterIps
+    repair: Repair
+    http: Handler
+    grpc: ObjectService
+
+
+def assemble(
+    config: ApiserverConfig, store: EtcdStore, cache: WatchCache, authorizer: Authorizer, nodes: NodeConnections,
+    checks: HealthChecks, clock: Clock,
+) -> Apiserver:
+    """Raises ConfigError."""
+    tokens = TokenAuthority(
+        config.service_account_issuer, config.service_account_signing_key_file, config.service_account_key_files, clock
+    )
+    authenticator = Authenticator(tokens, cache, clock, anonymous=config.anonymous_auth)
+    admission = AdmissionChain(
+        AdmissionContext(cache, SCHEME, authorizer), enable=config.enable_admission_plugins, disable=config.disable_admission_plugins
+    )
+    ips = ClusterIps(store, cache, clock, config.service_cluster_ip_range)
+    node_ports = NodePorts(store, *config.service_node_port_range)
+    hooks: dict[GroupResource, WriteHook] = {GroupResource("", "services"): ServiceAllocator(ips, node_ports)}
+    reader, swap = Reader(store, cache), CompareAndSwap(store, cache)
+    writer = Writer(store, swap, admission, authorizer, hooks, clock, event_ttl_s=config.event_ttl_s)
+    deleter = Deleter(store, swap, reader, admission, hooks, clock)
+    creators = _creators(
+        Reviews(authenticator, authorizer, clock), Bindings(writer, admission, clock), Evictions(reader, writer, deleter, clock),
+        TokenRequests(reader, admission, tokens, clock),
+    )
+    watching = Watching(cache, min_timeout_s=config.min_request_timeout_s, bookmark_interval_s=config.bookmark_interval_s)
+    api = ObjectApi(SCHEME, reader, watching, writer, deleter, Scales(reader, writer), creators)
+    flow, metrics = FlowControl(config.max_requests_inflight, config.max_mutating_requests_inflight), process_registry()
+    pipeline = Pipeline(authenticator, authorizer, flow, [RequestMetrics(metrics, flow)])
+    paths = _paths(config, checks, metrics, tokens)
+    resources = Resources(api, Connector(reader, admission, nodes), clock)
+    return Apiserver(api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths), ObjectService(pipeline, api))
+
+
+def _paths(config: ApiserverConfig, checks: HealthChecks, metrics: CollectorRegistry, tokens: TokenAuthority) -> Paths:
+    address = f"{config.advertise_address}:{config.secure_port}"
+    issuer = {
+        "issuer": config.service_account_issuer, "jwks_uri": f"https://{address}/openid/v1/jwks",
+        "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }
+    openid = {
+        "/.well-known/openid-configuration": lambda: msgspec.json.encode(issuer),
+        "/openid/v1/jwks": lambda: msgspec.json.encode(tokens.jwks()),
+    }
+    return Paths(DiscoveryIndex(SCHEME, address), checks, metrics, openid)
+
+
+def _creators(
+    reviews: Reviews, bindings: Bindings, evictions: Evictions, token_requests: TokenRequests
+) -> Mapping[CreatorKey, Creator]:
+    """What is created but not stored."""
+    authentication, authorization = "authentication.k8s.io", "authorization.k8s.io"
+    return {
+        ("", "bindings", ""): bindings.create,
+        ("", "pods", "binding"): bindings.create,
+        ("", "pods", "eviction"): evictions.create,
+        ("", "serviceaccounts", "token"): token_requests.create,
+        (authentication, "tokenreviews", ""): reviews.token,
+        (authentication, "selfsubjectreviews", ""): reviews.self_subject,
+        (authorization, "subjectaccessreviews", ""): reviews.subject_access,
+        (authorization, "localsubjectaccessreviews", ""): reviews.local_subject_access,
+        (authorization, "selfsubjectaccessreviews", ""): reviews.self_subject_access,
+        (authorization, "selfsubjectrulesreviews", ""): reviews.self_subject_rules,
+    }

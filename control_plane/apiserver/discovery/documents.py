@@ -1,0 +1,149 @@
+"""The discovery documents, made from the resource table: legacy (/api, /apis, /apis/G/V) and aggregated.
+
+Everything is computed once per state of the table and kept as bytes with its ETag.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.resources import subresource_of
+from kube.apimachinery.scheme import GroupVersion, ResourceType, Scheme
+
+AGGREGATED_KIND: Final = "APIGroupDiscoveryList"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    body: bytes
+    etag: str
+
+    @classmethod
+    def of(cls, obj: JsonObject) -> Document:
+        body = msgspec.json.encode(obj)
+        return cls(body, f'"{hashlib.sha512(body).hexdigest().upper()}"')
+
+
+def api_versions(server_address: str) -> JsonObject:
+    """The answer of /api."""
+    return {
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": server_address}],
+    }
+
+
+def api_group(scheme: Scheme, group: str) -> JsonObject | None:
+    """One group with its versions, the preferred one first; None when nothing is served in it."""
+    versions = [
+        {"groupVersion": str(one), "version": one.version} for one in scheme.group_versions() if one.group == group
+    ]
+    if not versions:
+        return None
+    return {"name": group, "versions": versions, "preferredVersion": versions[0]}
+
+
+def api_group_list(scheme: Scheme) -> JsonObject:
+    """The answer of /apis."""
+    groups = dict.fromkeys(one.group for one in scheme.group_versions() if one.group)
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [api_group(scheme, group) for group in groups]}
+
+
+def api_resource_list(scheme: Scheme, group_version: GroupVersion) -> JsonObject | None:
+    """The answer of /api/v1 and /apis/G/V; None when nothing is served there."""
+    rows = _rows(scheme, group_version)
+    if not rows:
+        return None
+    resources: list[JsonObject] = []
+    for row in rows:
+        resources.append(_api_resource(row))
+        resources += [_api_subresource(row, name) for name in sorted(row.subresources)]
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": str(group_version), "resources": resources}
+
+
+def _rows(scheme: Scheme, group_version: GroupVersion) -> list[ResourceType]:
+    return sorted((row for row in scheme if row.group_version == group_version), key=lambda row: row.plural)
+
+
+def _api_resource(row: ResourceType) -> JsonObject:
+    described: JsonObject = {
+        "name": row.plural, "singularName": row.singular_name, "namespaced": row.namespaced, "kind": row.kind,
+        "verbs": sorted(row.verbs),
+    }
+    if row.short_names:
+        described["shortNames"] = list(row.short_names)
+    if row.categories:
+        described["categories"] = list(row.categories)
+    if "list" in row.verbs:
+        described["storageVersionHash"] = _storage_version_hash(row)
+    return described
+
+
+def _storage_version_hash(row: ResourceType) -> str:
+    gvk = row.storage_gvk
+    text = f"{gvk.group}/{gvk.version}/{gvk.kind}".encode()
+    return base64.b64encode(hashlib.sha256(text).digest()[:8]).decode()
+
+
+def _api_subresource(row: ResourceType, name: str) -> JsonObject:
+    subresource = subresource_of(row, name)
+    described: JsonObject = {
+        "name": f"{row.plural}/{name}", "singularName": "", "namespaced": row.namespaced,
+        "kind": subresource.kind.kind if subresource.kind else row.kind,
+        "verbs": list(subresource.verbs),
+    }
+    if subresource.kind:
+        described |= {"group": subresource.kind.group, "version": subresource.kind.version}
+    return {key: value for key, value in described.items() if not (key == "group" and value == "")}
+
+
+def aggregated(scheme: Scheme, version: str, *, legacy: bool) -> JsonObject:
+    """Every resource of the core group (`legacy`) or of all others in one document; `version` is v2 or v2beta1."""
+    items = []
+    for group in dict.fromkeys(one.group for one in scheme.group_versions()):
+        if bool(group) == legacy:
+            continue
+        versions = [
+            {
+                "version": one.version,
+                "resources": [_discovered(row) for row in _rows(scheme, one)],
+                "freshness": "Current",
+            }
+            for one in scheme.group_versions() if one.group == group
+        ]
+        metadata: dict[str, Any] = {"creationTimestamp": None}
+        items.append({"metadata": {"name": group, **metadata} if group else metadata, "versions": versions})
+    return {"kind": AGGREGATED_KIND, "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {}, "items": items}
+
+
+def _discovered(row: ResourceType) -> JsonObject:
+    described: JsonObject = {
+        "resource": row.plural,
+        "responseKind": _response_kind(row.group, row.version, row.kind),
+        "scope": "Namespaced" if row.namespaced else "Cluster",
+        "singularResource": row.singular_name,
+        "verbs": sorted(row.verbs),
+    }
+    if row.short_names:
+        described["shortNames"] = list(row.short_names)
+    if row.categories:
+        described["categories"] = list(row.categories)
+    if row.subresources:
+        described["subresources"] = [_discovered_subresource(row, name) for name in sorted(row.subresources)]
+    return described
+
+
+def _discovered_subresource(row: ResourceType, name: str) -> JsonObject:
+    subresource = subresource_of(row, name)
+    kind = subresource.kind or row.gvk
+    return {"subresource": name, "responseKind": _response_kind(*kind), "verbs": list(subresource.verbs)}
+
+
+def _response_kind(group: str, version: str, kind: str) -> JsonObject:
+    return {"group": group, "version": version, "kind": kind}

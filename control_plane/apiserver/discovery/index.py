@@ -1,0 +1,87 @@
+"""Which path answers with which discovery document, in the form the client wants."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from control_plane.apiserver.discovery.documents import (
+    AGGREGATED_KIND,
+    Document,
+    aggregated,
+    api_group,
+    api_group_list,
+    api_resource_list,
+    api_versions,
+)
+from control_plane.apiserver.negotiation import JSON, PROTOBUF, parse_accept
+from control_plane.apiserver.object_api import not_served
+from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.scheme import GroupVersion, Scheme
+
+_AGGREGATED_VERSIONS: Final = ("v2", "v2beta1")
+
+
+class DiscoveryIndex:
+    """Documents are made when first asked for, and kept."""
+
+    def __init__(self, scheme: Scheme, server_address: str) -> None:
+        self._scheme = scheme
+        self._server_address = server_address
+        self._documents: dict[tuple[str, str], Document] = {}
+
+    def paths(self) -> list[str]:
+        """For the list of all paths."""
+        paths = ["/api", "/apis"]
+        for one in self._scheme.group_versions():
+            paths += [f"/apis/{one.group}", f"/apis/{one}"] if one.group else [f"/api/{one.version}"]
+        return paths
+
+    def serve(self, request: web.BaseRequest, path: str) -> web.Response:
+        """Raises NotFound for a path that is not served."""
+        version = _aggregated_version(request.headers.get("Accept", "")) if path in ("/api", "/apis") else ""
+        key = (path, version)
+        document = self._documents.get(key)
+        if document is None:
+            document = self._documents[key] = Document.of(self._make(path, version))
+        headers = {"Content-Type": JSON, "ETag": document.etag, "Vary": "Accept", "Cache-Control": "public"}
+        if version:
+            headers["Content-Type"] = f"{JSON};g=apidiscovery.k8s.io;v={version};as={AGGREGATED_KIND}"
+        if not version:
+            del headers["ETag"]
+        elif request.headers.get("If-None-Match") == document.etag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=document.body, headers=headers)
+
+    def _make(self, path: str, version: str) -> JsonObject:
+        if version:
+            return aggregated(self._scheme, version, legacy=path == "/api")
+        parts = path.strip("/").split("/")
+        made: JsonObject | None = None
+        if parts == ["api"]:
+            made = api_versions(self._server_address)
+        elif parts == ["apis"]:
+            made = api_group_list(self._scheme)
+        elif parts[0] == "apis" and len(parts) == 2 and parts[1]:
+            group = api_group(self._scheme, parts[1])
+            made = {"kind": "APIGroup", "apiVersion": "v1", **group} if group else None
+        elif (parts[0] == "apis" and len(parts) == 3) or (parts[0] == "api" and len(parts) == 2):
+            group_name = parts[1] if parts[0] == "apis" else ""
+            made = api_resource_list(self._scheme, GroupVersion(group_name, parts[-1])) if group_name or parts[0] == "api" else None
+        if made is None:
+            raise not_served()
+        return made
+
+
+def _aggregated_version(accept: str) -> str:
+    """v2 or v2beta1 when the client wants the aggregated form before all others, else ""."""
+    for wanted in parse_accept(accept):
+        if wanted.media_type == PROTOBUF:
+            continue
+        if wanted.parameter("as") == AGGREGATED_KIND and wanted.parameter("g") == "apidiscovery.k8s.io":
+            if (version := wanted.parameter("v")) in _AGGREGATED_VERSIONS:
+                return version
+        elif not wanted.parameter("as") and wanted.media_type in (JSON, "*/*", "application/*"):
+            return ""
+    return ""

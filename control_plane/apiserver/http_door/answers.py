@@ -1,0 +1,85 @@
+"""Objects as the bytes of an answer. JSON of cached objects is joined from cached bytes; nothing is encoded twice."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from control_plane.apiserver.http_door.representations import partial_metadata_list, table, transformed
+from control_plane.apiserver.negotiation import JSON, PROTOBUF, TABLE, YAML, Representation
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.reader import ListPage
+from control_plane.storage.cached_object import CachedObject
+from kube.apimachinery.errors import ApiError
+from kube.apimachinery.meta import JsonObject
+from kube.process.clock import Clock
+
+encode_json = msgspec.json.Encoder().encode
+_HEADERS: Final = {
+    media_type: {"Content-Type": media_type, "Cache-Control": "no-cache, private"} for media_type in (JSON, YAML, PROTOBUF)
+}
+
+
+def encode(obj: JsonObject, wanted: Representation) -> bytes:
+    if wanted.media_type == JSON:
+        return msgspec.json.format(encode_json(obj), indent=2) if wanted.pretty else encode_json(obj)
+    if wanted.media_type == YAML:
+        from kube.apimachinery.codec.yaml import encode_yaml  # lazily: few answers are YAML
+
+        return encode_yaml(obj)
+    from kube.apimachinery.codec.protobuf import encode_protobuf  # heavy, and most clients speak JSON
+
+    return encode_protobuf(obj)
+
+
+class Answers:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def one(
+        self, call: Call, item: CachedObject | JsonObject, wanted: Representation, *, code: int = 200, include_object: str = ""
+    ) -> web.Response:
+        if isinstance(item, CachedObject):
+            if wanted.media_type == JSON and not wanted.transform and not wanted.pretty:
+                return _response(item.encoded(call.resource.api_version), JSON, code)
+            item = item.view(call.resource.api_version)
+        obj = transformed(call.resource, item, wanted, self._clock.now(), include_object=include_object)
+        return _response(encode(obj, wanted), wanted.media_type, code)
+
+    def page(self, call: Call, page: ListPage, wanted: Representation, *, include_object: str = "") -> web.Response:
+        api_version = call.resource.api_version
+        if wanted.media_type == JSON and not wanted.transform and not wanted.pretty:
+            return _response(_joined(call, page), JSON, 200)
+        views = [item.view(api_version) for item in page.items]
+        if wanted.transform == TABLE:
+            obj = table(
+                call.resource, views, page.metadata(), self._clock.now(), include_object=include_object,
+                version=wanted.transform_version,
+            )
+        elif wanted.transform:
+            obj = partial_metadata_list(views, page.metadata(), wanted.transform_version)
+        else:
+            obj = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": page.metadata(), "items": views}
+        return _response(encode(obj, wanted), wanted.media_type, 200)
+
+
+def _joined(call: Call, page: ListPage) -> bytes:
+    api_version = call.resource.api_version
+    head = encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": page.metadata()})
+    items = b",".join([item.encoded(api_version) for item in page.items])
+    return b'%b,"items":[%b]}\n' % (head[:-1], items)
+
+
+def _response(body: bytes, media_type: str, code: int) -> web.Response:
+    return web.Response(body=body, status=code, headers=_HEADERS[media_type])
+
+
+def error_response(error: ApiError, wanted: Representation) -> web.Response:
+    """A Status. Errors come as JSON unless the client speaks protobuf or YAML alone."""
+    headers = {"Content-Type": wanted.media_type, "Cache-Control": "no-cache, private"}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    plain = Representation(wanted.media_type, pretty=wanted.pretty)
+    return web.Response(body=encode(error.to_status(), plain), status=error.code, headers=headers)

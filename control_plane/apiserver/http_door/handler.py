@@ -1,0 +1,114 @@
+"""The way of one HTTP request: who asks, what about, the pipeline, the answer, the headers on it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from typing import Final
+
+from aiohttp import web
+
+from control_plane.apiserver.authentication.authenticator import RequestCredentials
+from control_plane.apiserver.authentication.certificate import CertificateSubject, subject_of_der
+from control_plane.apiserver.http_door.answers import error_response
+from control_plane.apiserver.http_door.paths import Paths
+from control_plane.apiserver.http_door.resources import Resources
+from control_plane.apiserver.negotiation import PLAIN_JSON, Representation, negotiate
+from control_plane.apiserver.pipeline import Pipeline
+from control_plane.apiserver.request_info import parse_request
+from control_plane.storage.errors import StoreUnavailable, ValueTooLarge
+from kube.apimachinery.errors import ApiError, InternalError, NotAcceptable, RequestEntityTooLarge, ServiceUnavailable
+from kube.process.log import get_logger
+
+log = get_logger("http-door")
+
+_STREAM_PROTOCOL_TOKEN: Final = "base64url.bearer.authorization.k8s.io."     # how browsers send a token with a WebSocket
+
+
+class Handler:
+    def __init__(self, pipeline: Pipeline, resources: Resources, paths: Paths) -> None:
+        self._pipeline = pipeline
+        self._resources = resources
+        self._paths = paths
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        info = parse_request(request.method, request.path, request.query)
+        warnings: list[str] = []
+        try:
+            credentials = _credentials(request)
+            async with self._pipeline.enter(info, credentials, _impersonation(request)) as admitted:
+                if info.is_resource:
+                    response, warnings = await self._resources.serve(request, info, admitted.user)
+                else:
+                    response = await self._paths.serve(request, info)
+                admitted.code = response.status
+        except ApiError as error:
+            response = error_response(error, _wanted_of_errors(request))
+        except (StoreUnavailable, ValueTooLarge) as error:
+            response = error_response(storage_error(error), _wanted_of_errors(request))
+        except ConnectionError:
+            raise
+        except Exception:
+            log.exception("request failed", verb=info.verb, path=info.path)
+            response = error_response(InternalError("Internal error occurred: see the apiserver's log"), PLAIN_JSON)
+        if not response.prepared:
+            _add_headers(response, warnings)
+        return response
+
+
+def storage_error(error: StoreUnavailable | ValueTooLarge) -> ApiError:
+    if isinstance(error, ValueTooLarge):
+        return RequestEntityTooLarge(str(error) or "etcdserver: request is too large")
+    return ServiceUnavailable(str(error))
+
+
+def _credentials(request: web.BaseRequest) -> RequestCredentials:
+    token = None
+    authorization = request.headers.get("Authorization")
+    if authorization is not None:
+        scheme, _, rest = authorization.partition(" ")
+        if scheme.lower() == "bearer" and rest.strip():
+            token = rest.strip()
+    elif _STREAM_PROTOCOL_TOKEN in (protocols := request.headers.get("Sec-WebSocket-Protocol", "")):
+        token = _token_of_protocols(protocols)
+    return RequestCredentials(_certificate(request), token)
+
+
+def _token_of_protocols(protocols: str) -> str | None:
+    import base64  # rarely needed
+
+    for protocol in protocols.split(","):
+        if protocol.strip().startswith(_STREAM_PROTOCOL_TOKEN):
+            text = protocol.strip().removeprefix(_STREAM_PROTOCOL_TOKEN)
+            try:
+                return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+            except ValueError:
+                return None
+    return None
+
+
+def _certificate(request: web.BaseRequest) -> CertificateSubject | None:
+    transport = request.transport
+    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    certificate = tls.getpeercert(binary_form=True) if tls is not None else None
+    return subject_of_der(certificate) if certificate else None
+
+
+def _impersonation(request: web.BaseRequest) -> Iterable[tuple[str, str]]:
+    if not any(name.startswith("Impersonate-") for name in request.headers):
+        return ()
+    return [(name.lower(), value) for name, value in request.headers.items() if name.lower().startswith("impersonate-")]
+
+
+def _wanted_of_errors(request: web.BaseRequest) -> Representation:
+    try:
+        return negotiate(request.headers.get("Accept", ""))
+    except NotAcceptable:
+        return PLAIN_JSON
+
+
+def _add_headers(response: web.StreamResponse, warnings: list[str]) -> None:
+    response.headers["Audit-Id"] = str(uuid.uuid4())
+    for text in dict.fromkeys(warnings):
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{escaped}"')

@@ -1,0 +1,82 @@
+"""Requests on resources: the HTTP method's query, headers and body -> the object API -> an answer."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from control_plane.apiserver.authentication.user import UserInfo
+from control_plane.apiserver.http_door.answers import Answers
+from control_plane.apiserver.http_door.server import MAX_BODY
+from control_plane.apiserver.http_door.watch import serve_watch
+from control_plane.apiserver.negotiation import body_media_type, negotiate
+from control_plane.apiserver.object_api import ObjectApi, Written, not_allowed
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.options import ListOptions, WriteOptions
+from control_plane.apiserver.request_info import RequestInfo
+from control_plane.apiserver.streaming.connect import Connector
+from kube.apimachinery.errors import RequestEntityTooLarge
+from kube.process.clock import Clock
+
+_STREAMED = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+
+
+class Resources:
+    def __init__(self, api: ObjectApi, connector: Connector, clock: Clock) -> None:
+        self._api = api
+        self._connector = connector
+        self._clock = clock
+        self._answers = Answers(clock)
+
+    async def serve(self, request: web.BaseRequest, info: RequestInfo, user: UserInfo) -> tuple[web.StreamResponse, list[str]]:
+        """The answer, and the warnings that go with it."""
+        call = self._api.call(info, user, request.headers.get("User-Agent", ""))
+        if info.subresource in _STREAMED:
+            return await self._connector.serve(request, call), call.warnings
+        if info.verb == "watch":
+            options = ListOptions.from_query(request.query, watch=True)
+            wanted = negotiate(request.headers.get("Accept", ""), stream=True)
+            return await serve_watch(request, self._api, call, options, wanted, self._clock), call.warnings
+        return await self._answer(request, call), call.warnings
+
+    async def _answer(self, request: web.BaseRequest, call: Call) -> web.Response:
+        wanted = negotiate(request.headers.get("Accept", ""))
+        query = request.query
+        include_object = query.get("includeObject", "")
+        if call.verb == "get":
+            item = await self._api.get(call, query.get("resourceVersion", ""))
+            return self._answers.one(call, item, wanted, include_object=include_object)
+        if call.verb == "list":
+            page = await self._api.list(call, ListOptions.from_query(query))
+            return self._answers.page(call, page, wanted, include_object=include_object)
+        if call.verb == "deletecollection":
+            data, media_type = await _body(request)
+            page = await self._api.delete_collection(call, ListOptions.from_query(query), data, media_type, query)
+            return self._answers.page(call, page, wanted)
+        written = await self._write(request, call)
+        return self._answers.one(call, written.obj, wanted, code=written.code, include_object=include_object)
+
+    async def _write(self, request: web.BaseRequest, call: Call) -> Written:
+        query = request.query
+        if call.verb == "patch":
+            options = WriteOptions.from_query(query, "PatchOptions")
+            return await self._api.patch(call, request.headers.get("Content-Type", ""), await _read(request), options)
+        data, media_type = await _body(request)
+        if call.verb == "create":
+            return await self._api.create(call, data, media_type, WriteOptions.from_query(query, "CreateOptions"))
+        if call.verb == "update":
+            return await self._api.update(call, data, media_type, WriteOptions.from_query(query, "UpdateOptions"))
+        if call.verb == "delete":
+            return await self._api.delete(call, data, media_type, query)
+        raise not_allowed()
+
+
+async def _body(request: web.BaseRequest) -> tuple[bytes, str]:
+    data = await _read(request) if request.can_read_body else b""
+    return data, body_media_type(request.headers.get("Content-Type", "") if data else "")
+
+
+async def _read(request: web.BaseRequest) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY}") from error

@@ -1,0 +1,147 @@
+"""The verbs on resources as both doors call them: coordinates and bytes in, objects out.
+
+Which code answers is read from tables: the registry for stored objects, `subresources` for what is created but not stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from control_plane.apiserver.authentication.user import UserInfo
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.decoding import check_object, decode_object, parse_body
+from control_plane.apiserver.registry.deleter import Deleter
+from control_plane.apiserver.registry.options import DeleteOptions, ListOptions, WriteOptions
+from control_plane.apiserver.registry.patching import Patch
+from control_plane.apiserver.registry.reader import ListPage, Reader
+from control_plane.apiserver.registry.watching import Watcher, Watching
+from control_plane.apiserver.registry.writer import Writer
+from control_plane.apiserver.request_info import RequestInfo
+from control_plane.apiserver.subresources.scale import Scales
+from control_plane.storage.cached_object import CachedObject
+from kube.apimachinery.errors import MethodNotAllowed, NotFound
+from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.resources import subresource_kind, subresource_of
+from kube.apimachinery.scheme import GroupVersionKind, Scheme
+
+Creator = Callable[[Call, JsonObject, WriteOptions], Coroutine[Any, Any, JsonObject]]
+CreatorKey = tuple[str, str, str]                 # group, plural, subresource
+_DELETE_OPTIONS = GroupVersionKind("", "v1", "DeleteOptions")
+T = TypeVar("T")
+_STREAMED = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+
+
+class Written(NamedTuple):
+    obj: JsonObject
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectApi:
+    scheme: Scheme
+    reader: Reader
+    watching: Watching
+    writer: Writer
+    deleter: Deleter
+    scales: Scales
+    creators: Mapping[CreatorKey, Creator]
+
+    def call(self, info: RequestInfo, user: UserInfo, user_agent: str = "") -> Call:
+        """Resolves the coordinates. Raises NotFound for what is not served, MethodNotAllowed for a verb that is not."""
+        resource = self.scheme.for_path(info.group, info.version, info.resource)
+        if resource is None or len(info.parts) > 3:
+            raise not_served()
+        if info.subresource:
+            if info.subresource not in resource.subresources:
+                raise not_served()
+            verbs = subresource_of(resource, info.subresource).verbs
+        else:
+            verbs = resource.verbs
+        if info.verb not in verbs or (info.verb in ("update", "patch", "delete") and not info.name):
+            raise not_allowed()
+        if resource.namespaced and not info.namespace and info.verb not in ("list", "watch"):
+            raise not_served() if info.name else not_allowed()
+        return Call.of(info, resource, user, user_agent)
+
+    async def get(self, call: Call, resource_version: str = "") -> CachedObject | JsonObject:
+        if call.subresource == "scale":
+            return await self.scales.get(call)
+        if call.subresource in _STREAMED:
+            raise not_allowed()
+        return await self.reader.get(call, resource_version)
+
+    async def list(self, call: Call, options: ListOptions) -> ListPage:
+        return await self.reader.list(call, options)
+
+    async def watch(self, call: Call, options: ListOptions) -> Watcher:
+        return await self.watching.open(call, options)
+
+    async def create(self, call: Call, data: bytes, media_type: str, options: WriteOptions) -> Written:
+        creator = self.creators.get((call.resource.group, call.resource.plural, call.subresource))
+        if creator is None and call.subresource:
+            raise not_allowed()
+        if creator is None and call.name:
+            raise not_allowed()
+        obj = decode_object(call, data, media_type, self._kind(call), options.field_validation)
+        if creator is not None:
+            return Written(await _to_the_end(creator(call, obj, options)), 201)
+        return Written(await _to_the_end(self.writer.create(call, obj, options)), 201)
+
+    async def update(self, call: Call, data: bytes, media_type: str, options: WriteOptions) -> Written:
+        obj = decode_object(call, data, media_type, self._kind(call), options.field_validation)
+        if call.subresource == "scale":
+            return Written(await _to_the_end(self.scales.update(call, obj, options)), 200)
+        written, created = await _to_the_end(self.writer.update(call, obj, options))
+        return Written(written, 201 if created else 200)
+
+    async def patch(self, call: Call, content_type: str, data: bytes, options: WriteOptions) -> Written:
+        patch = Patch(content_type, data, self._kind(call))
+        if call.subresource == "scale":
+            return Written(await _to_the_end(self.scales.patch(call, patch, options)), 200)
+        return Written(await _to_the_end(self.writer.patch(call, patch, options)), 200)
+
+    async def delete(self, call: Call, data: bytes, media_type: str, query: Mapping[str, str]) -> Written:
+        options = delete_options(data, media_type, query)
+        answer, gone = await _to_the_end(self.deleter.delete(call, options))
+        # Upstream tells by 202 that dependents go in the background while the object is still there.
+        return Written(answer, 202 if not gone and options.orphan_dependents is False else 200)
+
+    async def delete_collection(
+        self, call: Call, listing: ListOptions, data: bytes, media_type: str, query: Mapping[str, str]
+    ) -> ListPage:
+        options = delete_options(data, media_type, query)
+        return await _to_the_end(self.deleter.delete_collection(call, listing, options))
+
+    @staticmethod
+    def _kind(call: Call) -> GroupVersionKind:
+        """Of request bodies."""
+        return subresource_kind(call.resource, call.subresource) if call.subresource else call.gvk
+
+
+async def _to_the_end(write: Coroutine[Any, Any, T]) -> T:
+    """A client that leaves cancels its request. A write under way is not stopped half-way: its reservations must be settled."""
+    task = asyncio.create_task(write, name="write")
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        raise
+
+
+def delete_options(data: bytes, media_type: str, query: Mapping[str, str]) -> DeleteOptions:
+    """From the body, else from the query."""
+    if not data.strip():
+        return DeleteOptions.from_object(DeleteOptions.query_object(query))
+    obj = parse_body(data, media_type)
+    return DeleteOptions.from_object(check_object(obj, _DELETE_OPTIONS, "Ignore", []))
+
+
+def not_served() -> NotFound:
+    return NotFound("the server could not find the requested resource")
+
+
+def not_allowed() -> MethodNotAllowed:
+    return MethodNotAllowed("the server does not allow this method on the requested resource")

@@ -1,0 +1,108 @@
+"""What the server itself sets in an object's metadata. Follows apiserver's registry/rest (BeforeCreate, BeforeUpdate)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, TypeVar
+
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.strategies.metadata import generated_name
+from kube.apimachinery.errors import BadRequest, Cause, Conflict, conflict, invalid
+from kube.apimachinery.meta import JsonObject
+from kube.process.clock import to_rfc3339
+
+T = TypeVar("T")
+
+
+def deep_copy(value: T) -> T:
+    """A copy of a JSON value; ten times as fast as copy.deepcopy."""
+    if type(value) is dict:
+        return {key: deep_copy(item) for key, item in value.items()}  # type: ignore[return-value]
+    if type(value) is list:
+        return [deep_copy(item) for item in value]  # type: ignore[return-value]
+    return value
+
+
+def metadata_of(obj: JsonObject) -> dict[str, Any]:
+    metadata = obj.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = obj["metadata"] = {}
+    return metadata
+
+
+def match_request(call: Call, obj: JsonObject, *, name: bool) -> None:
+    """The object must be the one the URL speaks of. Absent coordinates are filled in from it."""
+    metadata = metadata_of(obj)
+    if name:
+        if not metadata.get("name"):
+            metadata["name"] = call.name
+        elif metadata["name"] != call.name:
+            raise BadRequest(
+                f"the name of the object ({metadata['name']}) does not match the name on the URL ({call.name})"
+            )
+    if not call.resource.namespaced:
+        if metadata.get("namespace"):
+            metadata.pop("namespace")
+    elif not metadata.get("namespace"):
+        metadata["namespace"] = call.namespace
+    elif metadata["namespace"] != call.namespace:
+        raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def fill_created(obj: JsonObject, now: datetime) -> None:
+    metadata = metadata_of(obj)
+    for key in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "resourceVersion"):
+        metadata.pop(key, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = to_rfc3339(now)
+    if metadata.get("generateName") and not metadata.get("name"):
+        metadata["name"] = generated_name(metadata["generateName"])
+
+
+def refuse_resource_version(call: Call, obj: JsonObject) -> None:
+    if metadata_of(obj).get("resourceVersion") not in (None, "", "0"):
+        raise BadRequest("resourceVersion should not be set on objects to be created")
+
+
+def check_versions(call: Call, obj: JsonObject, old: JsonObject) -> None:
+    """Optimistic locking: an object that names a resourceVersion or uid must name the current one."""
+    metadata, before = metadata_of(obj), old["metadata"]
+    if (uid := metadata.get("uid")) and uid != before.get("uid"):
+        raise conflict(
+            call.group_resource, call.name,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.get('uid', '')}",
+        )
+    if (version := metadata.get("resourceVersion")) and version != before.get("resourceVersion"):
+        raise _modified(call)
+
+
+def require_resource_version(call: Call, obj: JsonObject) -> None:
+    """For kinds whose strategy does not allow unconditional updates."""
+    if not metadata_of(obj).get("resourceVersion"):
+        cause = Cause("FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update")
+        raise invalid(call.gvk, call.name, [cause])
+
+
+def check_preconditions(call: Call, uid: str, version: str, metadata: dict[str, Any]) -> None:
+    """Of a delete request. Raises Conflict."""
+    held_uid, held_version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
+    if uid and uid != held_uid:
+        raise conflict(
+            call.group_resource, call.name,
+            f"the UID in the precondition ({uid}) does not match the UID in record ({held_uid}). "
+            "The object might have been deleted and then recreated",
+        )
+    if version and version != held_version:
+        raise conflict(
+            call.group_resource, call.name,
+            f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({held_version}). "
+            "The object might have been modified",
+        )
+
+
+def _modified(call: Call) -> Conflict:
+    return conflict(
+        call.group_resource, call.name,
+        "the object has been modified; please apply your changes to the latest version and try again",
+    )

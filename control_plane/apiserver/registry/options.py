@@ -1,0 +1,222 @@
+"""Options of the verbs: read from query parameters or bodies, checked with upstream's words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kube.apimachinery import errors
+from kube.apimachinery.errors import BadRequest, Cause
+from kube.apimachinery.fields import FieldSelector, parse_field_selector
+from kube.apimachinery.labels import Selector, SelectorError, parse_selector
+from kube.apimachinery.scheme import GroupVersionKind
+
+FIELD_VALIDATIONS: Final = ("Ignore", "Warn", "Strict")
+PROPAGATION_POLICIES: Final = ("Orphan", "Background", "Foreground")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """Of create, update and patch. `field_manager` is kept for server-side apply's bookkeeping."""
+
+    dry_run: bool = False
+    field_manager: str = ""
+    field_validation: str = ""
+    force: bool = False
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str], kind: str) -> WriteOptions:
+        return cls.checked(
+            kind,
+            dry_run=query.get("dryRun", ""),
+            field_manager=query.get("fieldManager", ""),
+            field_validation=query.get("fieldValidation", ""),
+            force=is_true(query.get("force", "")),
+        )
+
+    @classmethod
+    def checked(
+        cls, kind: str, *, dry_run: str = "", field_manager: str = "", field_validation: str = "", force: bool = False
+    ) -> WriteOptions:
+        """`kind` (CreateOptions, ...) names the options in the error message."""
+        causes = _dry_run_causes([dry_run] if dry_run else [])
+        if field_validation and field_validation not in FIELD_VALIDATIONS:
+            causes.append(_not_supported("fieldValidation", field_validation, ("", *FIELD_VALIDATIONS)))
+        if len(field_manager) > 128:
+            causes.append(Cause("FieldValueTooLong", "fieldManager", "Too long: may not be more than 128 bytes"))
+        if causes:
+            raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", kind), "", causes)
+        return cls(dry_run=bool(dry_run), field_manager=field_manager, field_validation=field_validation, force=force)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteOptions:
+    dry_run: bool = False
+    grace_period_s: int | None = None
+    propagation_policy: str = ""
+    orphan_dependents: bool | None = None
+    uid: str = ""
+    resource_version: str = ""
+    raw: Mapping[str, Any] | None = None       # as admission plugins see it
+
+    @classmethod
+    def from_object(cls, obj: Mapping[str, Any]) -> DeleteOptions:
+        policy, orphan = obj.get("propagationPolicy") or "", obj.get("orphanDependents")
+        causes = _dry_run_causes(obj.get("dryRun") or [])
+        if policy and orphan is not None:
+            causes.append(Cause(
+                "FieldValueInvalid", "propagationPolicy",
+                f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set',
+            ))
+        if policy and policy not in PROPAGATION_POLICIES:
+            causes.append(_not_supported("propagationPolicy", policy, ("Background", "Foreground", "Orphan", "nil")))
+        if causes:
+            raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", "DeleteOptions"), "", causes)
+        preconditions = obj.get("preconditions") or {}
+        grace_period_s = obj.get("gracePeriodSeconds")
+        return cls(
+            dry_run=bool(obj.get("dryRun")),
+            # a negative period means at once, yet not by force: upstream makes it one second
+            grace_period_s=1 if grace_period_s is not None and grace_period_s < 0 else grace_period_s,
+            propagation_policy=policy,
+            orphan_dependents=orphan,
+            uid=preconditions.get("uid") or "",
+            resource_version=preconditions.get("resourceVersion") or "",
+            raw={"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", **obj},
+        )
+
+    @staticmethod
+    def query_object(query: Mapping[str, str]) -> dict[str, Any]:
+        """The query parameters of a DELETE as a DeleteOptions object."""
+        obj: dict[str, Any] = {}
+        if (seconds := query.get("gracePeriodSeconds")) is not None:
+            obj["gracePeriodSeconds"] = _integer("gracePeriodSeconds", seconds)
+        if (orphan := query.get("orphanDependents")) is not None:
+            obj["orphanDependents"] = is_true(orphan)
+        if policy := query.get("propagationPolicy"):
+            obj["propagationPolicy"] = policy
+        if dry_run := query.get("dryRun"):
+            obj["dryRun"] = [dry_run]
+        return obj
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions:
+    """Of list, watch and deletecollection. `labels` and `fields` are None when everything matches."""
+
+    labels: Selector | None = None
+    fields: FieldSelector | None = None
+    limit: int = 0
+    continue_token: str = ""
+    resource_version: str = ""
+    resource_version_match: str = ""
+    timeout_s: float = 0.0
+    allow_bookmarks: bool = False
+    send_initial_events: bool | None = None
+
+    @property
+    def selective(self) -> bool:
+        return self.labels is not None or self.fields is not None
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str], *, watch: bool = False) -> ListOptions:
+        initial = query.get("sendInitialEvents")
+        return cls.checked(
+            watch=watch,
+            label_selector=query.get("labelSelector", ""),
+            field_selector=query.get("fieldSelector", ""),
+            limit=_integer("limit", query.get("limit", "") or "0"),
+            continue_token=query.get("continue", ""),
+            resource_version=query.get("resourceVersion", ""),
+            resource_version_match=query.get("resourceVersionMatch", ""),
+            timeout_s=_integer("timeoutSeconds", query.get("timeoutSeconds", "") or "0"),
+            allow_bookmarks=is_true(query.get("allowWatchBookmarks", "")),
+            send_initial_events=None if initial is None else is_true(initial),
+        )
+
+    @classmethod
+    def checked(cls, *, watch: bool = False, label_selector: str = "", field_selector: str = "", **options: Any) -> ListOptions:
+        try:
+            labels = parse_selector(label_selector) if label_selector else None
+            fields = parse_field_selector(field_selector) if field_selector else None
+        except SelectorError as error:
+            raise BadRequest(str(error)) from error
+        made = cls(labels=labels, fields=fields, **options)
+        if causes := _list_causes(made, watch=watch):
+            raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", "ListOptions"), "", causes)
+        return made
+
+
+def _list_causes(options: ListOptions, *, watch: bool) -> list[Cause]:
+    match, version = options.resource_version_match, options.resource_version
+    if watch:
+        return _watch_causes(options)
+    causes = []
+    if options.send_initial_events is not None:
+        causes.append(_forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    if match:
+        if not version:
+            causes.append(_forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        if options.continue_token:
+            causes.append(_forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"))
+        if match not in ("Exact", "NotOlderThan"):
+            causes.append(_not_supported("resourceVersionMatch", match, ("Exact", "NotOlderThan", "")))
+        if match == "Exact" and version == "0":
+            causes.append(_forbidden(
+                "resourceVersionMatch", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+            ))
+    return causes
+
+
+def _watch_causes(options: ListOptions) -> list[Cause]:
+    match = options.resource_version_match
+    if options.send_initial_events is None:
+        if match:
+            return [_forbidden(
+                "resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            )]
+        return []
+    if match != "NotOlderThan":
+        if not match:
+            return [_forbidden(
+                "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            )]
+        return [_not_supported("resourceVersionMatch", match, ("NotOlderThan",))]
+    return []
+
+
+def parse_resource_version(text: str) -> int:
+    """A resourceVersion as the number that it is to the server; "" and "0" are 0."""
+    if not text:
+        return 0
+    if not text.isdecimal():
+        raise BadRequest(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+def is_true(text: str) -> bool:
+    """As a boolean query parameter is read: present and not a spelling of false."""
+    return text.lower() not in ("", "0", "f", "false")
+
+
+def _integer(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BadRequest(
+            f'unable to decode query parameter "{name}": strconv.ParseInt: parsing "{text}": invalid syntax'
+        ) from None
+
+
+def _dry_run_causes(values: Sequence[str]) -> list[Cause]:
+    return [_not_supported("dryRun", value, ("All",)) for value in values if value != "All"]
+
+
+def _forbidden(field: str, why: str) -> Cause:
+    return Cause("FieldValueForbidden", field, f"Forbidden: {why}")
+
+
+def _not_supported(field: str, value: str, supported: Sequence[str]) -> Cause:
+    listed = ", ".join(f'"{one}"' for one in supported)
+    return Cause("FieldValueNotSupported", field, f'Unsupported value: "{value}": supported values: {listed}')

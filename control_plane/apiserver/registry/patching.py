@@ -1,0 +1,49 @@
+"""PATCH bodies: the three patch types, and the words for the one that is not served."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from control_plane.apiserver.registry.object_meta import deep_copy
+from kube.apimachinery.errors import BadRequest, UnsupportedMediaType
+from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.patch.json_patch import apply_json_patch
+from kube.apimachinery.patch.merge_patch import apply_merge_patch
+from kube.apimachinery.patch.strategic import apply_strategic_patch
+from kube.apimachinery.scheme import GroupVersionKind
+from kube.apimachinery.schema import schemas
+
+JSON_PATCH: Final = "application/json-patch+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
+PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+
+
+class Patch:
+    """One PATCH body, read once and applied to each state that the compare-and-swap loop meets."""
+
+    def __init__(self, content_type: str, data: bytes, gvk: GroupVersionKind) -> None:
+        self._type = content_type.partition(";")[0].strip().lower()
+        if self._type not in PATCH_TYPES:
+            raise UnsupportedMediaType(
+                "the body of the request was in an unknown format - accepted media types include: " + ", ".join(PATCH_TYPES)
+            )
+        self._gvk = gvk
+        try:
+            self._patch: Any = msgspec.json.decode(data)
+        except msgspec.DecodeError as error:
+            raise BadRequest(f"error decoding patch: {error}") from error
+        if self._type != JSON_PATCH and not isinstance(self._patch, dict):
+            raise BadRequest("error decoding patch: json: cannot unmarshal a non-object into Go value of type map[string]interface {}")
+
+    def applied_to(self, obj: JsonObject) -> JsonObject:
+        """A new object; `obj` stays as it is."""
+        if self._type == JSON_PATCH:
+            patched = apply_json_patch(obj, self._patch)
+        elif self._type == MERGE_PATCH:
+            patched = apply_merge_patch(obj, self._patch)
+        else:
+            patched = apply_strategic_patch(obj, self._patch, schemas().for_kind(self._gvk))
+        return deep_copy(patched)     # patches may share parts with the cached object

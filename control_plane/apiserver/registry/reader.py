@@ -1,0 +1,169 @@
+"""get and list: from the watch cache, the past from etcd.
+
+    resourceVersion   match          what is shown
+    ""                               the newest state: the cache once it has caught up with etcd
+    "0"                              what the cache holds, and never in pages
+    N                 ""/NotOlderThan  the cache once it shows N (get and list; with a limit and no match: exactly N, as upstream)
+    N                 Exact          the state at N, from etcd
+    a continue token                 the state its first page showed, from etcd
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.continue_token import ContinueExpired, ContinueToken
+from control_plane.apiserver.registry.options import ListOptions, parse_resource_version
+from control_plane.apiserver.strategies.registry import strategy_for
+from control_plane.storage.cached_object import CachedObject
+from control_plane.storage.errors import Compacted, StoredValue
+from control_plane.storage.etcd import EtcdStore
+from control_plane.storage.keys import resource_prefix
+from control_plane.storage.watch_cache import WatchCache
+from kube.apimachinery.errors import BadRequest, Expired, not_found
+from kube.apimachinery.meta import JsonObject, NamespacedName
+from kube.apimachinery.scheme import ResourceType
+
+Predicate = Callable[[CachedObject], bool]
+
+_CHUNK = 500      # keys per question when a selective page is filled from etcd
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    items: list[CachedObject]
+    revision: int
+    continue_token: str = ""
+    remaining: int | None = None
+
+    def metadata(self) -> JsonObject:
+        metadata: JsonObject = {"resourceVersion": str(self.revision)}
+        if self.continue_token:
+            metadata["continue"] = self.continue_token
+            if self.remaining is not None:
+                metadata["remainingItemCount"] = self.remaining
+        return metadata
+
+
+def predicate(resource: ResourceType, options: ListOptions) -> Predicate | None:
+    """Whether an object is selected; None when all are."""
+    labels, fields = options.labels, options.fields
+    if labels is None and fields is None:
+        return None
+    strategy = strategy_for(resource)
+    values = strategy.fields
+    if fields is not None:
+        for requirement in fields.requirements:
+            if why := strategy.unsupported_field(requirement.key):
+                raise BadRequest(why)
+
+    def selected(item: CachedObject) -> bool:
+        if labels is not None and not labels.matches(item.obj["metadata"].get("labels") or {}):
+            return False
+        return fields is None or fields.matches(values(item.view(resource.api_version)))
+
+    return selected
+
+
+class Reader:
+    def __init__(self, store: EtcdStore, cache: WatchCache) -> None:
+        self._store = store
+        self._cache = cache
+
+    async def get(self, call: Call, resource_version: str = "") -> CachedObject:
+        """Raises NotFound."""
+        if resource_version == "":
+            await self._cache.fresh()
+        elif resource_version != "0":
+            await self._cache.wait_for(parse_resource_version(resource_version))
+        found = self._cache.get(call.resource, call.key)
+        if found is None:
+            raise not_found(call.group_resource, call.name)
+        return found
+
+    async def find(self, call: Call) -> CachedObject | None:
+        """As the cache has it, which may lag."""
+        return self._cache.get(call.resource, call.key)
+
+    async def list(self, call: Call, options: ListOptions) -> ListPage:
+        chosen = predicate(call.resource, options)
+        if options.continue_token:
+            return await self._continue(call, options, chosen)
+        wanted = parse_resource_version(options.resource_version)
+        exact = options.resource_version_match == "Exact" or (options.limit > 0 and wanted > 0 and not options.resource_version_match)
+        if exact and wanted:
+            await self._cache.wait_for(wanted)
+            return await self._page_of_the_past(call, options, chosen, wanted, "")
+        if options.resource_version == "":
+            await self._cache.fresh()
+        elif wanted:
+            await self._cache.wait_for(wanted)
+        items, revision = self._cache.list(call.resource, call.namespace)
+        limit = 0 if options.resource_version == "0" else options.limit
+        return _first_page(items, revision, chosen, limit, call.namespace)
+
+    async def _continue(self, call: Call, options: ListOptions, chosen: Predicate | None) -> ListPage:
+        if options.resource_version not in ("", "0"):
+            raise BadRequest("specifying resource version is not allowed when using continue")
+        token = ContinueToken.decode(options.continue_token)
+        return await self._page_of_the_past(call, options, chosen, token.revision, token.after)
+
+    async def _page_of_the_past(
+        self, call: Call, options: ListOptions, chosen: Predicate | None, revision: int, after: str
+    ) -> ListPage:
+        prefix = resource_prefix(call.resource) + (f"{call.namespace}/" if call.namespace else "")
+        items: list[CachedObject] = []
+        while True:
+            limit = options.limit if chosen is None else max(options.limit, _CHUNK) if options.limit else 0
+            try:
+                found = await self._store.range(prefix, revision=revision, limit=limit, start_after=prefix + after if after else "")
+            except Compacted as error:
+                if options.continue_token:
+                    raise ContinueExpired(after) from error
+                raise Expired(f"The resourceVersion for the provided list is too old: {revision}") from error
+            revision = revision or found.revision
+            for position, stored in enumerate(found.items):
+                item = _stored_object(call.resource, stored)
+                after = stored.key.removeprefix(prefix)
+                if chosen is None or chosen(item):
+                    items.append(item)
+                if options.limit and len(items) == options.limit:
+                    left = found.total - position - 1
+                    return _cut(items, revision, after, left, None if options.selective else left)
+            if not found.more:
+                return ListPage(items, revision)
+
+
+def _stored_object(resource: ResourceType, stored: StoredValue) -> CachedObject:
+    key = stored.key.removeprefix(resource_prefix(resource))
+    namespace, _, name = key.rpartition("/")
+    return CachedObject.from_stored(resource, stored, NamespacedName(namespace, name))
+
+
+def _first_page(
+    items: list[CachedObject], revision: int, chosen: Predicate | None, limit: int, namespace: str
+) -> ListPage:
+    if chosen is None:
+        if not limit or len(items) <= limit:
+            return ListPage(items, revision)
+        return _cut(items[:limit], revision, _relative(items[limit - 1], namespace), len(items) - limit, len(items) - limit)
+    matching: Iterable[CachedObject] = (item for item in items if chosen(item))
+    if not limit:
+        return ListPage(list(matching), revision)
+    page = list(islice(matching, limit + 1))
+    if len(page) <= limit:
+        return ListPage(page, revision)
+    return _cut(page[:limit], revision, _relative(page[limit - 1], namespace), 1, None)
+
+
+def _relative(item: CachedObject, namespace: str) -> str:
+    return item.key.removeprefix(f"{namespace}/") if namespace else item.key
+
+
+def _cut(items: list[CachedObject], revision: int, after: str, left: int, remaining: int | None) -> ListPage:
+    if left <= 0:
+        return ListPage(items, revision)
+    return ListPage(items, revision, ContinueToken(revision, after).encode(), remaining)

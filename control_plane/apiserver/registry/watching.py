@@ -1,0 +1,146 @@
+"""watch: from the cache's subscription to the events one watcher is told.
+
+A selector sees objects come and go that were never created or deleted: one that begins to match is ADDED, one that
+ceases to match is DELETED (told in its last matching state, at the new resourceVersion). Events come in batches, as the
+subscription has them, so that a door writes what is there in one go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.options import ListOptions, parse_resource_version
+from control_plane.apiserver.registry.reader import Predicate, predicate
+from control_plane.storage.cached_object import CachedObject
+from control_plane.storage.subscription import CacheEvent, Subscription
+from control_plane.storage.watch_cache import WatchCache
+from kube.apimachinery.errors import ApiError
+from kube.apimachinery.meta import JsonObject
+
+WatchEventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
+INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One event for one watcher. A BOOKMARK or ERROR has `body` (the object, or a Status) instead of `item`."""
+
+    type: WatchEventType
+    item: CachedObject | None = None
+    body: JsonObject | None = None
+
+
+def translate(event: CacheEvent, chosen: Predicate | None) -> Watched | None:
+    """What a watcher with this selector is told of a change; None when it does not concern it."""
+    if chosen is None:
+        return Watched(event.type, event.object)
+    matched = event.previous is not None and chosen(event.previous)
+    if event.type == "DELETED":
+        return Watched("DELETED", event.object) if matched or chosen(event.object) else None
+    if chosen(event.object):
+        return Watched("MODIFIED" if matched else "ADDED", event.object)
+    if matched:
+        assert event.previous is not None
+        return Watched("DELETED", event.previous.at_revision(event.revision))
+    return None
+
+
+class Watcher:
+    """One open watch: iterate over `batches`, then `close`."""
+
+    def __init__(
+        self, call: Call, subscription: Subscription, chosen: Predicate | None, options: ListOptions, *,
+        timeout_s: float, bookmark_interval_s: float, on_close: Callable[[Subscription], None],
+    ) -> None:
+        self._call = call
+        self._subscription = subscription
+        self._chosen = chosen
+        self._options = options
+        self._deadline_s = timeout_s
+        self._on_close = on_close
+        self._bookmark_interval_s = bookmark_interval_s
+
+    def close(self) -> None:
+        self._subscription.close()
+        self._on_close(self._subscription)
+
+    async def batches(self) -> AsyncIterator[list[Watched]]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._deadline_s
+        if initial := self._initial():
+            yield initial
+        next_bookmark = loop.time() + self._bookmark_interval_s
+        while (now := loop.time()) < deadline:
+            wake = min(deadline, next_bookmark) if self._options.allow_bookmarks else deadline
+            try:
+                async with asyncio.timeout(max(wake - now, 0)):
+                    events = await self._subscription.next_batch()
+            except TimeoutError:
+                if self._options.allow_bookmarks:
+                    next_bookmark = loop.time() + self._bookmark_interval_s
+                    yield [self._bookmark()]
+                continue
+            if not events:
+                return
+            if batch := [told for event in events if (told := translate(event, self._chosen))]:
+                yield batch
+
+    def _initial(self) -> list[Watched]:
+        batch = [
+            Watched("ADDED", item) for item in self._subscription.initial if self._chosen is None or self._chosen(item)
+        ]
+        if self._options.send_initial_events and self._options.allow_bookmarks:
+            batch.append(self._bookmark({INITIAL_EVENTS_END: "true"}))
+        return batch
+
+    def _bookmark(self, annotations: dict[str, str] | None = None) -> Watched:
+        metadata: JsonObject = {"resourceVersion": str(self._subscription.progress_revision), "creationTimestamp": None}
+        if annotations:
+            metadata["annotations"] = annotations
+        resource = self._call.resource
+        return Watched("BOOKMARK", body={"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata})
+
+
+class Watching:
+    """Opens watches."""
+
+    def __init__(self, cache: WatchCache, *, min_timeout_s: float, bookmark_interval_s: float) -> None:
+        self._cache = cache
+        self._min_timeout_s = min_timeout_s
+        self._bookmark_interval_s = bookmark_interval_s
+        self._open: set[Subscription] = set()
+
+    def close_all(self) -> None:
+        """The apiserver ends: every watch ends in an orderly way, and its client watches again elsewhere."""
+        for subscription in list(self._open):
+            subscription.close()
+
+    async def open(self, call: Call, options: ListOptions) -> Watcher:
+        """Raises BadRequest for what cannot be asked; `Expired` is for the caller to tell as an ERROR event."""
+        chosen = predicate(call.resource, options)
+        wanted = parse_resource_version(options.resource_version)
+        since: int | None = wanted or None
+        if options.send_initial_events:
+            since = None
+            await (self._cache.wait_for(wanted) if wanted else self._cache.fresh())
+        elif options.send_initial_events is False and not wanted:
+            since = await self._cache.fresh()
+        elif options.resource_version == "":
+            await self._cache.fresh()
+        subscription = self._cache.subscribe(call.resource, since=since, namespace=call.namespace)
+        self._open.add(subscription)
+        # Spread over time, so that the watches of a restarted apiserver do not all end at once.
+        timeout_s = options.timeout_s or self._min_timeout_s * (1.0 + random.random())
+        return Watcher(
+            call, subscription, chosen, options, timeout_s=timeout_s, bookmark_interval_s=self._bookmark_interval_s,
+            on_close=self._open.discard,
+        )
+
+
+def error_event(error: ApiError) -> Watched:
+    return Watched("ERROR", body=error.to_status())

@@ -1,0 +1,83 @@
+"""What a request is about, read from its method, path and query alone. Follows apiserver's RequestInfoFactory.
+
+    /api/v1/namespaces/{namespace}/{resource}/{name}/{subresource}
+    /apis/{group}/{version}/{resource}/{name}
+    anything else: a path that is no resource ("/healthz", "/openapi/v2")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+_VERBS: Final = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_NAMESPACE_SUBRESOURCES: Final = frozenset({"status", "finalize"})
+_FIELD_SELECTOR_NAME: Final = re.compile(r"(?:^|,)\s*metadata\.name={1,2}([^,!=]+?)\s*(?:,|$)")
+_LONG_RUNNING_SUBRESOURCES: Final = frozenset({"attach", "exec", "proxy", "log", "portforward"})
+
+
+@dataclass(slots=True)
+class RequestInfo:
+    """Verb and coordinates of one request. For non-resource paths only `verb` (the method, lower case) and `path` say something."""
+
+    verb: str
+    path: str
+    is_resource: bool = False
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    parts: tuple[str, ...] = ()   # everything from the resource on
+
+    @property
+    def long_running(self) -> bool:
+        return self.verb == "watch" or self.subresource in _LONG_RUNNING_SUBRESOURCES
+
+    @property
+    def mutating(self) -> bool:
+        return self.verb not in ("get", "list", "watch")
+
+
+def parse_request(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
+    parts = [part for part in path.split("/") if part]
+    info = RequestInfo(method.lower(), path)
+    if len(parts) >= 3 and parts[0] == "api":
+        info.version, rest = parts[1], parts[2:]
+    elif len(parts) >= 4 and parts[0] == "apis":
+        info.group, info.version, rest = parts[1], parts[2], parts[3:]
+    else:
+        return info
+    info.is_resource = True
+    info.verb = _VERBS.get(method, "")
+    if rest[0] in ("watch", "proxy") and len(rest) > 1:    # the deprecated prefix form
+        info.verb, rest = rest[0], rest[1:]
+    if rest[0] == "namespaces":
+        if len(rest) > 1:
+            info.namespace = rest[1]
+            if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+                rest = rest[2:]
+    info.resource = rest[0]
+    info.parts = tuple(rest)
+    if len(rest) >= 2:
+        info.name = rest[1]
+    if len(rest) >= 3:
+        info.subresource = rest[2]
+    _refine_verb(info, query)
+    return info
+
+
+def _refine_verb(info: RequestInfo, query: Mapping[str, str]) -> None:
+    if info.verb == "get" and not info.name:
+        info.verb = "list"
+    if info.verb == "list" or (info.verb == "watch" and not info.name):
+        if info.verb == "list" and query.get("watch", "0") not in ("0", "false", "False", "f", "F", "FALSE"):
+            info.verb = "watch"
+        # A selector on one name asks about that object: authorization by resourceNames then applies.
+        if (selector := query.get("fieldSelector")) and (match := _FIELD_SELECTOR_NAME.search(selector)):
+            info.name = match.group(1)
+    elif info.verb == "delete" and not info.name:
+        info.verb = "deletecollection"

@@ -1,0 +1,106 @@
+"""Which stream is asked for, and of which container. Follows registry/core/pod's log and exec locations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from control_plane.apiserver.admission.chain import AdmissionChain
+from control_plane.apiserver.admission.plugin import AdmissionRequest, Operation
+from control_plane.apiserver.object_api import not_served
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.options import is_true
+from control_plane.apiserver.registry.reader import Reader
+from control_plane.apiserver.streaming.console import serve_console
+from control_plane.apiserver.streaming.logs import logs_request, serve_logs
+from control_plane.apiserver.streaming.nodes import NodeConnections
+from kube.apimachinery.errors import BadRequest
+from kube.apimachinery.meta import JsonObject
+from kube.rpc.v1.node_pb2 import ContainerRef, StreamStart
+
+_CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
+
+
+class Connector:
+    def __init__(self, reader: Reader, admission: AdmissionChain, nodes: NodeConnections) -> None:
+        self._reader = reader
+        self._admission = admission
+        self._nodes = nodes
+
+    async def serve(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        if call.resource.plural != "pods" or call.subresource not in ("log", "exec", "attach"):
+            raise not_served()
+        pod = (await self._reader.get(call)).obj
+        if call.subresource == "log":
+            return await self._log(request, call, pod)
+        return await self._console(request, call, pod)
+
+    async def _log(self, request: web.BaseRequest, call: Call, pod: JsonObject) -> web.StreamResponse:
+        container = _container(pod, request.query.get("container", ""), for_logs=True)
+        asked = logs_request(request.query, ContainerRef(namespace=call.namespace, pod=call.name, container=container))
+        node_name = pod.get("spec", {}).get("nodeName", "")
+        if not node_name:      # not scheduled yet: nothing was written so far
+            return web.Response(body=b"", headers={"Content-Type": "text/plain"})
+        return await serve_logs(request, self._nodes, node_name, asked)
+
+    async def _console(self, request: web.BaseRequest, call: Call, pod: JsonObject) -> web.StreamResponse:
+        query = request.query
+        phase = (pod.get("status") or {}).get("phase", "")
+        if phase in ("Succeeded", "Failed"):
+            raise BadRequest(f"cannot exec into a container in a completed pod; current phase is {phase}")
+        container = _container(pod, query.get("container", ""))
+        node_name = pod.get("spec", {}).get("nodeName", "")
+        if not node_name:
+            raise BadRequest(f"pod {call.name} does not have a host assigned")
+        command = query.getall("command", [])
+        if call.subresource == "exec" and not command:
+            raise BadRequest("you must specify at least one command for the container")
+        tty = is_true(query.get("tty", ""))
+        start = StreamStart(
+            container=ContainerRef(namespace=call.namespace, pod=call.name, container=container), command=command,
+            stdin=is_true(query.get("stdin", "")), stdout=is_true(query.get("stdout", "")),
+            stderr=is_true(query.get("stderr", "")) and not tty, tty=tty,
+        )
+        if not (start.stdin or start.stdout or start.stderr):
+            raise BadRequest("you must specify at least one of stdin, stdout, stderr")
+        await self._admit(call, _options(call, start))
+        return await serve_console(request, self._nodes, node_name, call.subresource, start)
+
+    async def _admit(self, call: Call, options: JsonObject) -> None:
+        request = AdmissionRequest(
+            user=call.user, operation=Operation.CONNECT, resource=call.resource, subresource=call.subresource,
+            namespace=call.namespace, name=call.name, obj=options, warnings=call.warnings,
+        )
+        await self._admission.admit(request)
+        await self._admission.validate(request)
+
+
+def _options(call: Call, start: StreamStart) -> JsonObject:
+    """PodExecOptions or PodAttachOptions, as admission plugins see them."""
+    options: JsonObject = {
+        "kind": "PodExecOptions" if call.subresource == "exec" else "PodAttachOptions", "apiVersion": "v1",
+        "container": start.container.container, "stdin": start.stdin, "stdout": start.stdout, "stderr": start.stderr, "tty": start.tty,
+    }
+    if start.command:
+        options["command"] = list(start.command)
+    return options
+
+
+def _container(pod: JsonObject, wanted: str, *, for_logs: bool = False) -> str:
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    if wanted:
+        if wanted not in [one for group in _CONTAINER_LISTS for one in _names(spec, group)]:
+            raise BadRequest(f"container {wanted} is not valid for pod {name}")
+        return wanted
+    containers = _names(spec, "containers")
+    if len(containers) == 1:
+        return containers[0]
+    message = f"a container name must be specified for pod {name}, choose one of: [{' '.join(containers)}]"
+    if for_logs and (init := _names(spec, "initContainers")):
+        message += f" or one of the init containers: [{' '.join(init)}]"
+    raise BadRequest(message)
+
+
+def _names(spec: dict[str, Any], group: str) -> list[str]:
+    return [one["name"] for one in spec.get(group) or []]

@@ -1,0 +1,50 @@
+"""pods/eviction: a Pod is asked to go. Disruption budgets join here when they exist."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.deleter import Deleter
+from control_plane.apiserver.registry.options import DeleteOptions, WriteOptions
+from control_plane.apiserver.registry.reader import Reader
+from control_plane.apiserver.registry.writer import Writer
+from kube.apimachinery.errors import BadRequest
+from kube.apimachinery.meta import JsonObject
+from kube.process.clock import Clock, to_rfc3339
+
+_FINISHED: Final = ("Succeeded", "Failed")
+
+
+class Evictions:
+    def __init__(self, reader: Reader, writer: Writer, deleter: Deleter, clock: Clock) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._deleter = deleter
+        self._clock = clock
+
+    async def create(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
+        name = (body.get("metadata") or {}).get("name")
+        if name and name != call.name:
+            raise BadRequest("name in URL does not match name in Eviction object")
+        asked = dict(body.get("deleteOptions") or {})
+        if options.dry_run:
+            asked["dryRun"] = ["All"]
+        deletion = DeleteOptions.from_object(asked)
+        pods = Call(call.user, "delete", call.resource, call.namespace, call.name, user_agent=call.user_agent, warnings=call.warnings)
+        pod = (await self._reader.get(pods)).obj
+        finished = (pod.get("status") or {}).get("phase") in _FINISHED
+        if not finished and not deletion.dry_run and not pod["metadata"].get("deletionTimestamp"):
+            await self._writer.amend(pods, self._marked)
+        await self._deleter.delete(pods, deletion)
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+    def _marked(self, pod: JsonObject) -> JsonObject:
+        """Says in the Pod why it ends, so that controllers can tell an eviction from a failure."""
+        status = pod.setdefault("status", {})
+        others = [one for one in status.get("conditions") or [] if one.get("type") != "DisruptionTarget"]
+        status["conditions"] = [*others, {
+            "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting",
+            "lastProbeTime": None, "lastTransitionTime": to_rfc3339(self._clock.now()),
+        }]
+        return pod

@@ -1,0 +1,73 @@
+"""scale: the replicas of any scalable kind as one small object."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.decoding import check_object, expect_kind
+from control_plane.apiserver.registry.object_meta import match_request
+from control_plane.apiserver.registry.options import WriteOptions
+from control_plane.apiserver.registry.patching import Patch
+from control_plane.apiserver.registry.reader import Reader
+from control_plane.apiserver.registry.writer import Writer
+from kube.apimachinery.errors import Cause, invalid
+from kube.apimachinery.labels import selector_from_label_selector, selector_from_set
+from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.scheme import GroupVersionKind
+
+KIND: Final = GroupVersionKind("autoscaling", "v1", "Scale")
+
+
+class Scales:
+    def __init__(self, reader: Reader, writer: Writer) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def get(self, call: Call) -> JsonObject:
+        return scale_of((await self._reader.get(call)).view(call.resource.api_version))
+
+    async def update(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
+        match_request(call, body, name=True)
+        return scale_of(await self._writer.change(_main(call), lambda obj: _scaled(call, obj, body), options))
+
+    async def patch(self, call: Call, patch: Patch, options: WriteOptions) -> JsonObject:
+        def change(obj: JsonObject) -> JsonObject:
+            patched = patch.applied_to(scale_of(obj))
+            expect_kind(patched, KIND)
+            return _scaled(call, obj, check_object(patched, KIND, options.field_validation, call.warnings))
+
+        return scale_of(await self._writer.change(_main(call), change, options))
+
+
+def _main(call: Call) -> Call:
+    """The parent: a new scale is a change of its desired state."""
+    return Call(call.user, call.verb, call.resource, call.namespace, call.name, "", call.user_agent, call.warnings)
+
+
+def scale_of(obj: JsonObject) -> JsonObject:
+    metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    scale: dict[str, Any] = {
+        "kind": KIND.kind, "apiVersion": KIND.api_version,
+        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "spec": {"replicas": spec["replicas"]} if spec.get("replicas") else {},
+        "status": {"replicas": status.get("replicas", 0)},
+    }
+    if selector := spec.get("selector"):
+        labelled = "matchLabels" in selector or "matchExpressions" in selector
+        scale["status"]["selector"] = str(selector_from_label_selector(selector) if labelled else selector_from_set(selector))
+    return scale
+
+
+def _scaled(call: Call, obj: JsonObject, scale: JsonObject) -> JsonObject:
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    if replicas < 0:
+        why = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        raise invalid(KIND, call.name, [Cause("FieldValueInvalid", "spec.replicas", why)])
+    metadata = scale.get("metadata") or {}
+    for key in ("resourceVersion", "uid"):
+        if metadata.get(key):
+            obj["metadata"][key] = metadata[key]
+    obj["spec"]["replicas"] = replicas
+    return obj

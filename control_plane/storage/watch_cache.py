@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from typing import Final
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
 
 from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.errors import Compacted, StorageError, StoreUnavailable
-from control_plane.storage.etcd import EtcdStore
+from control_plane.storage.etcd import RangeResult
 from control_plane.storage.etcd_watch import WatchBatch
 from control_plane.storage.freshness import SharedQuestion
 from control_plane.storage.keys import REGISTRY, KeyTable
@@ -35,13 +36,23 @@ PAGE: Final = 5000                  # keys per range while loading
 RETRY_S: Final = 0.5
 
 
+class WatchedStore(Protocol):
+    """What the cache needs of a store; EtcdStore has it."""
+
+    async def range(self, prefix: str, *, revision: int = 0, limit: int = 0, start_after: str = "") -> RangeResult: ...
+
+    def watch(self, prefix: str, *, start_revision: int) -> AsyncIterator[WatchBatch]: ...
+
+    async def current_revision(self) -> int: ...
+
+
 class WatchCache:
     """Everything under /registry/, in memory, as of `revision`.
 
     `events_per_resource` bounds how far back a watch may resume; `queue_limit` how far a watcher may fall behind.
     """
 
-    def __init__(self, store: EtcdStore, scheme: Scheme, *, events_per_resource: int = 1000, queue_limit: int = 10_000) -> None:
+    def __init__(self, store: WatchedStore, scheme: Scheme, *, events_per_resource: int = 1000, queue_limit: int = 10_000) -> None:
         self._store = store
         self._resources: dict[GroupResource, ResourceCache] = {}
         self._keys = KeyTable(())

@@ -110,7 +110,7 @@ class NodeRestriction:
     def _check_pod_status(self, node: str, request: AdmissionRequest) -> None:
         old, new = request.old or {}, request.obj or {}
         if _node_of(old) != node:
-            raise request.forbidden(f'node "{node}" can only update pod status for pods with spec.nodeName set to itself')
+            raise request.forbidden(f'node "{node}" can only update pod status for pods with spec.nodeName set to itself')  # noqa: S608
         if _labels(old) != _labels(new):
             raise request.forbidden(f'node "{node}" cannot update labels through pod status')
         if _claim_statuses(old) != _claim_statuses(new):

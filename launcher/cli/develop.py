@@ -19,7 +19,7 @@ LINTERS: Final = (
     ("lint-imports", "--no-cache"),
 )
 GENERATORS: Final = {
-    "api": ("python", "-m", "kube.apimachinery.codegen"),
+    "api": ("python", "-m", "kube.apimachinery.codegen.structs"),
     "lock": ("python", "-m", "launcher.cli.lock"),
 }
 

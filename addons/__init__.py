@@ -1,0 +1,4 @@
+"""What runs in the cluster as Pods.
+
+coredns/  the cluster's DNS server
+"""

@@ -1,0 +1,3 @@
+"""One plugin per file, named as in CoreDNS: `setup(directive, setup)` reads its lines of the Corefile and returns what puts it into
+the chain; chain.py holds their order.
+"""

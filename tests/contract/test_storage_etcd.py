@@ -13,7 +13,7 @@ from control_plane.storage.errors import Compacted, KeyExists, RevisionMismatch,
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.etcd_watch import StoreEvent
 from kube.process.clock import SystemClock
-from tests.support.etcd import RunningEtcd, running_etcd
+from tests.support.etcd import RunningEtcd, eventually, running_etcd
 
 pytestmark = pytest.mark.etcd
 
@@ -37,6 +37,15 @@ async def collect(store: EtcdStore, start_revision: int, until: str) -> list[Sto
         if any(event.key == until for event in batch.events):
             return events
     raise AssertionError("the watch ended")
+
+
+async def collect_deletions(store: EtcdStore, count: int) -> list[str]:
+    keys: list[str] = []
+    async for batch in store.watch("", start_revision=1):
+        keys += [event.key for event in batch.events if event.value is None]
+        if len(keys) >= count:
+            break
+    return sorted(keys)
 
 
 async def test_create_update_delete_are_guarded_by_the_revision(store: EtcdStore) -> None:
@@ -78,14 +87,13 @@ async def test_range_pages_through_one_revision(store: EtcdStore) -> None:
 async def test_what_has_a_time_to_live_shares_a_lease_and_goes(store: EtcdStore) -> None:
     for number in range(3):
         await store.create(f"/registry/events/a/{number}", b"{}", ttl_s=1)
-    await store.create("/registry/events/a/last", b"{}", ttl_s=1)
+    await store.create("/registry/events/a/3", b"{}", ttl_s=1)
 
     async with asyncio.timeout(10):
-        events = await collect(store, 1, "/registry/events/a/last")
-        while (await store.range("/registry/events/")).items:
-            await asyncio.sleep(0.1)
+        events = await collect(store, 1, "/registry/events/a/3")
+        gone = await collect_deletions(store, len(events))
 
-    assert len(events) == 4
+    assert gone == [event.key for event in events]
 
 
 async def test_a_write_that_is_too_large_is_told_so(store: EtcdStore) -> None:
@@ -125,8 +133,7 @@ async def test_writes_wait_for_an_etcd_that_restarts_and_none_acknowledged_is_lo
 
     writers = asyncio.gather(*(write(writer) for writer in range(5)))
     for written in (20, 120):
-        while len(acknowledged) < written:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: len(acknowledged) >= written)      # noqa: B023
         await etcd.kill()
         await etcd.start()
     await writers
@@ -145,8 +152,7 @@ async def test_a_watch_across_kill_9_tells_every_event_once_in_order(etcd: Runni
 
     writers = asyncio.gather(*(write(writer) for writer in range(4)))
     for written in (20, 120):
-        while len(revisions) < written:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: len(revisions) >= written)         # noqa: B023
         await etcd.kill()
         await etcd.start()
     await writers

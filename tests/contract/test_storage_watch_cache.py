@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from control_plane.storage.cached_object import CachedObject, encode_value
-from control_plane.storage.errors import RevisionMismatch
+from control_plane.storage.errors import KeyExists, RevisionMismatch
 from control_plane.storage.etcd import EtcdStore
+from control_plane.storage.freshness import SharedQuestion
 from control_plane.storage.keys import object_key
 from control_plane.storage.subscription import CacheEvent, Subscription
 from control_plane.storage.watch_cache import WatchCache
@@ -21,7 +22,7 @@ from kube.apimachinery.errors import Expired, Timeout
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import ResourceType
-from tests.support.etcd import RunningEtcd, running_etcd
+from tests.support.etcd import RunningEtcd, eventually, linked, running_etcd
 
 pytestmark = pytest.mark.etcd
 
@@ -92,12 +93,6 @@ async def take(subscription: Subscription, until: Callable[[list[CacheEvent]], b
     return events
 
 
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
 async def test_a_fresh_read_shows_every_write_acknowledged_before(store: EtcdStore, cache: WatchCache) -> None:
     for number in range(200):
         revision = await put(store, pod("default", f"p{number}"))
@@ -109,21 +104,24 @@ async def test_a_fresh_read_shows_every_write_acknowledged_before(store: EtcdSto
         assert held.obj["metadata"]["resourceVersion"] == str(revision)
 
 
-async def test_concurrent_readers_share_questions(store: EtcdStore, cache: WatchCache) -> None:
-    asked = 0
-    ask = store.current_revision
+async def test_concurrent_readers_share_a_question_asked_after_them() -> None:
+    asked: list[asyncio.Future[int]] = []
 
-    async def counting() -> int:
-        nonlocal asked
-        asked += 1
-        return await ask()
+    async def ask() -> int:
+        asked.append(asyncio.get_running_loop().create_future())
+        return await asked[-1]
 
-    cache._question._ask = counting
-    await put(store, pod("default", "a"))
-    answers = await asyncio.gather(*(cache.fresh() for _ in range(100)))
+    question = SharedQuestion(ask)
+    early = [asyncio.create_task(question.answer()) for _ in range(10)]
+    await eventually(lambda: len(asked) == 1)
+    late = [asyncio.create_task(question.answer()) for _ in range(10)]       # the first answer may be older than these readers
+    early[0].cancel()
+    asked[0].set_result(1)
+    await eventually(lambda: len(asked) == 2)
+    asked[1].set_result(2)
 
-    assert asked <= 2
-    assert min(answers) >= 2
+    assert await asyncio.gather(*early[1:]) == [1] * 9
+    assert await asyncio.gather(*late) == [2] * 10
 
 
 async def test_lists_are_sorted_by_key_and_by_namespace(store: EtcdStore, cache: WatchCache) -> None:
@@ -226,8 +224,8 @@ async def test_an_index_hears_before_any_watcher(store: EtcdStore, cache: WatchC
     await put(store, pod("default", "a"))
     await cache.fresh()
 
-    def reset(objects: object) -> None:
-        names.extend(item.name for item in objects if isinstance(item, CachedObject))  # type: ignore[attr-defined]
+    def reset(objects: Iterable[CachedObject]) -> None:
+        names.extend(item.name for item in objects)
 
     cache.observe(PODS, lambda event: names.append(event.object.name), reset)
     with cache.subscribe(PODS, since=cache.revision) as subscription:
@@ -243,16 +241,13 @@ async def write_at_random(store: EtcdStore, writer: int, rounds: int) -> None:
     for _ in range(rounds):
         name = f"p{choice.randrange(10)}"
         stored = await store.get(object_key(PODS, NamespacedName("default", name)))
-        try:
+        with suppress(KeyExists, RevisionMismatch):         # another writer was first
             if stored is None:
                 await put(store, pod("default", name, writer=str(writer)))
             elif choice.random() < 0.3:
                 await remove(store, "default", name, stored.revision)
             else:
                 await put(store, pod("default", name, writer=str(writer)), expected_revision=stored.revision)
-        except Exception as error:
-            if not isinstance(error, RevisionMismatch) and "exists" not in str(error):
-                raise
 
 
 async def test_two_caches_agree_across_kill_9_and_lose_and_repeat_nothing(etcd: RunningEtcd, store: EtcdStore) -> None:
@@ -260,8 +255,8 @@ async def test_two_caches_agree_across_kill_9_and_lose_and_repeat_nothing(etcd: 
         seen: list[list[CacheEvent]] = [[], []]
         with one.subscribe(PODS, since=one.revision) as first, two.subscribe(PODS, since=two.revision) as second:
             writers = asyncio.gather(*(write_at_random(store, writer, 60) for writer in range(4)))
-            for events in (50, 120):
-                await eventually(lambda: one.revision > events)      # noqa: B023
+            for revision in (50, 120):
+                await eventually(lambda: one.revision > revision)      # noqa: B023
                 await etcd.kill()
                 await etcd.start()
             await writers
@@ -272,14 +267,15 @@ async def test_two_caches_agree_across_kill_9_and_lose_and_repeat_nothing(etcd: 
 
         history = [(event.type, event.object.key, event.revision) for event in seen[0]]
         assert history == [(event.type, event.object.key, event.revision) for event in seen[1]]
-        assert [revision for *_, revision in history] == list(range(2, end + 1))    # every revision was one Pod's
+        assert [at for *_, at in history] == list(range(2, end + 1))    # every revision was one Pod's
         replayed: dict[str, int] = {}
-        for kind, key, revision in history:
+        for kind, key, at in history:
             assert (key in replayed) is (kind != "ADDED")
-            replayed[key] = revision
+            replayed[key] = at
             if kind == "DELETED":
                 del replayed[key]
-        assert replayed == {item.key: item.revision for item in one.list(PODS)[0]} == {item.key: item.revision for item in two.list(PODS)[0]}
+        for cache in (one, two):
+            assert replayed == {item.key: item.revision for item in cache.list(PODS)[0]}
 
 
 async def test_a_watch_resumes_from_the_last_revision_without_loss(store: EtcdStore, cache: WatchCache) -> None:
@@ -303,32 +299,34 @@ async def test_a_watch_resumes_from_the_last_revision_without_loss(store: EtcdSt
 
 
 async def test_after_a_compaction_that_overtook_it_the_cache_loads_again(etcd: RunningEtcd, store: EtcdStore) -> None:
-    async with EtcdStore.connect([etcd.endpoint]) as writer:
-        first = await put(writer, pod("default", "a"))
-        async with open_cache(store) as cache:
-            subscription = cache.subscribe(PODS, since=cache.revision)
-            held_back = asyncio.Event()
-            follow = store.watch
+    first = await put(store, pod("default", "a"))
+    async with linked(etcd) as link, EtcdStore.connect([link.endpoint]) as far_store, open_cache(far_store) as cache:
+        subscription = cache.subscribe(PODS, since=cache.revision)
+        await link.cut()
+        second = await put(store, pod("default", "a", app="x"), expected_revision=first)
+        third = await put(store, pod("default", "b"))
+        await store.compact(third)
+        await link.mend()
 
-            def late_watch(prefix: str, *, start_revision: int) -> object:
-                held_back.set()
-                return follow(prefix, start_revision=1)              # what a cache that was away for long would ask for
+        assert await subscription.next_batch() == []
+        assert subscription.dropped
+        assert await cache.fresh() == third
+        assert [(item.name, item.revision) for item in cache.list(PODS)[0]] == [("a", second), ("b", third)]
+        with pytest.raises(Expired):
+            cache.subscribe(PODS, since=first)
 
-            second = await put(writer, pod("default", "a", app="x"), expected_revision=first)
-            await writer.compact(second)
-            store.watch = late_watch                                 # type: ignore[method-assign, assignment]
-            assert cache._following is not None
-            cache._start_over()
-            await held_back.wait()
-            store.watch = follow                                     # type: ignore[method-assign]
-            await eventually(lambda: cache.ready and cache.revision >= second)
-            assert subscription.dropped
-            with pytest.raises(Expired):
-                cache.subscribe(PODS, since=first)
 
-            third = await put(writer, pod("default", "b"))
-            assert await cache.fresh() == third
-            assert [item.name for item in cache.list(PODS)[0]] == ["a", "b"]
+async def test_a_broken_connection_without_compaction_costs_watchers_nothing(etcd: RunningEtcd, store: EtcdStore) -> None:
+    async with linked(etcd) as link, EtcdStore.connect([link.endpoint]) as far_store, open_cache(far_store) as cache:
+        with cache.subscribe(PODS, since=cache.revision) as subscription:
+            revisions: list[int] = []
+            for number in range(5):
+                await link.cut()
+                revisions += [await put(store, pod("default", f"p{number}-{name}")) for name in "ab"]
+                await link.mend()
+            events = await take(subscription, lambda got: len(got) >= len(revisions))
+
+        assert [event.revision for event in events] == revisions
 
 
 async def test_an_etcd_that_went_back_in_time_is_noticed(etcd: RunningEtcd, store: EtcdStore, cache: WatchCache) -> None:

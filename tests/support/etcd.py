@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from cryptography.x509.oid import NameOID
 
 from control_plane.storage.etcd import EtcdStore
 from kube.process.config import TlsFiles
+
+
+async def eventually(holds: Callable[[], bool], within_s: float = 10) -> None:
+    async with asyncio.timeout(within_s):
+        while not holds():      # noqa: ASYNC110  it is not ours to signal
+            await asyncio.sleep(0.01)
 
 
 class RunningEtcd:
@@ -61,6 +68,61 @@ class RunningEtcd:
             self._process.send_signal(number)
             await self._process.wait()
         self._process = None
+
+
+class BreakableLink:
+    """A TCP relay to a port on loopback that can be cut and mended."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        (self.port,) = _free_ports(1)
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
+
+    async def cut(self) -> None:
+        if self._server:
+            self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+        if self._server:
+            await self._server.wait_closed()
+            self._server = None
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        pair = {writer, far_writer}
+        self._open |= pair
+        try:
+            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        finally:
+            self._open -= pair
+            for end in pair:
+                end.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def linked(etcd: RunningEtcd) -> AsyncIterator[BreakableLink]:
+    link = BreakableLink(etcd.client_port)
+    await link.mend()
+    try:
+        yield link
+    finally:
+        await link.cut()
 
 
 @asynccontextmanager

@@ -75,7 +75,8 @@ NO_PATH = "no relationship found between node 'node1' and this object"
 
 
 @pytest.mark.parametrize(("question", "namespace", "reason"), [
-    ("get secrets/other", "a", NO_PATH), ("get secrets/vol", "b", NO_PATH), ("update secrets/vol", "a", "can only read resources of this type"),
+    ("get secrets/other", "a", NO_PATH), ("get secrets/vol", "b", NO_PATH),
+    ("update secrets/vol", "a", "can only read resources of this type"),
     ("list secrets", "a", "No Object name found"), ("list secrets", "", "can only read namespaced object of this type"),
     ("get persistentvolumes/pv2", "", NO_PATH), ("create serviceaccounts/other/token", "a", NO_PATH),
     ("get serviceaccounts/robot", "a", "can only create tokens for individual service accounts"),

@@ -137,7 +137,7 @@ class Client:
         """
         at = Location(resource_of(kind), key.namespace, key.name, subresource)
         answer = await self.transport.create(at, msgspec.json.encode(body), self._options)
-        return msgspec.json.decode(answer, type=reply)
+        return decoder_for(reply).decode(answer)
 
     async def guaranteed_update(
         self, kind: type[T], key: NamespacedName, change: Callable[[T], T], *, subresource: str = "", attempts: int = 5

@@ -99,6 +99,8 @@ class EventRecorder:
                     await self._send(correlated)
             except errors.ApiError as error:
                 log.warning("event rejected", object=event.involved_object and event.involved_object.name, error=str(error))
+            except Exception:
+                log.exception("event lost")     # one odd event must not end the sending of all others
             finally:
                 self._queue.task_done()
 

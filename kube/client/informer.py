@@ -17,12 +17,10 @@ from collections.abc import Callable, Hashable, Sequence
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import msgspec
-
 from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.scheme import ResourceType
 from kube.client.client import Client
-from kube.client.objects import PartialObjectMetadata, T, decoder_for, resource_of
+from kube.client.objects import ObjectDecoder, PartialObjectMetadata, T, decoder_for, resource_of
 from kube.client.reflector import HasMetadata, Reflector, Selection
 from kube.client.store import IndexFunction, Store
 from kube.client.transport import EventType, Location, Transport
@@ -174,7 +172,7 @@ class InformerFactory:
         """As `dynamic_informer`, decoded into a type of the caller's choice (a Struct with `metadata`), to keep less."""
         selection = Selection(
             namespace=namespace, label_selector=label_selector, field_selector=field_selector, metadata_only=True)
-        return self._shared(resource, kind, msgspec.json.Decoder(kind), selection)
+        return self._shared(resource, kind, decoder_for(kind), selection)
 
     async def start(self) -> None:
         """Starts what has been asked for so far; an informer asked for later starts at once."""
@@ -198,7 +196,7 @@ class InformerFactory:
                 if task := self._running.pop(identity, None):
                     task.cancel()
 
-    def _shared(self, resource: ResourceType, kind: type[W], decoder: msgspec.json.Decoder[W], selection: Selection) -> Informer[W]:
+    def _shared(self, resource: ResourceType, kind: type[W], decoder: ObjectDecoder[W], selection: Selection) -> Informer[W]:
         identity = (resource, kind, selection)
         if identity not in self._informers:
             informer: Informer[W] = Informer(str(resource.group_resource))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -23,6 +22,7 @@ class ApiObject(Protocol):
 
 
 T = TypeVar("T", bound=ApiObject)
+V = TypeVar("V")
 
 
 class PartialObjectMetadata(msgspec.Struct, frozen=True, kw_only=True, rename={"api_version": "apiVersion"}):
@@ -63,17 +63,36 @@ def owner_reference(owner: ApiObject) -> OwnerReference:
     )
 
 
-_DECODERS: Final[dict[Any, msgspec.json.Decoder[Any]]] = {}
+class ObjectDecoder(Generic[V]):
+    """JSON to a Struct. A null is an absent field, as Go's decoder has it; only objects that hold one pay for that."""
+
+    __slots__ = ("_decoder", "_kind")
+
+    def __init__(self, kind: type[V]) -> None:
+        self._kind = kind
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def decode(self, body: bytes) -> V:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError:
+            if b"null" not in body:
+                raise
+            return msgspec.convert(_without_nulls(msgspec.json.decode(body)), self._kind)
 
 
-def decoder_for(kind: type[T]) -> msgspec.json.Decoder[T]:
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(held) for name, held in value.items() if held is not None}
+    return [_without_nulls(held) for held in value] if isinstance(value, list) else value
+
+
+_DECODERS: Final[dict[Any, ObjectDecoder[Any]]] = {}
+
+
+def decoder_for(kind: type[V]) -> ObjectDecoder[V]:
     """One decoder per type: building one costs far more than using it."""
     decoder = _DECODERS.get(kind)
     if decoder is None:
-        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+        decoder = _DECODERS[kind] = ObjectDecoder(kind)
     return decoder
-
-
-def metadata_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
-    metadata: Mapping[str, Any] = obj.get("metadata") or {}
-    return metadata

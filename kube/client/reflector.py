@@ -17,6 +17,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from kube.apimachinery import errors
+from kube.client.objects import ObjectDecoder
 from kube.client.transport import EventType, ListQuery, Location, RawEvent, Transport, WatchQuery
 from kube.process.log import get_logger
 
@@ -66,7 +67,7 @@ class Selection:
 
 class Reflector(Generic[V]):
     def __init__(
-        self, transport: Transport, location: Location, selection: Selection, decoder: msgspec.json.Decoder[V], sink: Sink[V]
+        self, transport: Transport, location: Location, selection: Selection, decoder: ObjectDecoder[V], sink: Sink[V]
     ) -> None:
         self._transport = transport
         self._location = location

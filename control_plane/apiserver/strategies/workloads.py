@@ -78,7 +78,14 @@ def immutable(new: JsonObject, old: JsonObject, key: str, path: str = "spec") ->
 
 class DeploymentStrategy(WorkloadStrategy):
     generation_follows_annotations = True
+    status_writes_metadata = True       # the controller notes the revision together with the status: no new generation
     word = "deployment"
+
+    def align_status_with_old(self, obj: JsonObject, old: JsonObject) -> None:
+        if "labels" in old["metadata"]:
+            obj["metadata"]["labels"] = old["metadata"]["labels"]
+        else:
+            obj["metadata"].pop("labels", None)
 
     def default_spec(self, spec: JsonObject) -> None:
         spec.setdefault("replicas", 1)

@@ -28,11 +28,12 @@ from control_plane.controllers.deployment.status import (
 from control_plane.controllers.deployment.template import active, find_new, size
 from control_plane.controllers.indexes import BY_CONTROLLER, ORPHANS, index_by_owner
 from control_plane.controllers.managed import ControllerContext, ManagedController
-from control_plane.controllers.ownership import Claimer
+from control_plane.controllers.ownership import Claimer, is_namespace_terminating
 from control_plane.controllers.pods import is_terminated
 from kube.api.apps_v1 import Deployment, ReplicaSet
 from kube.api.core_v1 import Pod
 from kube.api.meta_v1 import LabelSelector
+from kube.apimachinery import errors
 from kube.apimachinery.labels import selector_from_label_selector
 from kube.apimachinery.meta import NamespacedName
 from kube.client.controller import DONE, Result
@@ -100,7 +101,13 @@ class DeploymentController(ManagedController[NamespacedName]):
             await self._write_status(rollout, progress=False)
             return DONE
         roll = self._roll if is_rolling(deployment) else self._recreate
-        return await self._write_status(await roll(deployment, replica_sets), progress=True)
+        try:
+            rollout = await roll(deployment, replica_sets)
+        except errors.Forbidden as error:
+            if is_namespace_terminating(error):
+                return DONE
+            raise
+        return await self._write_status(rollout, progress=True)
 
     async def _claim(self, deployment: Deployment) -> list[ReplicaSet]:
         candidates = self._replica_sets.by_index(BY_CONTROLLER, deployment.metadata.uid)

@@ -22,11 +22,9 @@ from control_plane.controllers.deployment.template import (
 from kube.api.apps_v1 import Deployment, DeploymentStatus, ReplicaSet, ReplicaSetSpec
 from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery import errors
-from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.events import EventRecorder
 from kube.client.objects import controller_of, key_of, owner_reference
-from kube.client.transport import PatchKind
 from kube.process.clock import Clock
 
 
@@ -128,14 +126,17 @@ class Revisions:
 
     async def _note(self, deployment: Deployment, revision: int, progress: tuple[str, str] | None) -> Deployment:
         """The revision as an annotation of the Deployment, and (reason, message) as its Progressing condition."""
-        if deployment.metadata.annotations.get(notes.REVISION) != str(revision):
-            patch = {"metadata": {"uid": deployment.metadata.uid, "annotations": {notes.REVISION: str(revision)}}}
-            key = NamespacedName(deployment.metadata.namespace, deployment.metadata.name)
-            deployment = await self._client.patch(Deployment, key, patch, kind=PatchKind.MERGE)
+        annotations, conditions = deployment.metadata.annotations, deployment.status.conditions
         if progress is not None:
-            condition = new_condition(PROGRESSING, "True", *progress, self._clock.now())
-            deployment = await self._write_conditions(deployment, with_condition(deployment.status.conditions, condition))
-        return deployment
+            conditions = with_condition(conditions, new_condition(PROGRESSING, "True", *progress, self._clock.now()))
+        if annotations.get(notes.REVISION) == str(revision) and conditions == deployment.status.conditions:
+            return deployment
+        # Through /status, where an annotation does not count as a new generation.
+        return await self._client.update_status(msgspec.structs.replace(
+            deployment,
+            metadata=msgspec.structs.replace(deployment.metadata, annotations={**annotations, notes.REVISION: str(revision)}),
+            status=msgspec.structs.replace(deployment.status, conditions=conditions),
+        ))
 
     async def _write_conditions(self, deployment: Deployment, conditions: tuple[object, ...]) -> Deployment:
         status: DeploymentStatus = msgspec.structs.replace(deployment.status, conditions=conditions)

@@ -1,0 +1,46 @@
+"""Running controllers over a MemoryTransport, and waiting for what they should do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from control_plane.controllers.managed import ControllerContext, ManagedController
+from kube.client.client import Client
+from kube.client.events import EventRecorder
+from kube.client.informer import InformerFactory
+from kube.process.clock import Clock, SystemClock
+from tests.support.memory_transport import MemoryTransport
+
+
+@asynccontextmanager
+async def running(
+    client: Client, *makers: Callable[[ControllerContext], ManagedController[Any]], clock: Clock | None = None
+) -> AsyncIterator[None]:
+    async with EventRecorder(client, "test") as events, InformerFactory(client) as informers:
+        context = ControllerContext(client, informers, events, clock or SystemClock())
+        controllers = [make(context) for make in makers]
+        await informers.start()
+        tasks = [asyncio.create_task(controller.run()) for controller in controllers]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def memory_client() -> tuple[Client, MemoryTransport]:
+    transport = MemoryTransport()
+    return Client(transport), transport
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]], *, within_s: float = 5.0, what: str = "condition") -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            while not await holds():
+                await asyncio.sleep(0.005)
+    except TimeoutError:
+        raise AssertionError(f"{what}: not within {within_s} s") from None

@@ -89,10 +89,8 @@ class ConmonRuntime:
         self._by_pod[sandbox.config.uid] = sandbox
         await asyncio.to_thread(self._sandboxes.save, sandbox)
 
-    async def remove_sandbox(self, pod_uid: str) -> None:
-        """After its containers: they are removed here too if any is left."""
-        for record in self._containers.list(pod_uid):
-            await self._containers.remove(record)
+    async def stop_sandbox(self, pod_uid: str) -> None:
+        """Namespaces and the Pod's cgroup go; records and root filesystems of its ended containers stay."""
         sandbox = self._by_pod.get(pod_uid)
         if sandbox is None:
             return
@@ -103,6 +101,12 @@ class ConmonRuntime:
 
         await asyncio.to_thread(remove)
         self._by_pod.pop(pod_uid, None)
+
+    async def remove_pod(self, pod_uid: str) -> None:
+        """Containers, running or not, and the sandbox: nothing of the Pod stays but its logs."""
+        for record in self._containers.list(pod_uid):
+            await self._containers.remove(record)
+        await self.stop_sandbox(pod_uid)
 
     # -- images
 

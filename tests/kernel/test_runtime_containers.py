@@ -46,7 +46,7 @@ async def test_container_runs_in_its_sandbox_and_leaves_nothing(node: RuntimeNod
     listed = json.loads(await output("runc", "--root", str(node.run_dir / "runc"), "list", "--format", "json"))
     assert [(container["id"], container["status"]) for container in listed] == [(record.id, "running")]
 
-    await node.runtime.remove_sandbox(sandbox.config.uid)
+    await node.runtime.remove_pod(sandbox.config.uid)
 
     assert sandbox.netns_name not in await output("ip", "netns", "list")
     assert not Path("/etc/netns", sandbox.netns_name).exists()

@@ -86,7 +86,7 @@ async def runtime_node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNod
         yield node
     finally:
         for sandbox in node.runtime.sandboxes():
-            await node.runtime.remove_sandbox(sandbox.config.uid)
+            await node.runtime.remove_pod(sandbox.config.uid)
         node.runtime.close()
         remove_cgroup(detect_cgroups(), node.cgroup)
         shutil.rmtree(run_dir, ignore_errors=True)

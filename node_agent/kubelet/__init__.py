@@ -1,0 +1,16 @@
+"""kubelet: API Pods of this node -> sandboxes and containers -> status back. docs/kubelet.md draws the flow.
+
+app.py          composition root                    config.py        the process's configuration
+pod_workers.py  one task per Pod, woken by change   pod_plan.py      what is to be done next, pure
+pod_sync.py     does it                             pod_start.py     sandbox, network, volumes, images: all at once
+termination.py  preStop, SIGTERM, grace, SIGKILL    pod_view.py      what is known of a Pod's containers
+pod_status.py   phase, conditions, statuses, pure   status_manager.py   patched through /status
+container_config.py  Container -> runtime's config  environment.py   env, $(VAR), fieldRef, pure
+resources.py    QoS, cgroup limits, oom score       pod_files.py     /etc/hosts, resolv.conf, hostname
+image_manager.py   Pulled, ErrImagePull, back-off   backoff.py       CrashLoopBackOff and the like
+lifecycle.py    postStart, preStop                  housekeeping.py  what no Pod owns any more
+node_status.py  the Node's status, pure             node_reporter.py registration, heartbeat, Lease
+network.py, network_addresses.py  Pod network       objects.py       ConfigMaps and Secrets that Pods name
+container_logs.py  kubectl logs                     node_service.py, streams.py, https_server.py  what others ask of a kubelet
+seams.py        Protocols that the kubelet owns     event_names.py   reasons, references to containers
+"""

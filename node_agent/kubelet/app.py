@@ -1,0 +1,216 @@
+"""kubelet: the process. Everything is constructed here and handed down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import grpc
+
+from kube.api.authentication_v1 import TokenRequest
+from kube.api.core_v1 import Node, Pod, Service, ServiceAccount
+from kube.apimachinery.meta import NamespacedName
+from kube.client.client import Client
+from kube.client.events import EventRecorder
+from kube.client.grpc_transport import GrpcTransport
+from kube.client.informer import InformerFactory
+from kube.process.clock import SystemClock
+from kube.process.lifetime import run_process
+from kube.process.log import get_logger
+from kube.process.tls import grpc_server_credentials
+from kube.rpc.v1 import node_pb2_grpc
+from netns.kernel import KernelThread
+from node_agent.kubelet import event_names
+from node_agent.kubelet.backoff import Backoff
+from node_agent.kubelet.config import KubeletConfig
+from node_agent.kubelet.environment import PodFacts
+from node_agent.kubelet.housekeeping import Housekeeping
+from node_agent.kubelet.https_server import serve_https
+from node_agent.kubelet.image_manager import ImageManager
+from node_agent.kubelet.network import PodNetwork, peers_of
+from node_agent.kubelet.node_reporter import NodeReporter
+from node_agent.kubelet.node_service import NodeService
+from node_agent.kubelet.node_status import read_machine
+from node_agent.kubelet.objects import PodObjects
+from node_agent.kubelet.pod_files import parse_resolv_conf
+from node_agent.kubelet.pod_state import Services
+from node_agent.kubelet.pod_workers import PodWorkers
+from node_agent.kubelet.status_manager import StatusManager
+from node_agent.probes.probe_manager import ProbeManager
+from node_agent.probes.probe_worker import ProbeTarget
+from node_agent.probes.probers import Prober
+from node_agent.runtime.model import ContainerRecord
+from node_agent.runtime.pod_runtime import ConmonRuntime
+from node_agent.volumes.pod_volumes import PodVolumes
+from node_agent.volumes.tokens import TokenManager
+
+log = get_logger("kubelet")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_process("kubelet", KubeletConfig, run, argv)
+
+
+async def run(config: KubeletConfig, stop: asyncio.Event) -> None:
+    """Until `stop`. Containers outlive the kubelet."""
+    async with (
+        KernelThread("pod-network") as kernel,
+        Client(GrpcTransport(config.apiserver), field_manager="kubelet") as client,
+        InformerFactory(client) as informers,
+        EventRecorder(client, "kubelet", host=config.node_name) as events,
+        Kubelet(config, client, informers, events, kernel) as kubelet,
+    ):
+        ended = asyncio.create_task(stop.wait(), name="stop")
+        working = asyncio.create_task(kubelet.run(), name="kubelet")
+        await asyncio.wait({ended, working}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+class Kubelet:
+    """The parts, made once; `async with` starts and ends what has to be."""
+
+    def __init__(
+        self, config: KubeletConfig, client: Client, informers: InformerFactory, events: EventRecorder, kernel: KernelThread,
+    ) -> None:
+        self._config = config
+        self._informers = informers
+        self._events = events
+        root = Path(config.root_dir)
+        root.mkdir(parents=True, exist_ok=True)
+        clock = SystemClock()
+        machine = read_machine(config)
+        self._cluster_services = informers.informer(Service)
+        self._nodes = informers.informer(Node)
+        self._pods = informers.informer(Pod, field_selector=f"spec.nodeName={config.node_name}")
+        self._runtime = ConmonRuntime(
+            root_dir=root, run_dir=Path(config.run_dir), images_dir=Path(config.images_dir), netns_prefix=config.netns_prefix,
+            on_exit=self._on_exit,
+        )
+        self._network = PodNetwork(kernel, node_ip=config.node_ip, root_dir=root)
+        self._prober = Prober(self._exec)
+        self._probes = ProbeManager(self._prober.look, clock, self._on_probe, self._on_probe_event)
+        self._statuses = StatusManager(client)
+
+        async def request_token(namespace: str, account: str, request: TokenRequest) -> TokenRequest:
+            return await client.create_subresource(ServiceAccount, NamespacedName(namespace, account), "token", request, TokenRequest)
+
+        objects = PodObjects(client, TokenManager(request_token, clock), self._facts)
+        volumes = PodVolumes(root / "pods", objects)
+        self.services = Services(
+            config=config, runtime=self._runtime, network=self._network, images=ImageManager(self._runtime, events, self._now),
+            volumes=volumes, objects=objects, probes=self._probes, statuses=self._statuses, events=events, clock=clock, restarts=Backoff(),
+            machine_resolver=parse_resolv_conf(_read("/etc/resolv.conf")), node_memory=machine.memory_bytes,
+            allocatable=machine.allocatable, cluster_services=self._cluster_services.store.list,
+        )
+        self.workers = PodWorkers(self.services, client)
+        self._reporter = NodeReporter(config, client, clock, machine, lambda: self._network.ready, self._runtime.images)
+        self._housekeeping = Housekeeping(root, self._runtime, self._network, volumes, self.workers.uids)
+        self._network_changed = asyncio.Event()
+
+    async def __aenter__(self) -> Kubelet:
+        await self._runtime.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.workers.close()
+        await self._probes.close()
+        await self._prober.close()
+        await self._statuses.close()
+        self._runtime.close()
+
+    async def run(self) -> None:
+        self._nodes.add_handler(on_add=self._on_node, on_update=lambda _, new: self._on_node(new), on_delete=self._on_node)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._serve(), name="servers")
+            await self._reporter.register()
+            await self._informers.start()
+            tasks.create_task(self._reporter.run_lease(), name="lease")
+            tasks.create_task(self._reporter.run_status(), name="node status")
+            tasks.create_task(self._keep_network(), name="pod network")
+            await self._cluster_services.wait_synced()
+            workers = self.workers
+            self._pods.add_handler(on_add=workers.on_pod, on_update=lambda _, new: workers.on_pod(new), on_delete=workers.on_deleted)
+            await self._pods.wait_synced()
+            log.info("pods are listed", pods=len(self._pods.store))
+            tasks.create_task(self._housekeeping.run(), name="housekeeping")
+
+    async def _serve(self) -> None:
+        config = self._config
+        async with (
+            serve_grpc(config, NodeService(self.services, self.workers)),
+            serve_https(config.port, config.serving_tls, self.services, self.workers),
+        ):
+            await asyncio.Event().wait()
+
+    async def _keep_network(self) -> None:
+        """Brings the Pod network up when the Node has its range, and follows the other nodes."""
+        while True:
+            await self._network_changed.wait()
+            self._network_changed.clear()
+            nodes = self._nodes.store.list()
+            own = next((node for node in nodes if node.metadata.name == self._config.node_name), None)
+            if own is None or not own.spec.pod_cidr:
+                continue
+            peers = peers_of(nodes, self._config.node_name)
+            try:
+                if self._network.ready:
+                    await self._network.set_peers(peers)
+                    continue
+                await self._network.setup(own.spec.pod_cidr, peers)
+            except Exception:
+                log.exception("pod network not set up, trying again")
+                await asyncio.sleep(1)
+                self._network_changed.set()
+                continue
+            self._reporter.report_soon()
+            self.workers.wake_all()
+
+    def _on_node(self, node: Node) -> None:
+        self._reporter.on_node(node)
+        self._network_changed.set()
+
+    def _on_exit(self, record: ContainerRecord) -> None:
+        self._probes.forget(record.id)
+        self.workers.wake(record.config.pod_uid)
+
+    def _on_probe(self, pod_uid: str) -> None:
+        self.workers.wake(pod_uid)
+
+    def _on_probe_event(self, target: ProbeTarget, kind: str, reason: str, message: str) -> None:
+        type_: Literal["Normal", "Warning"] = "Warning" if kind == "Warning" else "Normal"
+        self._events.event(event_names.container_ref(target.pod, target.container), type_, reason, message)
+
+    def _facts(self, pod: Pod) -> PodFacts:
+        return self.services.facts(pod)
+
+    def _now(self) -> float:
+        return self.services.now()
+
+    async def _exec(self, container_id: str, command: Sequence[str], timeout_s: float) -> tuple[int, bytes]:
+        result = await self._runtime.exec(container_id, command, timeout_s)
+        return result.exit_code, result.output
+
+
+@asynccontextmanager
+async def serve_grpc(config: KubeletConfig, service: NodeService) -> AsyncIterator[None]:
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    node_pb2_grpc.add_NodeServiceServicer_to_server(service, server)
+    server.add_secure_port(f"0.0.0.0:{config.grpc_port}", grpc_server_credentials(config.serving_tls))
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(grace=0.5)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""

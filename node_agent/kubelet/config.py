@@ -1,0 +1,40 @@
+"""Configuration of a kubelet."""
+
+from __future__ import annotations
+
+from kube.process.config import ApiserverAccess, Config, ConfigError, TlsFiles
+
+
+class KubeletConfig(Config, frozen=True, kw_only=True):
+    apiserver: ApiserverAccess
+    node_name: str
+    node_ip: str
+    root_dir: str                              # pods, containers, logs of this node; survives the process
+    run_dir: str                               # sockets and bundles; short, for a socket's path has 108 bytes
+    images_dir: str                            # shared by all nodes of the machine
+    cgroup_parent: str                         # "/kubonsai/NAME/node1"
+    cluster_dns: tuple[str, ...]
+    cluster_domain: str = "cluster.local"
+    serving_tls: TlsFiles
+    port: int = 10250
+    grpc_port: int = 10251
+    register_taints: tuple[str, ...] = ()      # "key=value:Effect"
+    node_labels: dict[str, str] = {}
+    capacity_cpu: str = ""                     # "": what the machine has
+    capacity_memory: str = ""
+    max_pods: int = 110                        # kubelet's maxPods
+    external_cloud: bool = True                # register with the taint that the cloud-controller-manager takes away
+    netns_prefix: str = ""                     # of names in /run/netns; unique per cluster
+    node_status_update_s: float = 10.0         # kubelet's nodeStatusUpdateFrequency
+    node_status_report_s: float = 300.0        # nodeStatusReportFrequency: without change, so often all the same
+    lease_renew_s: float = 10.0                # a quarter of nodeLeaseDurationSeconds
+    lease_duration_s: int = 40
+    sync_period_s: float = 60.0                # syncFrequency: volumes from ConfigMaps and Secrets are refreshed
+    pod_pids_limit: int = -1                   # podPidsLimit; -1: none
+    kubernetes_version: str = "v1.37.0"
+
+    def __post_init__(self) -> None:
+        if self.lease_renew_s >= self.lease_duration_s:
+            raise ConfigError(f"lease_renew_s ({self.lease_renew_s}) must be below lease_duration_s ({self.lease_duration_s})")
+        if len(self.run_dir) > 60:
+            raise ConfigError(f"run_dir is too long for the sockets below it: {self.run_dir!r} is above 60 characters")

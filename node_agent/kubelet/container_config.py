@@ -1,0 +1,175 @@
+"""From a Container of a Pod to what the runtime is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kube.api.core_v1 import Container, Pod, VolumeMount
+from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expand
+from node_agent.kubelet.pod_files import hosts_file, pod_domain, pod_hostname
+from node_agent.kubelet.resources import container_resources, oom_score_adj
+from node_agent.runtime.model import ContainerConfig, Image, Mount, Sandbox, Security
+from node_agent.volumes.pod_volumes import is_read_only
+
+_PROPAGATION = {"": "rprivate", "None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
+DEFAULT_MESSAGE_PATH = "/dev/termination-log"
+
+
+@dataclass(frozen=True, slots=True)
+class PodPaths:
+    """Where the files of one Pod lie on its node."""
+
+    root_dir: Path
+    pod: Pod
+
+    @property
+    def directory(self) -> Path:
+        return self.root_dir / "pods" / self.pod.metadata.uid
+
+    @property
+    def logs(self) -> Path:
+        metadata = self.pod.metadata
+        return self.root_dir / "logs" / "pods" / f"{metadata.namespace}_{metadata.name}_{metadata.uid}"
+
+    def container(self, name: str) -> Path:
+        return self.directory / "containers" / name
+
+    def log_file(self, container: str, attempt: int) -> Path:
+        return self.logs / container / f"{attempt}.log"
+
+
+def container_config(
+    container: Container, facts: PodFacts, *, image: Image, sandbox: Sandbox, attempt: int, env: tuple[tuple[str, str], ...],
+    volumes: Mapping[str, str], paths: PodPaths, cluster_domain: str, node_memory: int,
+) -> ContainerConfig:
+    """Writes the files that only this container has (hosts, termination log). Raises ContainerConfigError."""
+    pod, variables = facts.pod, dict(env)
+    _check_user(pod, container, image)
+    message_file = _termination_file(paths.container(container.name), attempt)
+    target = container.termination_message_path or DEFAULT_MESSAGE_PATH
+    return ContainerConfig(
+        pod_uid=pod.metadata.uid, name=container.name, attempt=attempt, image=container.image,
+        log_path=str(paths.log_file(container.name, attempt)), cgroup=f"{sandbox.config.cgroup}/{container.name}-{secrets.token_hex(4)}",
+        command=tuple(expand(word, variables) for word in container.command),
+        args=tuple(expand(word, variables) for word in container.args),
+        env=env, working_dir=container.working_dir,
+        mounts=(
+            *_volume_mounts(container, pod, volumes, variables),
+            *_etc_mounts(container, facts, sandbox, paths, cluster_domain),
+            Mount(source=str(message_file), target=target),
+        ),
+        resources=container_resources(container), security=_security(pod, container),
+        oom_score_adj=oom_score_adj(pod, container, node_memory),
+        tty=bool(container.tty), stdin=bool(container.stdin), stdin_once=bool(container.stdin_once),
+        labels={
+            "terminationMessageFile": str(message_file), "terminationMessagePolicy": container.termination_message_policy or "File",
+            "stopGraceSeconds": str(pod.spec.termination_grace_period_seconds or 30), "preStop": _pre_stop_text(container),
+        },
+    )
+
+
+def _pre_stop_text(container: Container) -> str:
+    # For a Pod that vanished from the API: its hooks are then known from here only.
+    hook = container.lifecycle.pre_stop if container.lifecycle else None
+    return json.dumps(list(hook.exec.command)) if hook is not None and hook.exec is not None else ""
+
+
+def _termination_file(directory: Path, attempt: int) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{attempt}-{secrets.token_hex(4)}"
+    path.touch()
+    path.chmod(0o666)
+    return path
+
+
+def _volume_mounts(
+    container: Container, pod: Pod, volumes: Mapping[str, str], variables: Mapping[str, str],
+) -> list[Mount]:
+    by_name = {volume.name: volume for volume in pod.spec.volumes}
+    mounts = []
+    for mount in sorted(container.volume_mounts, key=lambda mount: mount.mount_path.count("/")):
+        if mount.name not in volumes:
+            raise ContainerConfigError(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
+        target = mount.mount_path if mount.mount_path.startswith("/") else "/" + mount.mount_path
+        mounts.append(Mount(
+            source=_source(volumes[mount.name], mount, variables), target=target,
+            read_only=bool(mount.read_only) or is_read_only(by_name[mount.name]),
+            propagation=_PROPAGATION.get(mount.mount_propagation, "rprivate"),
+        ))
+    return mounts
+
+
+def _source(volume: str, mount: VolumeMount, variables: Mapping[str, str]) -> str:
+    sub_path = mount.sub_path or (expand(mount.sub_path_expr, variables) if mount.sub_path_expr else "")
+    if not sub_path:
+        return volume
+    path = os.path.realpath(os.path.join(volume, sub_path))
+    if not path.startswith(os.path.realpath(volume) + "/"):
+        raise ContainerConfigError(f'failed to prepare subPath for volumeMount "{mount.name}": subPath {sub_path!r} leaves the volume')
+    if not os.path.lexists(path):
+        os.makedirs(path, mode=0o750)
+    return path
+
+
+def _etc_mounts(container: Container, facts: PodFacts, sandbox: Sandbox, paths: PodPaths, cluster_domain: str) -> list[Mount]:
+    pod = facts.pod
+    targets = {mount.mount_path for mount in container.volume_mounts}
+    mounts = []
+    directory = paths.directory
+    directory.mkdir(parents=True, exist_ok=True)
+    if "/etc/hosts" not in targets:
+        hosts = directory / "etc-hosts"
+        text = _host_hosts() if pod.spec.host_network else hosts_file(
+            facts.pod_ip, pod_hostname(pod), pod_domain(pod, cluster_domain), pod.spec.host_aliases)
+        hosts.write_text(text)
+        mounts.append(Mount(source=str(hosts), target="/etc/hosts"))
+    if "/etc/resolv.conf" not in targets:
+        resolv = directory / "resolv.conf"
+        resolv.write_text(sandbox.config.resolv_conf)
+        mounts.append(Mount(source=str(resolv), target="/etc/resolv.conf"))
+    if "/etc/hostname" not in targets:
+        hostname = directory / "hostname"
+        hostname.write_text(sandbox.config.hostname + "\n")
+        mounts.append(Mount(source=str(hostname), target="/etc/hostname"))
+    return mounts
+
+
+def _host_hosts() -> str:
+    try:
+        text = Path("/etc/hosts").read_text()
+    except OSError:
+        text = "127.0.0.1\tlocalhost\n"
+    return "# Kubernetes-managed hosts file (host network).\n" + text
+
+
+def _security(pod: Pod, container: Container) -> Security:
+    own, common = container.security_context, pod.spec.security_context
+    uid = own.run_as_user if own is not None and own.run_as_user is not None else common.run_as_user if common else None
+    gid = own.run_as_group if own is not None and own.run_as_group is not None else common.run_as_group if common else None
+    groups = (*(common.supplemental_groups if common else ()), *((common.fs_group,) if common and common.fs_group is not None else ()))
+    capabilities = own.capabilities if own else None
+    return Security(
+        privileged=bool(own and own.privileged), read_only_root=bool(own and own.read_only_root_filesystem), uid=uid, gid=gid,
+        supplemental_gids=groups, add_capabilities=capabilities.add if capabilities else (),
+        drop_capabilities=capabilities.drop if capabilities else (),
+        no_new_privileges=bool(own and own.allow_privilege_escalation is False),
+        proc_unmasked=bool(own and own.proc_mount == "Unmasked"),
+    )
+
+
+def _check_user(pod: Pod, container: Container, image: Image) -> None:
+    own, common = container.security_context, pod.spec.security_context
+    non_root = own.run_as_non_root if own is not None and own.run_as_non_root is not None else common.run_as_non_root if common else None
+    if not non_root:
+        return
+    uid = _security(pod, container).uid
+    where = f'(pod: "{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})", container: {container.name})'
+    if uid == 0:
+        raise ContainerConfigError(f"container's runAsUser breaks non-root policy {where}")
+    if uid is None and image.config.user.partition(":")[0] in ("", "0", "root"):
+        raise ContainerConfigError(f"container has runAsNonRoot and image will run as root {where}")

@@ -1,0 +1,150 @@
+"""Registers the Node, keeps its status and its Lease fresh. Follows pkg/kubelet/kubelet_node_status.go and client-go's lease controller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from kube.api.coordination_v1 import Lease, LeaseSpec
+from kube.api.core_v1 import Node, NodeStatus
+from kube.api.meta_v1 import ObjectMeta, OwnerReference
+from kube.apimachinery import errors
+from kube.apimachinery.meta import NamespacedName
+from kube.client.client import Client
+from kube.client.transport import PatchKind
+from kube.process.clock import Clock, to_rfc3339_micro
+from kube.process.log import get_logger
+from node_agent.kubelet.config import KubeletConfig
+from node_agent.kubelet.node_status import Machine, changed, initial_node, node_status
+from node_agent.runtime.model import Image
+
+LEASE_NAMESPACE = "kube-node-lease"
+RETRY_S = 0.2
+MAX_RETRY_S = 7.0
+log = get_logger("node")
+
+
+class NodeReporter:
+    def __init__(
+        self, config: KubeletConfig, client: Client, clock: Clock, machine: Machine, network_ready: Callable[[], bool],
+        images: Callable[[], Sequence[Image]],
+    ) -> None:
+        self._config = config
+        self._client = client
+        self._clock = clock
+        self._machine = machine
+        self._network_ready = network_ready
+        self._images = images
+        self._now_please = asyncio.Event()
+        self._key = NamespacedName("", config.node_name)
+        self._node: Node | None = None
+        self._sent = NodeStatus()
+        self._sent_at: datetime | None = None
+
+    async def register(self) -> Node:
+        """Creates the Node or takes the existing one over; tries until the apiserver answers."""
+        retry_s = RETRY_S
+        while True:
+            try:
+                self._node = await self._create_or_get()
+            except errors.ApiError as error:
+                log.info("node not registered yet", error=str(error))
+                await self._clock.sleep(retry_s)
+                retry_s = min(retry_s * 2, MAX_RETRY_S)
+                continue
+            self._sent = self._node.status
+            log.info("registered node", node=self._config.node_name)
+            return self._node
+
+    def report_soon(self) -> None:
+        """Something changed that the Node should say at once."""
+        self._now_please.set()
+
+    def on_node(self, node: Node) -> None:
+        """The Node as the informer has it."""
+        if node.metadata.name == self._config.node_name:
+            self._node = node
+
+    async def run_status(self) -> None:
+        """Every period, or at once when asked; sends only what differs, and all of it from time to time."""
+        while True:
+            self._now_please.clear()
+            try:
+                await self._report()
+            except errors.NotFound:
+                await self.register()                      # someone deleted our Node
+                self._now_please.set()
+            except errors.ApiError as error:
+                log.warning("node status not sent", error=str(error))
+            try:
+                async with asyncio.timeout(self._config.node_status_update_s):
+                    await self._now_please.wait()
+            except TimeoutError:
+                pass
+
+    async def run_lease(self) -> None:
+        lease: Lease | None = None
+        retry_s = RETRY_S
+        while True:
+            try:
+                lease = await self._renew(lease)
+                retry_s = RETRY_S
+                await self._clock.sleep(self._config.lease_renew_s)
+            except errors.ApiError as error:
+                log.warning("lease not renewed", error=str(error))
+                lease = None
+                await self._clock.sleep(retry_s)
+                retry_s = min(retry_s * 2, MAX_RETRY_S)
+
+    async def _create_or_get(self) -> Node:
+        try:
+            return await self._client.create(initial_node(self._config, self._status(NodeStatus())))
+        except errors.AlreadyExists:
+            node = await self._client.get(Node, self._key)
+        wanted = initial_node(self._config, NodeStatus()).metadata.labels
+        missing = {name: value for name, value in wanted.items() if node.metadata.labels.get(name) != value}
+        if missing:
+            node = await self._client.patch(Node, self._key, {"metadata": {"labels": missing}})
+        return node
+
+    def _status(self, held: NodeStatus) -> NodeStatus:
+        return node_status(
+            self._config, self._machine, held, network_ready=self._network_ready(), runtime_error="", images=self._images(),
+            now=self._clock.now(),
+        )
+
+    async def _report(self) -> None:
+        held = self._node.status if self._node is not None else self._sent
+        status, now = self._status(held), self._clock.now()
+        due = self._sent_at is None or (now - self._sent_at).total_seconds() >= self._config.node_status_report_s
+        if not due and not changed(self._sent, status):
+            return
+        self._node = await self._client.patch(Node, self._key, _patch(held, status), kind=PatchKind.STRATEGIC, subresource="status")
+        self._sent, self._sent_at = self._node.status, now
+
+    async def _renew(self, lease: Lease | None) -> Lease:
+        now = to_rfc3339_micro(self._clock.now())
+        if lease is not None:
+            return await self._client.update(msgspec.structs.replace(lease, spec=msgspec.structs.replace(lease.spec, renew_time=now)))
+        spec = LeaseSpec(holder_identity=self._config.node_name, lease_duration_seconds=self._config.lease_duration_s, renew_time=now)
+        key = NamespacedName(LEASE_NAMESPACE, self._config.node_name)
+        try:
+            held = await self._client.get(Lease, key)
+        except errors.NotFound:
+            owners: tuple[OwnerReference, ...] = ()
+            if self._node is not None and self._node.metadata.uid:
+                owner = OwnerReference(api_version="v1", kind="Node", name=self._config.node_name, uid=self._node.metadata.uid)
+                owners = (owner,)
+            metadata = ObjectMeta(namespace=key.namespace, name=key.name, owner_references=owners)
+            return await self._client.create(Lease(metadata=metadata, spec=spec))
+        return await self._client.update(msgspec.structs.replace(held, spec=spec))
+
+
+def _patch(held: NodeStatus, status: NodeStatus) -> dict[str, Any]:
+    """What differs; conditions and addresses merge by type."""
+    before, after = msgspec.to_builtins(held), msgspec.to_builtins(status)
+    return {"status": {name: value for name, value in after.items() if before.get(name) != value}}

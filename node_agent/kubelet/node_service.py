@@ -1,0 +1,154 @@
+"""The gRPC NodeService: logs, exec, attach and connections, for the apiserver alone (client certificate)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import msgspec
+
+from kube.apimachinery import errors
+from kube.process.clock import from_rfc3339
+from kube.process.log import get_logger
+from kube.rpc.v1 import node_pb2, node_pb2_grpc
+from node_agent.kubelet.container_logs import log_source, running_container
+from node_agent.kubelet.pod_state import PodState, Services
+from node_agent.kubelet.pod_workers import PodWorkers
+from node_agent.kubelet.streams import relay_attach, relay_connection, relay_exec
+from node_agent.runtime.logs import LogOptions, read_log
+from node_agent.runtime.model import ContainerState, RuntimeServiceError
+
+ALLOWED_NAMES = (b"kube-apiserver-kubelet-client", b"kubernetes-admin")
+Context = grpc.aio.ServicerContext[Any, Any]
+log = get_logger("node-service")
+
+_CODES = {
+    400: grpc.StatusCode.INVALID_ARGUMENT, 403: grpc.StatusCode.PERMISSION_DENIED, 404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.FAILED_PRECONDITION, 503: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+class NodeService(node_pb2_grpc.NodeServiceServicer):
+    def __init__(self, services: Services, workers: PodWorkers) -> None:
+        self._services = services
+        self._workers = workers
+
+    async def Logs(self, request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: N802 - gRPC's name
+        await _authorize(context)
+        try:
+            state = self._pod(request.container)
+            path, record = log_source(self._services, state, request.container.container, previous=request.previous)
+            options = log_options(request, self._services.clock.now())
+
+            def ended() -> bool:
+                held = self._services.runtime.container(record.id)
+                return held is None or held.state is ContainerState.EXITED
+
+            async for piece in read_log(path, options, ended):
+                yield node_pb2.Chunk(data=piece)
+        except FileNotFoundError:
+            return
+        except errors.ApiError as error:
+            await abort(context, error)
+
+    async def Exec(self, frames: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:  # noqa: N802
+        await _authorize(context)
+        try:
+            start = await _first(frames, "start")
+            state = self._pod(start.container)
+            record = running_container(self._services, state, start.container.container)
+            session = await self._services.runtime.open_exec(record.id, list(start.command), tty=start.tty, stdin=start.stdin)
+        except errors.ApiError as error:
+            await abort(context, error)
+            return
+        except (RuntimeServiceError, OSError) as error:
+            await abort(context, errors.InternalError(str(error)))
+            return
+        async for frame in relay_exec(session, frames):
+            yield frame
+
+    async def Attach(self, frames: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:  # noqa: N802
+        await _authorize(context)
+        try:
+            start = await _first(frames, "start")
+            state = self._pod(start.container)
+            record = running_container(self._services, state, start.container.container)
+            session = await self._services.runtime.open_attach(record.id)
+        except errors.ApiError as error:
+            await abort(context, error)
+            return
+        except (RuntimeServiceError, OSError) as error:
+            await abort(context, errors.InternalError(str(error)))
+            return
+        async for frame in relay_attach(session, frames):
+            yield frame
+
+    async def Dial(self, frames: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:  # noqa: N802
+        await _authorize(context)
+        try:
+            target = await _first(frames, "target")
+            host = target.host
+            if target.pod:
+                state = self._find(target.namespace, target.pod)
+                host = self._services.address(state.pod)
+            if not host:
+                raise errors.ServiceUnavailable(f'pod "{target.pod}" has no address yet')
+            reader, writer = await asyncio.wait_for(asyncio.open_connection(host, target.port), 10)
+        except errors.ApiError as error:
+            await abort(context, error)
+            return
+        except (OSError, TimeoutError) as error:
+            why = getattr(error, "strerror", None) or "i/o timeout"
+            await abort(context, errors.ServiceUnavailable(f"dial tcp {host}:{target.port}: connect: {why}".lower()))
+            return
+        async for frame in relay_connection(reader, writer, frames):
+            yield frame
+
+    def _pod(self, container: Any) -> PodState:
+        return self._find(container.namespace, container.pod)
+
+    def _find(self, namespace: str, name: str) -> PodState:
+        state = self._workers.find(namespace, name)
+        if state is None:
+            raise errors.NotFound(f'pod "{name}" not found in namespace "{namespace}" on this node')
+        return state
+
+
+def log_options(request: Any, now: datetime) -> LogOptions:
+    since = None
+    if request.since_seconds:
+        since = now - timedelta(seconds=request.since_seconds)
+    elif request.since_time:
+        with suppress(ValueError):
+            since = from_rfc3339(request.since_time).astimezone(UTC)
+    stream = {"Stdout": "stdout", "Stderr": "stderr"}.get(request.stream, "")
+    return LogOptions(
+        follow=request.follow, timestamps=request.timestamps, tail_lines=request.tail_lines, since=since, limit_bytes=request.limit_bytes,
+        stream=stream,
+    )
+
+
+async def abort(context: Context, error: errors.ApiError) -> None:
+    """Ends the call; the Status travels in the trailing metadata."""
+    trailer = (("kube-status-bin", msgspec.json.encode(error.to_status())),)
+    await context.abort(_CODES.get(error.code, grpc.StatusCode.INTERNAL), error.message, trailer)
+
+
+async def _authorize(context: Context) -> None:
+    names = context.auth_context().get("x509_common_name", [])
+    if not any(name in ALLOWED_NAMES for name in names):
+        who = b",".join(names).decode(errors="replace")
+        await abort(context, errors.Forbidden(f'User "{who}" may not use this node\'s service'))
+
+
+async def _first(frames: AsyncIterator[Any], name: str) -> Any:
+    """The frame that must come first. Raises BadRequest."""
+    async for frame in frames:
+        if frame.WhichOneof("frame") == name:
+            return getattr(frame, name)
+        break
+    raise errors.BadRequest(f"the first frame must be {name}")

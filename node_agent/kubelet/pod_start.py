@@ -1,0 +1,98 @@
+"""What a Pod needs before its first container: sandbox, network, volumes. All of it at once; images are looked up meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import msgspec
+
+from kube.api.core_v1 import Pod
+from node_agent.kubelet import event_names as names
+from node_agent.kubelet.pod_files import pod_hostname, pod_resolver
+from node_agent.kubelet.pod_state import PodState, Services
+from node_agent.kubelet.resources import pod_cgroup, pod_resources
+from node_agent.runtime.model import RuntimeServiceError, SandboxConfig
+from node_agent.volumes.pod_volumes import VolumeSetupError
+
+NETWORK_NOT_READY_TEXT = (
+    "network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
+    "message:Network plugin returns error: cni plugin not initialized"
+)
+FIRST_RETRY_S, MAX_RETRY_S = 0.5, 120.0
+
+
+class NotPreparedError(Exception):
+    """Something is missing; an event has been recorded. `retry_s`: when to try again."""
+
+    def __init__(self, retry_s: float) -> None:
+        super().__init__(f"retry in {retry_s}s")
+        self.retry_s = retry_s
+
+
+async def prepare(services: Services, state: PodState) -> None:
+    """Idempotent. Raises NotPreparedError."""
+    pod = state.pod
+    sandbox = asyncio.create_task(_sandbox(services, state), name="sandbox")
+    volumes = asyncio.create_task(_volumes(services, state), name="volumes")
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        with suppress(RuntimeServiceError):  # told, with events, when the container is started
+            await services.runtime.find_image(container.image)
+    results = await asyncio.gather(sandbox, volumes, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if not failures:
+        return
+    unexpected = [failure for failure in failures if not isinstance(failure, NotPreparedError)]
+    if unexpected:
+        raise unexpected[0]
+    raise NotPreparedError(min(failure.retry_s for failure in failures if isinstance(failure, NotPreparedError)))
+
+
+async def _sandbox(services: Services, state: PodState) -> None:
+    pod = state.pod
+    sandbox = services.runtime.sandbox(state.uid)
+    if sandbox is not None and sandbox.address:
+        return
+    if not pod.spec.host_network and not services.network.ready:
+        services.events.event(pod, "Warning", names.NETWORK_NOT_READY, NETWORK_NOT_READY_TEXT)
+        raise NotPreparedError(5.0)  # workers are woken when the network comes up
+    try:
+        if sandbox is None:
+            sandbox = await services.runtime.create_sandbox(_sandbox_config(services, pod))
+        address = services.config.node_ip if not sandbox.net else await services.network.add(state.uid, sandbox.net)
+    except Exception as error:
+        state.sandbox_failures += 1
+        services.events.event(pod, "Warning", names.FAILED_CREATE_SANDBOX, f"Failed to create pod sandbox: {error}")
+        raise NotPreparedError(_retry_s(state.sandbox_failures)) from error
+    state.sandbox_failures = 0
+    await services.runtime.update_sandbox(msgspec.structs.replace(sandbox, address=address))
+
+
+def _sandbox_config(services: Services, pod: Pod) -> SandboxConfig:
+    config, spec = services.config, pod.spec
+    resolver = pod_resolver(pod, config.cluster_dns, config.cluster_domain, services.machine_resolver)
+    sysctls = spec.security_context.sysctls if spec.security_context else ()
+    return SandboxConfig(
+        uid=pod.metadata.uid, namespace=pod.metadata.namespace, name=pod.metadata.name,
+        hostname=config.node_name if spec.host_network else pod_hostname(pod), cgroup=pod_cgroup(config.cgroup_parent, pod),
+        log_dir=str(services.paths(pod).logs), resolv_conf=resolver.text(), host_network=bool(spec.host_network),
+        host_ipc=bool(spec.host_ipc), host_pid=bool(spec.host_pid), share_pid=bool(spec.share_process_namespace),
+        resources=pod_resources(pod, config.pod_pids_limit), sysctls={sysctl.name: sysctl.value for sysctl in sysctls},
+    )
+
+
+async def _volumes(services: Services, state: PodState) -> None:
+    if state.volumes is not None:
+        return
+    try:
+        state.volumes = await services.volumes.set_up(state.pod)
+    except VolumeSetupError as error:
+        state.volume_failures += 1
+        services.events.event(state.pod, "Warning", names.FAILED_MOUNT, str(error))
+        raise NotPreparedError(_retry_s(state.volume_failures)) from error
+    state.volume_failures = 0
+    state.refreshed_at = services.now()
+
+
+def _retry_s(failures: int) -> float:
+    return min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** (failures - 1))

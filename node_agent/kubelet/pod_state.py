@@ -1,0 +1,117 @@
+"""What the kubelet keeps in memory about one Pod, and what it works with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from kube.api.core_v1 import Pod, PodStatus, Service
+from kube.process.clock import Clock
+from node_agent.kubelet.backoff import Backoff
+from node_agent.kubelet.config import KubeletConfig
+from node_agent.kubelet.container_config import PodPaths
+from node_agent.kubelet.environment import PodFacts
+from node_agent.kubelet.image_manager import ImageManager
+from node_agent.kubelet.objects import PodObjects
+from node_agent.kubelet.pod_files import Resolver
+from node_agent.kubelet.pod_status import OWN_CONDITIONS, Observed, Waiting, pod_status
+from node_agent.kubelet.pod_view import PodView
+from node_agent.kubelet.seams import Events, Network, PodRuntime
+from node_agent.kubelet.status_manager import StatusManager
+from node_agent.kubelet.termination_message import termination_message
+from node_agent.probes.probe_manager import ProbeManager
+from node_agent.runtime.model import ContainerState
+from node_agent.volumes.pod_volumes import PodVolumes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts that Pod workers share; made once, in app.py."""
+
+    config: KubeletConfig
+    runtime: PodRuntime
+    network: Network
+    images: ImageManager
+    volumes: PodVolumes
+    objects: PodObjects
+    probes: ProbeManager
+    statuses: StatusManager
+    events: Events
+    clock: Clock
+    restarts: Backoff
+    machine_resolver: Resolver
+    node_memory: int
+    allocatable: Mapping[str, str]
+    cluster_services: Callable[[], list[Service]]
+
+    def facts(self, pod: Pod) -> PodFacts:
+        return PodFacts(
+            pod=pod, pod_ip=self.address(pod), host_ip=self.config.node_ip, node_name=self.config.node_name, allocatable=self.allocatable,
+        )
+
+    def address(self, pod: Pod) -> str:
+        if pod.spec.host_network:
+            return self.config.node_ip
+        sandbox = self.runtime.sandbox(pod.metadata.uid)
+        return sandbox.address if sandbox else ""
+
+    def paths(self, pod: Pod) -> PodPaths:
+        return PodPaths(Path(self.config.root_dir), pod)
+
+    def now(self) -> float:
+        return self.clock.now().timestamp()
+
+
+@dataclass(slots=True)
+class PodState:
+    """One Pod's, owned by its worker."""
+
+    pod: Pod
+    waiting: dict[str, Waiting] = field(default_factory=dict)           # why a container does not run
+    volumes: Mapping[str, str] | None = None                            # set up, by name
+    volume_failures: int = 0
+    sandbox_failures: int = 0
+    last_address: str = ""
+    failed: bool = False                                                # given up by the kubelet: reason and message say why
+    reason: str = ""
+    message: str = ""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)      # set once the Pod is to end; cuts hooks short
+    hooked: set[str] = field(default_factory=set)                       # containers whose preStop hook has run
+    messages: dict[str, str] = field(default_factory=dict)              # termination messages by container id
+    refreshed_at: float = 0.0
+
+    @property
+    def uid(self) -> str:
+        return self.pod.metadata.uid
+
+    def view(self, services: Services) -> PodView:
+        return PodView(services.runtime.containers(self.uid))
+
+    def publish(self, services: Services) -> None:
+        """Computes the status from what stands now and hands it to the status manager."""
+        view = self.view(services)
+        for record in (*view.latest.values(), *view.previous.values()):
+            if record.state is ContainerState.EXITED and record.id not in self.messages:
+                self.messages[record.id] = termination_message(record)
+        address = services.address(self.pod)
+        self.last_address = address or self.last_address
+        sandbox_ready = services.runtime.sandbox(self.uid) is not None and bool(address)
+        held = services.statuses.get(self.uid)
+        observed = Observed(
+            view=view, probes=services.probes, host_ip=services.config.node_ip, pod_ip=self.last_address, sandbox_ready=sandbox_ready,
+            now=services.clock.now(), waiting=self.waiting, messages=self.messages, reason=self.reason, message=self.message,
+            failed=self.failed, terminating=self.stopping.is_set(),
+        )
+        # The last status made here dates its conditions better than a watch that may lag behind.
+        base = self.pod if held is None else _with_status(self.pod, held)
+        services.statuses.set(self.pod, pod_status(base, observed))
+
+
+def _with_status(pod: Pod, held: PodStatus) -> Pod:
+    foreign = [condition for condition in pod.status.conditions if condition.type not in OWN_CONDITIONS]
+    own = [condition for condition in held.conditions if condition.type in OWN_CONDITIONS]
+    return replace(pod, status=replace(held, conditions=(*own, *foreign)))

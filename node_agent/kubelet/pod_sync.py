@@ -1,0 +1,217 @@
+"""One step of a Pod that should run: plan, kill, prepare, start, publish. Level-triggered: may be called at any time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from kube.api.core_v1 import Container
+from kube.apimachinery import errors
+from node_agent.kubelet import event_names as names
+from node_agent.kubelet.backoff import duration_text
+from node_agent.kubelet.container_config import container_config
+from node_agent.kubelet.environment import ContainerConfigError, make_environment
+from node_agent.kubelet.image_manager import ImageUnavailableError
+from node_agent.kubelet.lifecycle import HookError, run_hook
+from node_agent.kubelet.pod_plan import Kill, plan_pod
+from node_agent.kubelet.pod_start import NotPreparedError, prepare
+from node_agent.kubelet.pod_state import PodState, Services
+from node_agent.kubelet.pod_status import Waiting
+from node_agent.kubelet.termination import stop_container
+from node_agent.probes.probe_manager import probes_of
+from node_agent.probes.probe_worker import ProbeTarget
+from node_agent.runtime.model import ContainerRecord, ContainerState, RuntimeServiceError, StartFailedError
+from node_agent.volumes.pod_volumes import VolumeSetupError, has_refreshable
+
+CONFIG_RETRY_S = 2.0
+
+
+class NotStartedError(Exception):
+    """A container could not be started; `waiting` goes into its status, `retry_s` says when to try again (None: when it is woken)."""
+
+    def __init__(self, waiting: Waiting, retry_s: float | None) -> None:
+        super().__init__(waiting.message)
+        self.waiting = waiting
+        self.retry_s = retry_s
+
+
+async def sync_pod(services: Services, state: PodState) -> tuple[bool, float | None]:
+    """Returns whether the Pod has come to its own end, and after how long to look again even if nothing happens."""
+    pod = state.pod
+    actions = plan_pod(pod, state.view(services), services.probes)
+    if actions.kill_pod:
+        return True, None
+    retries: list[float] = []
+    for kill in actions.kill:
+        await _kill(services, state, kill)
+    if actions.start:
+        state.publish(services)
+        try:
+            await prepare(services, state)
+        except NotPreparedError as error:
+            state.publish(services)
+            return False, error.retry_s
+    for container in actions.start:
+        if state.stopping.is_set():
+            break
+        try:
+            await _start(services, state, container)
+            state.waiting.pop(container.name, None)
+        except NotStartedError as error:
+            state.waiting[container.name] = error.waiting
+            if error.retry_s is not None:
+                retries.append(error.retry_s)
+    watch_probes(services, state)
+    state.publish(services)
+    if actions.start and not retries and _more_to_do(services, state):
+        retries.append(0.0)
+    await _refresh(services, state)
+    if has_refreshable(pod):
+        retries.append(services.config.sync_period_s)
+    return False, min(retries, default=None)
+
+
+def _more_to_do(services: Services, state: PodState) -> bool:
+    # A sidecar that is up lets the next container start, and nothing else would wake the worker.
+    return bool(plan_pod(state.pod, state.view(services), services.probes).start)
+
+
+async def _kill(services: Services, state: PodState, kill: Kill) -> None:
+    services.events.event(names.container_ref(state.pod, kill.container), "Normal", names.KILLING, kill.message)
+    probe = kill.container.liveness_probe if kill.probe == "liveness" else kill.container.startup_probe
+    grace_s = probe.termination_grace_period_seconds if probe is not None else None
+    if grace_s is None:
+        grace_s = state.pod.spec.termination_grace_period_seconds
+    await stop_container(services, state, kill.container, kill.record, float(30 if grace_s is None else grace_s))
+
+
+async def _start(services: Services, state: PodState, container: Container) -> None:
+    """Raises NotStartedError."""
+    pod, view = state.pod, state.view(services)
+    latest = view.latest.get(container.name)
+    _wait_for_backoff(services, state, container, latest)
+    try:
+        image = await services.images.ensure(pod, container)
+    except ImageUnavailableError as error:
+        raise NotStartedError(error.waiting, services.images.retry_after_s(pod, container) or 10.0) from error
+    reference = names.container_ref(pod, container)
+    sandbox = services.runtime.sandbox(state.uid)
+    assert sandbox is not None
+    facts = services.facts(pod)
+    try:
+        data = await _referenced_data(services, state, container)
+        env = make_environment(container, facts, services.cluster_services(), lambda kind, name: data.get((kind, name)))
+        config = container_config(
+            container, facts, image=image, sandbox=sandbox, attempt=view.next_attempt(container.name), env=env,
+            volumes=state.volumes or {}, paths=services.paths(pod), cluster_domain=services.config.cluster_domain,
+            node_memory=services.node_memory,
+        )
+    except (ContainerConfigError, errors.ApiError) as error:
+        services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
+        raise NotStartedError(Waiting(names.CREATE_CONFIG_ERROR, str(error)), CONFIG_RETRY_S) from error
+    try:
+        record = await services.runtime.create_container(config)
+    except RuntimeServiceError as error:
+        services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
+        raise NotStartedError(Waiting(names.CREATE_ERROR, str(error)), 10.0) from error
+    services.events.event(reference, "Normal", names.CREATED, "Container created")
+    try:
+        await services.runtime.start_container(record.id)
+    except StartFailedError as error:
+        services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
+        raise NotStartedError(Waiting(names.RUN_ERROR, str(error)), 0.0) from error
+    services.events.event(reference, "Normal", names.STARTED, "Container started")
+    await _post_start(services, state, container, record)
+    await _prune(services, state, container.name)
+
+
+def _wait_for_backoff(services: Services, state: PodState, container: Container, latest: ContainerRecord | None) -> None:
+    if latest is None or latest.state is not ContainerState.EXITED:
+        return
+    key, now = f"{state.uid}_{container.name}", services.now()
+    remaining_s = services.restarts.remaining_s(key, latest.finished_at, now)
+    if remaining_s > 0:
+        who = f"{container.name} pod={names.full_name(state.pod)}"
+        message = f"back-off {duration_text(services.restarts.wait_s(key))} restarting failed container={who}"
+        text = f"Back-off restarting failed container {container.name} in pod {names.full_name(state.pod)}"
+        services.events.event(names.container_ref(state.pod, container), "Warning", names.BACK_OFF, text)
+        raise NotStartedError(Waiting(names.CRASH_LOOP, message), remaining_s)
+    services.restarts.next(key, now)
+
+
+async def _referenced_data(services: Services, state: PodState, container: Container) -> Mapping[tuple[str, str], Mapping[str, str] | None]:
+    wanted: set[tuple[str, str]] = set()
+    for source in container.env_from:
+        if source.config_map_ref is not None:
+            wanted.add(("configmap", source.config_map_ref.name))
+        if source.secret_ref is not None:
+            wanted.add(("secret", source.secret_ref.name))
+    for variable in container.env:
+        if variable.value_from is not None and variable.value_from.config_map_key_ref is not None:
+            wanted.add(("configmap", variable.value_from.config_map_key_ref.name))
+        if variable.value_from is not None and variable.value_from.secret_key_ref is not None:
+            wanted.add(("secret", variable.value_from.secret_key_ref.name))
+    namespace, keys = state.pod.metadata.namespace, sorted(wanted)
+    read = {"configmap": services.objects.config_map, "secret": services.objects.secret}
+    found = await asyncio.gather(*(read[kind](namespace, name) for kind, name in keys))
+    return {
+        key: None if data is None else {name: value.decode(errors="replace") for name, value in data.items()}
+        for key, data in zip(keys, found, strict=True)
+    }
+
+
+async def _post_start(services: Services, state: PodState, container: Container, record: ContainerRecord) -> None:
+    hook = container.lifecycle.post_start if container.lifecycle else None
+    if hook is None:
+        return
+    running = asyncio.create_task(run_hook(hook, container, record.id, services.address(state.pod), services.runtime.exec))
+    stopping = asyncio.create_task(state.stopping.wait())
+    try:
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            await running
+    except HookError as error:
+        reference = names.container_ref(state.pod, container)
+        services.events.event(reference, "Warning", names.FAILED_POST_START, f"PostStartHook failed: {error}")
+        services.events.event(reference, "Normal", names.KILLING, "FailedPostStartHook")
+        await stop_container(services, state, container, record, float(state.pod.spec.termination_grace_period_seconds or 30))
+        raise NotStartedError(Waiting(names.POST_START_ERROR, f"PostStart hook failed: {error}"), 0.0) from error
+    finally:
+        for task in (running, stopping):
+            task.cancel()
+        await asyncio.gather(running, stopping, return_exceptions=True)
+
+
+async def _prune(services: Services, state: PodState, name: str) -> None:
+    """Of the ended ones only the last stays: `kubectl logs --previous` and lastState show it."""
+    records = sorted(
+        (record for record in services.runtime.containers(state.uid) if record.name == name), key=lambda record: record.config.attempt,
+    )
+    for record in records[:-2]:
+        await services.runtime.remove_container(record.id)
+        state.messages.pop(record.id, None)
+
+
+def watch_probes(services: Services, state: PodState) -> None:
+    """Starts the probes of what runs. After a restart of the kubelet what was ready stays so until the first look."""
+    view = state.view(services)
+    ready = {status.container_id for status in state.pod.status.container_statuses if status.ready}
+    for container in (*state.pod.spec.init_containers, *state.pod.spec.containers):
+        record = view.latest.get(container.name)
+        if record is not None and record.running and probes_of(container):
+            target = ProbeTarget(
+                pod=state.pod, container=container, container_id=record.id, started_at=record.started_at,
+                address=services.address(state.pod),
+            )
+            services.probes.watch(target, already_ready=f"kubonsai://{record.id}" in ready)
+
+
+async def _refresh(services: Services, state: PodState) -> None:
+    now = services.now()
+    if not has_refreshable(state.pod) or now - state.refreshed_at < services.config.sync_period_s:
+        return
+    state.refreshed_at = now
+    try:
+        await services.volumes.refresh(state.pod)
+    except VolumeSetupError as error:
+        services.events.event(state.pod, "Warning", names.FAILED_MOUNT, str(error))

@@ -1,0 +1,247 @@
+"""One worker per Pod uid: woken by changes of the object, ends of containers, probe verdicts and its own timer; does one step at a time.
+
+    syncing ──> (deleted, vanished, given up) terminating ──> final status ──> network, volumes, namespaces gone ──> object deleted
+       └──────> (all containers ended for good) finished: the same, but records and object stay until the Pod is deleted
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from kube.api.core_v1 import Pod
+from kube.apimachinery import errors
+from kube.apimachinery.meta import NamespacedName
+from kube.client.client import Client
+from kube.process.clock import from_rfc3339
+from kube.process.log import Logger, get_logger
+from node_agent.kubelet import event_names as names
+from node_agent.kubelet.pod_state import PodState, Services
+from node_agent.kubelet.pod_sync import sync_pod
+from node_agent.kubelet.termination import grace_period_s, stop_pod
+
+RETRY_S = 2.0
+TERMINAL = ("Succeeded", "Failed")
+
+
+class PodWorker:
+    """`pod` is the newest object; `gone` once the API has it no more."""
+
+    def __init__(self, services: Services, client: Client, pod: Pod) -> None:
+        self.state = PodState(pod)
+        self.gone = False
+        self._services = services
+        self._client = client
+        self._wake = asyncio.Event()
+        self._grace_changed = asyncio.Event()
+        self._down = False                       # sandbox, volumes and network are gone
+        self._log: Logger = get_logger("pods", pod=str(NamespacedName(pod.metadata.namespace, pod.metadata.name)), uid=pod.metadata.uid)
+
+    def update(self, pod: Pod) -> None:
+        before = grace_period_s(self.state.pod, gone=self.gone)
+        self.state.pod = pod
+        if pod.metadata.deletion_timestamp:
+            self.state.stopping.set()
+            if grace_period_s(pod, gone=self.gone) < before:
+                self._grace_changed.set()
+        self._wake.set()
+
+    def vanish(self) -> None:
+        """The object is gone from the API, whether we were done or not."""
+        self.gone = True
+        self.state.stopping.set()
+        self._grace_changed.set()
+        self._wake.set()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Ends when nothing of the Pod is left and the API has no object of it."""
+        while True:
+            self._wake.clear()
+            try:
+                delay_s = await self._step()
+            except Exception:
+                self._log.exception("step failed")
+                delay_s = RETRY_S
+            if self.gone and self._down:
+                return
+            try:
+                async with asyncio.timeout(delay_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    async def _step(self) -> float | None:
+        state, services = self.state, self._services
+        if state.pod.metadata.deletion_timestamp:
+            state.stopping.set()
+        self._check_deadline()
+        if self.gone or state.stopping.is_set() or state.failed:
+            return await self._terminate()
+        if state.pod.status.phase in TERMINAL:
+            await self._take_down()
+            return None
+        finished, delay_s = await sync_pod(services, state)
+        if finished:
+            state.stopping.set()
+            await stop_pod(services, state, float(state.pod.spec.termination_grace_period_seconds or 30))
+            state.publish(services)
+            await self._take_down()
+            return None
+        return _earlier(delay_s, self._deadline_in_s())
+
+    async def _terminate(self) -> float | None:
+        await self._stop_containers()
+        if not self.gone:
+            self.state.publish(self._services)
+        await self._take_down()
+        if self.gone:
+            await self._forget()
+            return None
+        await self._services.statuses.flush(self.state.uid)
+        if self.state.pod.metadata.deletion_timestamp:
+            return await self._delete_object()
+        return None
+
+    async def _stop_containers(self) -> None:
+        """A later, shorter grace period (a second delete, --force) overtakes the first."""
+        while True:
+            self._grace_changed.clear()
+            grace_s = grace_period_s(self.state.pod, gone=self.gone)
+            stopping = asyncio.create_task(stop_pod(self._services, self.state, grace_s), name="stop pod")
+            changed = asyncio.create_task(self._grace_changed.wait(), name="grace period changed")
+            try:
+                await asyncio.wait({stopping, changed}, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done():
+                    return await stopping
+            finally:
+                stopping.cancel()
+                changed.cancel()
+                await asyncio.gather(stopping, changed, return_exceptions=True)
+
+    async def _take_down(self) -> None:
+        """Idempotent. Records of containers stay, for logs and status, as long as the object does."""
+        if self._down:
+            return
+        services, uid = self._services, self.state.uid
+        for record in services.runtime.containers(uid):
+            services.probes.forget(record.id)
+        await services.network.remove(uid)
+        await asyncio.to_thread(services.volumes.tear_down, uid)
+        await services.runtime.stop_sandbox(uid)
+        self._down = True
+        if not self.gone and self._services.runtime.containers(uid):
+            self.state.publish(services)         # PodReadyToStartContainers is False now
+
+    async def _delete_object(self) -> float | None:
+        metadata = self.state.pod.metadata
+        try:
+            key = NamespacedName(metadata.namespace, metadata.name)
+            await self._services.statuses.flush(metadata.uid)
+            await self._client.delete(Pod, key, grace_period_s=0, uid=metadata.uid)
+        except (errors.NotFound, errors.Conflict):
+            pass                                 # the watch will say so
+        except errors.ApiError as error:
+            self._log.warning("pod not deleted, trying again", error=str(error))
+            return RETRY_S
+        return None
+
+    async def _forget(self) -> None:
+        services, uid = self._services, self.state.uid
+        await services.runtime.remove_pod(uid)
+        services.statuses.forget(uid)
+        services.restarts.forget(uid)
+        services.images.forget(uid)
+
+    def _deadline_in_s(self) -> float | None:
+        seconds, start = self.state.pod.spec.active_deadline_seconds, self._start_time()
+        if seconds is None or not start:
+            return None
+        ends = from_rfc3339(start) + timedelta(seconds=seconds)
+        return max(0.0, (ends - self._services.clock.now()).total_seconds())
+
+    def _check_deadline(self) -> None:
+        if self.state.failed or self._deadline_in_s() != 0.0:
+            return
+        self.state.failed = True
+        self.state.reason = names.DEADLINE_EXCEEDED
+        self.state.message = "Pod was active on the node longer than the specified deadline"
+        self._services.events.event(self.state.pod, "Normal", names.DEADLINE_EXCEEDED, self.state.message)
+
+    def _start_time(self) -> str:
+        status = self._services.statuses.get(self.state.uid)
+        return self.state.pod.status.start_time or (status.start_time if status else "")
+
+
+class PodWorkers:
+    """Starts a worker per uid and routes news to it. Handlers are called by the informer, in its order."""
+
+    def __init__(self, services: Services, client: Client) -> None:
+        self._services = services
+        self._client = client
+        self._workers: dict[str, PodWorker] = {}
+        self._uid_by_key: dict[NamespacedName, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_pod(self, pod: Pod) -> None:
+        """Added or changed. Another uid under a known name: the old one vanished between two looks."""
+        key, uid = NamespacedName(pod.metadata.namespace, pod.metadata.name), pod.metadata.uid
+        held = self._uid_by_key.get(key)
+        if held is not None and held != uid and held in self._workers:
+            self._workers[held].vanish()
+        self._uid_by_key[key] = uid
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.update(pod)
+            return
+        self._start(PodWorker(self._services, self._client, pod))
+
+    def on_deleted(self, pod: Pod) -> None:
+        key, uid = NamespacedName(pod.metadata.namespace, pod.metadata.name), pod.metadata.uid
+        if self._uid_by_key.get(key) == uid:
+            del self._uid_by_key[key]
+        if (worker := self._workers.get(uid)) is not None:
+            worker.vanish()
+
+    def wake(self, pod_uid: str) -> None:
+        if (worker := self._workers.get(pod_uid)) is not None:
+            worker.wake()
+
+    def wake_all(self) -> None:
+        for worker in self._workers.values():
+            worker.wake()
+
+    def uids(self) -> set[str]:
+        return set(self._workers)
+
+    def pods(self) -> list[Pod]:
+        return [worker.state.pod for worker in self._workers.values()]
+
+    def find(self, namespace: str, name: str) -> PodState | None:
+        worker = self._workers.get(self._uid_by_key.get(NamespacedName(namespace, name), ""))
+        return worker.state if worker else None
+
+    async def close(self) -> None:
+        """Workers end where they are; containers live on."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, worker: PodWorker) -> None:
+        uid = worker.state.uid
+        self._workers[uid] = worker
+        task = asyncio.create_task(worker.run(), name=f"pod {worker.state.pod.metadata.name}")
+        self._tasks.add(task)
+
+        def done(finished: asyncio.Task[None]) -> None:
+            self._tasks.discard(finished)
+            if self._workers.get(uid) is worker:
+                del self._workers[uid]
+
+        task.add_done_callback(done)
+
+
+def _earlier(*delays: float | None) -> float | None:
+    return min((delay for delay in delays if delay is not None), default=None)

@@ -1,0 +1,136 @@
+"""Copying between a gRPC stream of frames and an exec session, an attach socket or a TCP connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from kube.rpc.v1 import node_pb2
+from node_agent.runtime import attach
+from node_agent.runtime.attach import AttachSession
+from node_agent.runtime.execs import ExecSession
+from node_agent.runtime.model import RuntimeServiceError
+
+QUEUE = 16                      # frames in flight: what the client does not take, the command does not write
+CHUNK = 64 * 1024
+
+
+async def relay_exec(session: ExecSession, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Ends with a status frame when the command has ended; ends the command when the caller leaves."""
+    queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
+
+    async def copy(read: Callable[[], Awaitable[bytes]], frame_of: Callable[[bytes], Any]) -> None:
+        while data := await read():
+            await queue.put(frame_of(data))
+
+    async def outputs() -> None:
+        await asyncio.gather(copy(session.read_stdout, _stdout_frame), copy(session.read_stderr, _stderr_frame))
+        try:
+            status = exit_status(await session.wait())
+        except RuntimeServiceError as error:
+            status = failure_status(str(error))
+        await queue.put(node_pb2.StreamFrame(status=json.dumps(status).encode()))
+        await queue.put(None)
+
+    tasks = [
+        asyncio.create_task(outputs(), name="exec output"), asyncio.create_task(_exec_input(session, frames), name="exec input"),
+    ]
+    try:
+        while (frame := await queue.get()) is not None:
+            yield frame
+    finally:
+        await _end(tasks)
+        await session.close()
+
+
+def _stdout_frame(data: bytes) -> Any:
+    return node_pb2.StreamFrame(stdout=data)
+
+
+def _stderr_frame(data: bytes) -> Any:
+    return node_pb2.StreamFrame(stderr=data)
+
+
+async def relay_attach(session: AttachSession, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def inputs() -> None:
+        async for frame in frames:
+            kind = frame.WhichOneof("frame")
+            with suppress(OSError):
+                if kind == "stdin":
+                    await session.write(frame.stdin)
+                elif kind == "resize":
+                    session.resize(frame.resize.width, frame.resize.height)
+
+    tasks = [asyncio.create_task(inputs(), name="attach input")]
+    try:
+        while True:
+            stream, data = await session.read()
+            if not stream:
+                break
+            yield _stderr_frame(data) if stream == attach.STDERR else _stdout_frame(data)
+        yield node_pb2.StreamFrame(status=json.dumps(exit_status(0)).encode())
+    finally:
+        await _end(tasks)
+        session.close()
+
+
+async def relay_connection(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: AsyncIterator[Any],
+) -> AsyncIterator[Any]:
+    async def inputs() -> None:
+        with suppress(OSError):
+            async for frame in frames:
+                if frame.WhichOneof("frame") == "data":
+                    writer.write(frame.data)
+                    await writer.drain()
+                elif frame.close_write and writer.can_write_eof():
+                    writer.write_eof()
+
+    tasks = [asyncio.create_task(inputs(), name="dial input")]
+    try:
+        with suppress(OSError):
+            while data := await reader.read(CHUNK):
+                yield node_pb2.DialFrame(data=data)
+        yield node_pb2.DialFrame(close_write=True)
+    finally:
+        await _end(tasks)
+        writer.close()
+
+
+def exit_status(code: int) -> dict[str, Any]:
+    """A Status as exec's error channel carries it."""
+    if code == 0:
+        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    return {
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode",
+        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+    }
+
+
+def failure_status(message: str) -> dict[str, Any]:
+    return {
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
+        "message": f"Internal error occurred: error executing command in container: {message}",
+        "details": {"causes": [{"message": f"error executing command in container: {message}"}]},
+    }
+
+
+async def _exec_input(session: ExecSession, frames: AsyncIterator[Any]) -> None:
+    async for frame in frames:
+        kind = frame.WhichOneof("frame")
+        if kind == "stdin":
+            await session.write(frame.stdin)
+        elif kind == "close_stdin":
+            session.close_stdin()
+        elif kind == "resize":
+            session.resize(frame.resize.width, frame.resize.height)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

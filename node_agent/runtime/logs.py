@@ -1,0 +1,148 @@
+"""Container logs in CRI format ("time stream P|F text"), as conmon writes them: read, cut, followed, rotated."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from node_agent.runtime.processes import readable
+from node_agent.runtime.syscalls import IN_CLOSE_WRITE, IN_CREATE, IN_MODIFY, IN_MOVED_TO, inotify_add_watch, inotify_init
+
+BLOCK = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    follow: bool = False
+    timestamps: bool = False
+    tail_lines: int = -1                 # -1: all
+    since: datetime | None = None
+    limit_bytes: int = 0                 # 0: no bound
+    stream: str = ""                     # "", "stdout", "stderr"
+
+
+async def read_log(path: Path, options: LogOptions, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """Pieces of the log as a client sees it. With `follow` it goes on until `ended()` and nothing is left to read."""
+    left = options.limit_bytes or None
+    file: BinaryIO = path.open("rb")
+    watch = -1
+    try:
+        file.seek(tail_offset(file, options.tail_lines))
+        watch = _watch(path) if options.follow else -1
+        while True:
+            was_ended = ended()              # before reading: what it wrote until then is read below
+            while lines := _whole_lines(file):
+                piece = b"".join(format_line(line, options) for line in lines)
+                if left is not None:
+                    piece = piece[:left]
+                    left -= len(piece)
+                if piece:
+                    yield piece
+                if left == 0:
+                    return
+            if not options.follow or was_ended:
+                return
+            await _changed(watch)
+            file = _reopened(file, path)
+    finally:
+        if watch >= 0:
+            os.close(watch)
+        file.close()
+
+
+def _whole_lines(file: BinaryIO) -> list[bytes]:
+    lines = file.readlines(BLOCK)
+    if lines and not lines[-1].endswith(b"\n"):
+        file.seek(-len(lines.pop()), os.SEEK_CUR)
+    return lines
+
+
+def format_line(line: bytes, options: LogOptions) -> bytes:
+    """b"" for a line that is not wanted."""
+    stamp, _, rest = line.partition(b" ")
+    stream, _, rest = rest.partition(b" ")
+    tag, _, text = rest.partition(b" ")
+    if options.stream and stream.decode() != options.stream:
+        return b""
+    if options.since is not None and _time(stamp) < options.since:
+        return b""
+    if tag == b"P":
+        text = text.removesuffix(b"\n")
+    if options.timestamps:
+        return stamp.replace(b"+00:00", b"Z") + b" " + text
+    return text
+
+
+def tail_offset(file: BinaryIO, lines: int) -> int:
+    """Where the last `lines` whole lines begin. A line cut by conmon (P) counts with the one that ends it."""
+    end = file.seek(0, os.SEEK_END)
+    if lines < 0:
+        return 0
+    if lines == 0:
+        return end
+    offset, tail = end, b""
+    while offset > 0:
+        size = min(BLOCK, offset)
+        offset -= size
+        file.seek(offset)
+        tail = file.read(size) + tail
+        starts = [0] if offset == 0 else []
+        position = tail.find(b"\n")
+        while position >= 0:
+            starts.append(position + 1)
+            position = tail.find(b"\n", position + 1)
+        whole = [start for index, start in enumerate(starts) if start < len(tail) and not _continues(tail, starts, index)]
+        if len(whole) >= lines + (offset > 0):
+            return offset + whole[-lines]
+    return 0
+
+
+def _continues(tail: bytes, starts: list[int], index: int) -> bool:
+    """Whether the line before is only a part (P) of the one that starts here."""
+    if index == 0:
+        return False
+    fields = tail[starts[index - 1] : starts[index]].split(b" ", 3)
+    return len(fields) >= 3 and fields[2] == b"P"
+
+
+def _time(stamp: bytes) -> datetime:
+    try:
+        return datetime.fromisoformat(stamp.decode()).astimezone(UTC)
+    except ValueError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def _watch(path: Path) -> int:
+    watch = inotify_init()
+    inotify_add_watch(watch, str(path), IN_MODIFY | IN_CLOSE_WRITE)
+    inotify_add_watch(watch, str(path.parent), IN_CREATE | IN_MOVED_TO)
+    return watch
+
+
+async def _changed(watch: int) -> None:
+    # The end of a container need not touch its log: look again from time to time.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await readable(watch)
+    with suppress(BlockingIOError):
+        while os.read(watch, BLOCK):
+            pass
+
+
+def _reopened(file: BinaryIO, path: Path) -> BinaryIO:
+    """The new file after a rotation. The old one had been read to its end before."""
+    with suppress(OSError):
+        if os.fstat(file.fileno()).st_ino != path.stat().st_ino:
+            if file.read(1):
+                file.seek(-1, os.SEEK_CUR)
+                return file
+            fresh = path.open("rb")
+            file.close()
+            return fresh
+    return file

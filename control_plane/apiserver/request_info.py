@@ -55,11 +55,10 @@ def parse_request(method: str, path: str, query: Mapping[str, str]) -> RequestIn
     info.verb = _VERBS.get(method, "")
     if rest[0] in ("watch", "proxy") and len(rest) > 1:    # the deprecated prefix form
         info.verb, rest = rest[0], rest[1:]
-    if rest[0] == "namespaces":
-        if len(rest) > 1:
-            info.namespace = rest[1]
-            if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
-                rest = rest[2:]
+    if rest[0] == "namespaces" and len(rest) > 1:
+        info.namespace = rest[1]
+        if len(rest) > 2 and rest[2] not in _NAMESPACE_SUBRESOURCES:
+            rest = rest[2:]
     info.resource = rest[0]
     info.parts = tuple(rest)
     if len(rest) >= 2:

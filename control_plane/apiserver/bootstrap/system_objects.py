@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -42,10 +43,8 @@ class Bootstrap:
         if self._cache.get(resource, key) is not None:
             return
         call = Call(APISERVER_USER, "create", resource, key.namespace)
-        try:
+        with contextlib.suppress(AlreadyExists):      # another apiserver was first
             await self._writer.create(call, obj, WriteOptions(field_manager="kube-apiserver"))
-        except AlreadyExists:
-            pass      # another apiserver was first, or the cache lags
 
 
 def system_objects(config: ApiserverConfig, first_address: str) -> list[JsonObject]:

@@ -118,7 +118,9 @@ def aggregated(scheme: Scheme, version: str, *, legacy: bool) -> JsonObject:
             for one in scheme.group_versions() if one.group == group
         ]
         metadata: dict[str, Any] = {"creationTimestamp": None}
-        items.append({"metadata": {"name": group, **metadata} if group else metadata, "versions": versions})
+        if group:
+            metadata["name"] = group
+        items.append({"metadata": metadata, "versions": versions})
     return {"kind": AGGREGATED_KIND, "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {}, "items": items}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -12,7 +12,7 @@ from control_plane.apiserver.registry.watching import Watched
 from kube.apimachinery.scheme import ResourceType
 from kube.rpc.v1 import objects_pb2 as pb
 
-_TYPES: Final = {name: pb.EventType.Value(name) for name in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")}
+_TYPES: Final[dict[str, Any]] = {name: pb.EventType.Value(name) for name in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR")}
 _MESSAGE_BYTES: Final = 512 * 1024
 encode_json: Final = msgspec.json.Encoder().encode
 

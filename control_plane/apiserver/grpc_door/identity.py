@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc.aio
 
 from control_plane.apiserver.authentication.authenticator import RequestCredentials
 from control_plane.apiserver.authentication.certificate import subject_of_pem
 
 
-def credentials_of(context: grpc.aio.ServicerContext) -> RequestCredentials:
+def credentials_of(context: grpc.aio.ServicerContext[Any, Any]) -> RequestCredentials:
     certificates = context.auth_context().get("x509_pem_cert")
-    return RequestCredentials(subject_of_pem(certificates[0]) if certificates else None)
+    return RequestCredentials(subject_of_pem(next(iter(certificates))) if certificates else None)

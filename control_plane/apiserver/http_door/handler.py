@@ -22,7 +22,7 @@ from kube.process.log import get_logger
 
 log = get_logger("http-door")
 
-_STREAM_PROTOCOL_TOKEN: Final = "base64url.bearer.authorization.k8s.io."     # how browsers send a token with a WebSocket
+_STREAM_PROTOCOL_TOKEN: Final = "base64url.bearer.authorization.k8s.io."  # noqa: S105 (how browsers send a token with a WebSocket)
 
 
 class Handler:

@@ -16,7 +16,9 @@ from control_plane.apiserver.object_api import not_served
 from kube.apimachinery.errors import NotAcceptable
 from kube.apimachinery.scheme import GroupVersion
 
-_V2_PROTOBUF: Final = ("application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+_V2_PROTOBUF: Final = (
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+)
 _JSON: Final = ("application/json", "*/*", "application/*")
 _A_YEAR_S: Final = 31536000
 

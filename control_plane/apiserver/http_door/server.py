@@ -30,7 +30,8 @@ async def serve_https(
 ) -> AsyncIterator[int]:
     """Serves while the context is open; yields the port (`port` 0 picks one)."""
     server = web.Server(
-        handler, request_factory=_request, handler_cancellation=True, keepalive_timeout=_KEEP_ALIVE_S, access_log=None, max_line_size=_MAX_LINE, max_field_size=_MAX_LINE, tcp_keepalive=True,
+        handler, request_factory=_request, handler_cancellation=True, keepalive_timeout=_KEEP_ALIVE_S, access_log=None,
+        max_line_size=_MAX_LINE, max_field_size=_MAX_LINE, tcp_keepalive=True,
     )
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE_S)
     await runner.setup()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Final, NamedTuple
 
 from control_plane.apiserver.admission.chain import AdmissionChain
@@ -67,10 +68,8 @@ class Deleter:
                 call.user, "delete", call.resource, item.namespace, item.name, user_agent=call.user_agent, warnings=call.warnings
             )
             async with places:
-                try:
+                with contextlib.suppress(NotFound):      # somebody else was faster
                     await self.delete(single, options)
-                except NotFound:
-                    pass      # somebody else was faster
 
         failures = [
             result for result in await asyncio.gather(*map(one, page.items), return_exceptions=True)

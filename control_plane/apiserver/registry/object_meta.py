@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.strategies.metadata import generated_name
@@ -12,15 +12,17 @@ from kube.apimachinery.errors import BadRequest, Cause, Conflict, conflict, inva
 from kube.apimachinery.meta import JsonObject
 from kube.process.clock import to_rfc3339
 
-T = TypeVar("T")
+
+def deep_copy(obj: JsonObject) -> JsonObject:
+    """A copy of a JSON object; ten times as fast as copy.deepcopy."""
+    return {key: _copied(value) for key, value in obj.items()}
 
 
-def deep_copy(value: T) -> T:
-    """A copy of a JSON value; ten times as fast as copy.deepcopy."""
+def _copied(value: Any) -> Any:
     if type(value) is dict:
-        return {key: deep_copy(item) for key, item in value.items()}  # type: ignore[return-value]
+        return {key: _copied(item) for key, item in value.items()}
     if type(value) is list:
-        return [deep_copy(item) for item in value]  # type: ignore[return-value]
+        return [_copied(item) for item in value]
     return value
 
 

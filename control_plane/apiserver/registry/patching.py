@@ -12,8 +12,8 @@ from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.patch.json_patch import apply_json_patch
 from kube.apimachinery.patch.merge_patch import apply_merge_patch
 from kube.apimachinery.patch.strategic import apply_strategic_patch
-from kube.apimachinery.scheme import GroupVersionKind
 from kube.apimachinery.schema import schemas
+from kube.apimachinery.scheme import GroupVersionKind
 
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"

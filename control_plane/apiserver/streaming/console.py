@@ -44,7 +44,8 @@ async def serve_console(
 
 
 async def _copy(
-    socket: web.WebSocketResponse, protocol: Protocol, method: grpc.aio.StreamStreamMultiCallable, start: StreamStart, node_name: str
+    socket: web.WebSocketResponse, protocol: Protocol, method: grpc.aio.StreamStreamMultiCallable[StreamFrame, StreamFrame],
+    start: StreamStart, node_name: str,
 ) -> dict[str, Any]:
     """Until the node or the client ends. Returns the Status for the client."""
     call = method(_client_frames(socket, protocol, start))

@@ -57,7 +57,7 @@ class NodeConnections:
             if self._credentials is None:
                 self._credentials = grpc_channel_credentials(self._tls)
             channel = self._channels[target] = grpc.aio.secure_channel(target, self._credentials, options=_OPTIONS)
-        return NodeServiceStub(channel)  # type: ignore[no-untyped-call]
+        return NodeServiceStub(channel)
 
     def _target(self, node_name: str) -> str:
         node = self._cache.get(self._resource, NamespacedName("", node_name))

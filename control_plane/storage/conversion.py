@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from control_plane.storage.conversion_hpa import hpa_v1_to_v2, hpa_v2_to_v1
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupResource, ResourceType
 
 Converter = Callable[[JsonObject], JsonObject]
+
+# core/v1 Event -> events.k8s.io/v1 Event; all other fields have the same name in both.
+_EVENT_FIELDS: Final = {
+    "involvedObject": "regarding", "message": "note", "reportingComponent": "reportingController", "source": "deprecatedSource",
+    "firstTimestamp": "deprecatedFirstTimestamp", "lastTimestamp": "deprecatedLastTimestamp", "count": "deprecatedCount",
+}
+_CORE_EVENT_FIELDS: Final = {new: core for core, new in _EVENT_FIELDS.items()}
 
 
 def convert(resource: ResourceType, obj: JsonObject, api_version: str) -> JsonObject:
@@ -25,4 +33,20 @@ def convert(resource: ResourceType, obj: JsonObject, api_version: str) -> JsonOb
     return converted
 
 
-CONVERTERS: Final[dict[tuple[GroupResource, str, str], Converter]] = {}
+def event_from_core(obj: JsonObject) -> JsonObject:
+    return {_EVENT_FIELDS.get(field, field): value for field, value in obj.items()}
+
+
+def event_to_core(obj: JsonObject) -> JsonObject:
+    return {_CORE_EVENT_FIELDS.get(field, field): value for field, value in obj.items()}
+
+
+_EVENTS: Final = GroupResource("", "events")
+_HPAS: Final = GroupResource("autoscaling", "horizontalpodautoscalers")
+
+CONVERTERS: Final[dict[tuple[GroupResource, str, str], Converter]] = {
+    (_EVENTS, "v1", "events.k8s.io/v1"): event_from_core,
+    (_EVENTS, "events.k8s.io/v1", "v1"): event_to_core,
+    (_HPAS, "autoscaling/v2", "autoscaling/v1"): hpa_v2_to_v1,
+    (_HPAS, "autoscaling/v1", "autoscaling/v2"): hpa_v1_to_v2,
+}

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from control_plane.apiserver.authentication.authenticator import Authenticator, RequestCredentials
 from control_plane.apiserver.authentication.user import UserInfo
@@ -19,6 +20,10 @@ from control_plane.apiserver.impersonation import impersonated
 from control_plane.apiserver.observers import RequestObserver
 from control_plane.apiserver.request_info import RequestInfo
 from kube.apimachinery.errors import ApiError
+from kube.apimachinery.fields import parse_field_selector
+from kube.apimachinery.labels import SelectorError, parse_selector
+
+S = TypeVar("S")
 
 
 @dataclass(slots=True)
@@ -70,7 +75,17 @@ class Pipeline:
         attributes = Attributes(
             user=user, verb=info.verb, group=info.group, version=info.version, resource=info.resource,
             subresource=info.subresource, namespace=info.namespace, name=info.name, path=info.path, is_resource=info.is_resource,
+            field_selector=_parsed(parse_field_selector, info.field_selector),
+            label_selector=_parsed(parse_selector, info.label_selector),
         )
         decision = self._authorizer.authorize(attributes)
         if not decision.allowed:
             raise forbidden_error(attributes, decision.reason)
+
+
+def _parsed(parse: Callable[[str], S], text: str) -> S | None:
+    """One that cannot be understood is as if it were not there: it could only have narrowed what is asked for. The verb refuses it."""
+    try:
+        return parse(text) if text else None
+    except SelectorError:
+        return None

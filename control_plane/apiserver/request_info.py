@@ -32,6 +32,8 @@ class RequestInfo:
     namespace: str = ""
     name: str = ""
     parts: tuple[str, ...] = ()   # everything from the resource on
+    field_selector: str = ""      # as sent, of list, watch and deletecollection; authorization may depend on it
+    label_selector: str = ""
 
     @property
     def long_running(self) -> bool:
@@ -69,14 +71,20 @@ def parse_request(method: str, path: str, query: Mapping[str, str]) -> RequestIn
     return info
 
 
+def select(info: RequestInfo, field_selector: str, label_selector: str) -> None:
+    """Notes the selectors. One on a single name asks about that object: authorization by resourceNames then applies."""
+    info.field_selector, info.label_selector = field_selector, label_selector
+    if info.verb in ("list", "watch") and not info.name and (match := _FIELD_SELECTOR_NAME.search(field_selector)):
+        info.name = match.group(1)
+
+
 def _refine_verb(info: RequestInfo, query: Mapping[str, str]) -> None:
     if info.verb == "get" and not info.name:
         info.verb = "list"
     if info.verb == "list" or (info.verb == "watch" and not info.name):
         if info.verb == "list" and query.get("watch", "0") not in ("0", "false", "False", "f", "F", "FALSE"):
             info.verb = "watch"
-        # A selector on one name asks about that object: authorization by resourceNames then applies.
-        if (selector := query.get("fieldSelector")) and (match := _FIELD_SELECTOR_NAME.search(selector)):
-            info.name = match.group(1)
     elif info.verb == "delete" and not info.name:
         info.verb = "deletecollection"
+    if info.verb in ("list", "watch", "deletecollection"):
+        select(info, query.get("fieldSelector", ""), query.get("labelSelector", ""))

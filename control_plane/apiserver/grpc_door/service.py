@@ -22,7 +22,7 @@ from control_plane.apiserver.pipeline import Pipeline
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import ListOptions, WriteOptions
 from control_plane.apiserver.registry.watching import error_event
-from control_plane.apiserver.request_info import RequestInfo
+from control_plane.apiserver.request_info import RequestInfo, select
 from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.errors import StoreUnavailable, ValueTooLarge
 from kube.apimachinery.errors import ApiError, Expired, InternalError
@@ -42,6 +42,9 @@ _CODES: Final = {
 }
 
 
+Selecting = pb.ListRequest | pb.WatchRequest | pb.DeleteCollectionRequest
+
+
 class ObjectService(ObjectServiceServicer):
     def __init__(self, pipeline: Pipeline, api: ObjectApi) -> None:
         self._pipeline = pipeline
@@ -55,7 +58,7 @@ class ObjectService(ObjectServiceServicer):
         raise AssertionError("unreachable")
 
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListReply:  # noqa: N802
-        async with self._entered("list", request.at, context) as call:
+        async with self._entered("list", request.at, context, request) as call:
             options = ListOptions.checked(
                 label_selector=request.label_selector, field_selector=request.field_selector, limit=request.limit,
                 continue_token=getattr(request, "continue"), resource_version=request.resource_version,
@@ -74,7 +77,7 @@ class ObjectService(ObjectServiceServicer):
         raise AssertionError("unreachable")
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> AsyncIterator[pb.WatchReply]:  # noqa: N802
-        async with self._entered("watch", request.at, context) as call:
+        async with self._entered("watch", request.at, context, request) as call:
             options = ListOptions.checked(
                 watch=True, label_selector=request.label_selector, field_selector=request.field_selector,
                 resource_version=request.resource_version, allow_bookmarks=request.allow_bookmarks,
@@ -118,17 +121,21 @@ class ObjectService(ObjectServiceServicer):
         raise AssertionError("unreachable")
 
     async def DeleteCollection(self, request: pb.DeleteCollectionRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
-        async with self._entered("deletecollection", request.at, context) as call:
+        async with self._entered("deletecollection", request.at, context, request) as call:
             listing = ListOptions.checked(label_selector=request.label_selector, field_selector=request.field_selector)
             await self._api.delete_collection(call, listing, request.options, JSON, {})
             return pb.ObjectReply(object=b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}')
         raise AssertionError("unreachable")
 
     @asynccontextmanager
-    async def _entered(self, verb: str, at: pb.Coordinates, context: Context) -> AsyncIterator[Call]:
+    async def _entered(
+        self, verb: str, at: pb.Coordinates, context: Context, selecting: Selecting | None = None
+    ) -> AsyncIterator[Call]:
         """The request's way through the pipeline; ends the RPC with the Status of whatever is raised."""
         try:
             info = _info(verb, at)
+            if selecting is not None:
+                select(info, selecting.field_selector, selecting.label_selector)
             async with self._pipeline.enter(info, credentials_of(context)) as admitted:
                 yield self._api.call(info, admitted.user)
         except ApiError as error:

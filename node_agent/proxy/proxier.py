@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from kube.api.core_v1 import Node, Service
@@ -179,10 +180,11 @@ class Proxier:
 
     def _on_slice(self, endpoint_slice: EndpointSlice) -> None:
         metrics.ENDPOINT_CHANGES.inc()
-        if (trigger := endpoint_slice.metadata.annotations.get(TRIGGER_TIME)) and self._ledger is not None:
-            self._triggers.append(from_rfc3339(trigger).timestamp())
         if key := service_of(endpoint_slice):
             self._queue(key)
+        if (trigger := endpoint_slice.metadata.annotations.get(TRIGGER_TIME)) and self._ledger is not None:
+            with suppress(ValueError):
+                self._triggers.append(from_rfc3339(trigger).timestamp())
 
     def _on_slice_update(self, old: EndpointSlice, new: EndpointSlice) -> None:
         if (before := service_of(old)) and before != service_of(new):

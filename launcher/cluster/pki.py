@@ -207,6 +207,7 @@ class NodeIdentities:
     kubelet: TlsFiles
     kubelet_serving: TlsFiles
     proxy: TlsFiles
+    pod_network: TlsFiles
 
 
 def ensure_node_identities(layout: Layout, ca: Authority, node: Node) -> NodeIdentities:
@@ -218,4 +219,5 @@ def ensure_node_identities(layout: Layout, ca: Authority, node: Node) -> NodeIde
             addresses=[node.name, node.address, "127.0.0.1", "localhost"], server=True, client=False,
         ),
         proxy=ca.ensure_certificate(directory, "kube-proxy", "system:kube-proxy"),
+        pod_network=ca.ensure_certificate(directory, "pod-network", "kubonsai:pod-network"),
     )

@@ -67,11 +67,9 @@ class Planner:
         identities = ensure_node_identities(layout, self.pki.ca, node)
         for folder in (layout.node_state(node), layout.node_run(node), IMAGES):
             folder.mkdir(parents=True, exist_ok=True)
-        labels = dict(settings.node_labels.get(node.name, {}))
-        if node.control_plane:
-            labels |= {"node-role.kubernetes.io/control-plane": "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
         kubelet = KubeletConfig(
             apiserver=self._access(identities.kubelet),
+            pod_network=self._access(identities.pod_network),
             node_name=node.name,
             node_ip=node.address,
             root_dir=str(layout.node_state(node)),
@@ -82,7 +80,6 @@ class Planner:
             cluster_domain=DOMAIN,
             serving_tls=identities.kubelet_serving,
             register_taints=(CONTROL_PLANE_TAINT,) if node.control_plane and settings.nodes > 1 else (),
-            node_labels=labels,
             capacity_cpu=settings.node_cpu,
             capacity_memory=settings.node_memory,
             netns_prefix=layout.pod_netns_prefix,

@@ -60,8 +60,10 @@ async def run(config: KubeletConfig, stop: asyncio.Event) -> None:
         KernelThread("pod-network") as kernel,
         Client(GrpcTransport(config.apiserver), field_manager="kubelet") as client,
         InformerFactory(client) as informers,
+        Client(GrpcTransport(config.pod_network or config.apiserver)) as network_client,
+        InformerFactory(network_client) as network_informers,
         EventRecorder(client, "kubelet", host=config.node_name) as events,
-        Kubelet(config, client, informers, events, kernel) as kubelet,
+        Kubelet(config, client, informers, network_informers, events, kernel) as kubelet,
     ):
         ended = asyncio.create_task(stop.wait(), name="stop")
         working = asyncio.create_task(kubelet.run(), name="kubelet")
@@ -76,17 +78,19 @@ class Kubelet:
     """The parts, made once; `async with` starts and ends what has to be."""
 
     def __init__(
-        self, config: KubeletConfig, client: Client, informers: InformerFactory, events: EventRecorder, kernel: KernelThread,
+        self, config: KubeletConfig, client: Client, informers: InformerFactory, network_informers: InformerFactory,
+        events: EventRecorder, kernel: KernelThread,
     ) -> None:
         self._config = config
         self._informers = informers
+        self._network_informers = network_informers
         self._events = events
         root = Path(config.root_dir)
         root.mkdir(parents=True, exist_ok=True)
         clock = SystemClock()
         machine = read_machine(config)
         self._cluster_services = informers.informer(Service)
-        self._nodes = informers.informer(Node)
+        self._nodes = network_informers.informer(Node)
         self._pods = informers.informer(Pod, field_selector=f"spec.nodeName={config.node_name}")
         self._runtime = ConmonRuntime(
             root_dir=root, run_dir=Path(config.run_dir), images_dir=Path(config.images_dir), netns_prefix=config.netns_prefix,
@@ -130,6 +134,7 @@ class Kubelet:
             tasks.create_task(self._serve(), name="servers")
             await self._reporter.register()
             await self._informers.start()
+            await self._network_informers.start()
             tasks.create_task(self._reporter.run_lease(), name="lease")
             tasks.create_task(self._reporter.run_status(), name="node status")
             tasks.create_task(self._keep_network(), name="pod network")

@@ -18,6 +18,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     serving_tls: TlsFiles
     port: int = 10250
     grpc_port: int = 10251
+    pod_network: ApiserverAccess | None = None # who reads all Nodes for the routes to their Pods; a kubelet may read only its own
     register_taints: tuple[str, ...] = ()      # "key=value:Effect"
     node_labels: dict[str, str] = {}
     capacity_cpu: str = ""                     # "": what the machine has

@@ -21,8 +21,6 @@ class EventStrategy(Strategy):
         if self.resource.group == "":
             obj.setdefault("involvedObject", {})
             obj.setdefault("source", {})
-            for key in ("firstTimestamp", "lastTimestamp", "eventTime"):
-                obj.setdefault(key, None)
             obj.setdefault("reportingComponent", "")
             obj.setdefault("reportingInstance", "")
 

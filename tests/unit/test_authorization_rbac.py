@@ -161,7 +161,7 @@ async def test_the_default_policy_gives_everybody_what_upstream_gives() -> None:
     denied = {
         ("system:kube-scheduler", ""): ["get secrets@default", "delete nodes"],
         ("system:kube-proxy", ""): ["delete nodes", "list secrets@default"],
-        ("system:node:node1", "system:nodes"): ["list secrets@default", "delete nodes"],
+        ("system:node:node1", "system:nodes"): ["list secrets@default", "list nodes", "delete nodes"],
         ("anyone", "system:authenticated"): ["list pods@default", "get /metrics"],
         ("system:anonymous", "system:unauthenticated"): ["get /api/v1", "list pods@default"],
     }

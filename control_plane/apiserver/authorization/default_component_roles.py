@@ -29,7 +29,6 @@ SIGNERS: Final = {
     "legacy-unknown-approver": "kubernetes.io/legacy-unknown",
 }
 CONTROLLER_MANAGER, SCHEDULER, CLOUD = "system:kube-controller-manager", "system:kube-scheduler", "system:cloud-controller-manager"
-POD_NETWORK: Final = "kubonsai:pod-network"
 
 COMPONENT_ROLES: Final[tuple[JsonObject, ...]] = (
     cluster_role("system:auth-delegator", *REVIEWS),
@@ -103,8 +102,6 @@ COMPONENT_ROLES: Final[tuple[JsonObject, ...]] = (
         rule("create get list update watch", "core", "serviceaccounts"), rule("create get list update watch", "core", "endpoints"),
         rule(READ, "core", "pods"), rule("create", "core", "serviceaccounts/token"), *REVIEWS,
     ),
-    # Nor this: our kubelet wires the Pod network itself, which elsewhere a CNI agent does under an account that may read all Nodes.
-    cluster_role(POD_NETWORK, rule(READ, "core", "nodes")),
 )
 
 COMPONENT_BINDINGS: Final[tuple[JsonObject, ...]] = (
@@ -126,7 +123,6 @@ COMPONENT_BINDINGS: Final[tuple[JsonObject, ...]] = (
     cluster_role_binding(
         "system:service-account-issuer-discovery", "system:service-account-issuer-discovery", group("system:serviceaccounts")
     ),
-    cluster_role_binding(POD_NETWORK, POD_NETWORK, group("system:nodes")),
     # The Node authorizer alone decides for kubelets, so this binding names nobody (as upstream).
     cluster_role_binding("system:node", "system:node"),
 )

@@ -85,9 +85,9 @@ class KernelThread:
     `home` is where a job works that names none; None is the process's own namespace.
     """
 
-    def __init__(self, home: str | None = None) -> None:
+    def __init__(self, name: str = "kernel", *, home: str | None = None) -> None:
         self._home = home
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="kernel")
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
     async def run_in(self, netns_path: str | None, work: Callable[[], T]) -> T:
         """Calls `work()` inside the namespace; None is home. A cancelled caller does not stop work that has begun."""

@@ -108,7 +108,11 @@ class WatchCache:
             # etcd went back in time (it was restored from a backup): nothing held here is worth anything.
             log.warning("etcd's revision went back, loading again", held=held, current=current)
             self._start_over()
-            await self._ready.wait()
+            try:
+                async with asyncio.timeout(FRESH_TIMEOUT_S):
+                    await self._ready.wait()
+            except TimeoutError:
+                raise ServiceUnavailable("the watch cache is being loaded", retry_after_s=1) from None
             return self._revision
         await self.wait_for(current)
         return current

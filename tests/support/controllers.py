@@ -40,7 +40,7 @@ def memory_client() -> tuple[Client, MemoryTransport]:
 async def eventually(holds: Callable[[], Awaitable[bool]], *, within_s: float = 5.0, what: str = "condition") -> None:
     try:
         async with asyncio.timeout(within_s):
-            while not await holds():
+            while not await holds():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
     except TimeoutError:
         raise AssertionError(f"{what}: not within {within_s} s") from None

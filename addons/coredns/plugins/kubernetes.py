@@ -64,6 +64,8 @@ class Settings:
     ttl_s: int = DEFAULT_TTL_S
     fall_through: tuple[str, ...] = ()
     namespaces: frozenset[str] = frozenset()
+    endpoint: str = ""                              # of the apiserver; "": from the Pod's environment; "none": no watch
+    tls: tuple[str, str, str] | None = None         # certificate, key and CA, for an endpoint
 
     @property
     def primary_zone(self) -> str:
@@ -188,11 +190,11 @@ def _services(request: Request, targets: tuple[Target, ...], ttl_s: int) -> tupl
 
 def setup(directive: Directive, setup: Setup) -> Wrap:
     settings = _settings(directive, setup)
-    endpoint = next((line.args[0] for line in directive.block if line.name == "endpoint" and line.args), "")
     runtime, with_pods = setup.runtime, settings.pods == PODS_VERIFIED
-    store = runtime.shared(("kubernetes", endpoint, with_pods), KubernetesStore)
+    key = ("kubernetes", settings.endpoint, with_pods)
+    store = runtime.shared(key, KubernetesStore)
     setup.ready["kubernetes"] = lambda: store.synced
-    setup.services["kubernetes", endpoint, with_pods] = partial(_follow_cluster, runtime, store, endpoint, with_pods)
+    setup.services[key] = partial(_follow_cluster, runtime, store, settings)
     return partial(Kubernetes, settings, store, local_addresses())
 
 
@@ -215,20 +217,22 @@ def _settings(directive: Directive, setup: Setup) -> Settings:
                 settings = replace(settings, fall_through=named)
             case ["namespaces", _, *_]:
                 settings = replace(settings, namespaces=frozenset(line.args))
-            case ["endpoint", _]:
-                pass            # read in setup()
+            case ["endpoint", url]:
+                settings = replace(settings, endpoint=url)
+            case ["tls", certificate, key, ca]:
+                settings = replace(settings, tls=(certificate, key, ca))
             case _:
                 raise directive.error(f"unknown property '{line.name}'")
     return settings
 
 
 @asynccontextmanager
-async def _follow_cluster(runtime: Runtime, store: KubernetesStore, endpoint: str, with_pods: bool) -> AsyncIterator[None]:
-    """Watches the apiserver while the configuration is in force. `endpoint` "none": the store is filled by somebody else."""
+async def _follow_cluster(runtime: Runtime, store: KubernetesStore, settings: Settings) -> AsyncIterator[None]:
+    """Watches the apiserver while the configuration is in force. Endpoint "none": the store is filled by somebody else."""
     store.add_listener(runtime.drop_answers)
     task = None
-    if endpoint != "none":
-        task = asyncio.create_task(_watch(store, endpoint, with_pods), name="watch the cluster")
+    if settings.endpoint != "none":
+        task = asyncio.create_task(_watch(store, settings), name="watch the cluster")
         task.add_done_callback(partial(_report, runtime))
     try:
         yield
@@ -244,13 +248,19 @@ def _report(runtime: Runtime, task: asyncio.Task[None]) -> None:
         runtime.fail(error)
 
 
-async def _watch(store: KubernetesStore, endpoint: str, with_pods: bool) -> None:
+async def _watch(store: KubernetesStore, settings: Settings) -> None:
     from addons.coredns.kubernetes.watch import keep_store
     from kube.client.rest_transport import RestTransport
 
-    transport = RestTransport(endpoint) if endpoint else RestTransport.in_cluster()
+    if settings.endpoint and settings.tls:
+        certificate, key, ca = settings.tls
+        transport = RestTransport.connect(settings.endpoint, ca_file=ca, cert_file=certificate, key_file=key)
+    elif settings.endpoint:
+        transport = RestTransport(settings.endpoint)
+    else:
+        transport = RestTransport.in_cluster()
     try:
-        await keep_store(store, transport, with_pods=with_pods)
+        await keep_store(store, transport, with_pods=settings.pods == PODS_VERIFIED)
     finally:
         await transport.close()
 

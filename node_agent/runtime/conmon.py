@@ -68,8 +68,10 @@ async def create_container(tools: Tools, start: ConmonStart) -> tuple[int, int]:
 
 def _arguments(tools: Tools, start: ConmonStart) -> Sequence[str]:
     bundle = start.bundle
+    # conmon leaves a file "oom" in its working directory, whatever --persist-dir says; posix_spawn cannot change that, env can.
     arguments = [
-        tools.conmon, "--full-attach", "--no-sync-log", "-c", start.container_id, "-u", start.container_id, "-n", start.container_id,
+        "/usr/bin/env", "-C", str(bundle), tools.conmon, "--full-attach", "--no-sync-log",
+        "-c", start.container_id, "-u", start.container_id, "-n", start.container_id,
         "-r", tools.runc, "--runtime-arg", f"--root={tools.runc_root}", "-b", str(bundle), "-p", str(bundle / "pidfile"),
         "-P", str(bundle / "conmon.pid"), "-l", f"k8s-file:{start.log_path}", "--exit-dir", start.exits_dir,
         "--persist-dir", str(bundle), "--log-level", "error",

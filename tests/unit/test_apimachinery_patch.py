@@ -8,7 +8,7 @@ from kube.apimachinery.errors import ApiError, BadRequest, Invalid
 from kube.apimachinery.patch.json_patch import apply_json_patch
 from kube.apimachinery.patch.merge_patch import apply_merge_patch
 
-DOC = {"spec": {"replicas": 1, "ports": [{"port": 80}], "a/b": "~"}, "metadata": {"labels": {"app": "web"}}}
+DOC: dict[str, Any] = {"spec": {"replicas": 1, "ports": [{"port": 80}], "a/b": "~"}, "metadata": {"labels": {"app": "web"}}}
 
 
 @pytest.mark.parametrize(("operation", "spec"), [

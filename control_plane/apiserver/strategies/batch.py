@@ -162,7 +162,7 @@ def schedule_problem(schedule: str) -> str:
     if fields and fields[0].startswith(("TZ=", "CRON_TZ=")):
         fields = fields[1:]
     if len(fields) != 5:
-        return f"expected exactly 5 fields, found {len(fields)}: {fields}".replace("'", "").replace(",", "")
+        return f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
     parts = ((part, position) for position, field in enumerate(fields) for part in field.split(","))
     return next((problem for part, position in parts if (problem := _part_problem(part, position))), "")
 

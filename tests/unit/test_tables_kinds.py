@@ -49,7 +49,8 @@ def row(path: str, **content: Any) -> list[Any]:
     pytest.param("endpointslices.discovery.k8s.io", {"addressType": "IPv4", "ports": [{"name": "", "port": 80}], "endpoints": [
         {"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]}, ["x", "IPv4", "80", "10.0.0.1,10.0.0.2", "120m"], id="slice"),
     pytest.param("nodes", {"metadata": {"labels": {"node-role.kubernetes.io/control-plane": ""}}, "spec": {"unschedulable": True},
-                            "status": {"conditions": [{"type": "Ready", "status": "True"}], "addresses": [{"type": "InternalIP", "address": "172.30.0.11"}],
+                            "status": {"conditions": [{"type": "Ready", "status": "True"}],
+                                       "addresses": [{"type": "InternalIP", "address": "172.30.0.11"}],
                             "nodeInfo": {
             "kubeletVersion": "v1.37.0", "osImage": "Debian", "kernelVersion": "6.1", "containerRuntimeVersion": "runc://1.1"}}},
         ["x", "Ready,SchedulingDisabled", "control-plane", "120m", "v1.37.0", "172.30.0.11", "<none>", "Debian", "6.1", "runc://1.1"],

@@ -36,7 +36,7 @@ from node_agent.proxy.planner import NodeFacts, plan_service
 SELECTOR = "!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name"
 TRIGGER_TIME = "endpoints.kubernetes.io/last-change-trigger-time"
 
-_RETRY_S = 1.0
+_RETRY_STEP_S, _RETRY_CAP_S = 1.0, 30.0
 
 
 class Proxier:
@@ -75,19 +75,21 @@ class Proxier:
         self._nodes.on_change(lambda _: self._queue())
         for informer in (self._services, self._slices):
             await informer.wait_synced()
+        failures = 0
         while True:
             self._wake.clear()
             self._syncing = True
             try:
                 await self._sync()
                 self._syncing = False
+                failures = 0
+                await self._wait()
             except NftError as error:
                 metrics.SYNC_FAILURES.inc()
                 self._log.warning("nftables refused a change, writing the table anew", error=str(error))
                 self._ledger = None
-                await self._clock.sleep(_RETRY_S)
-                continue
-            await self._wait()
+                await self._clock.sleep(min(failures * _RETRY_STEP_S, _RETRY_CAP_S))     # the first time at once
+                failures += 1
 
     @property
     def settled(self) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
+from kube.api.core_v1 import Node, NodeSpec
+from kube.api.meta_v1 import ObjectMeta
 from tests.support import witness
 from tests.support.kernel_api import Collections
 from tests.support.kernel_lab import Lab
@@ -154,6 +158,21 @@ async def test_a_table_that_someone_deletes_is_written_anew(tmp_path: Path) -> N
 
             await eventually(lambda: "kubonsai-proxy" in witness.nft_text(node.name, "list", "tables"))
             assert (await lab.ask(node, "10.96.0.80", 80)).server == pod.name
+
+
+async def test_node_whose_range_comes_late(tmp_path: Path) -> None:
+    api = Collections()
+    async with Lab(tmp_path) as lab:
+        node = await lab.machine(1)
+        ranged, api_node = node.pod_cidr, Node(metadata=ObjectMeta(name=node.name))
+        async with proxy_on(replace(node, pod_cidr=""), api) as proxier:
+            assert witness.elements(node.name, "set", "own_pods") == []
+
+            api.put(replace_struct(api_node, spec=NodeSpec(pod_cidr=ranged)))
+            await asyncio.sleep(0)
+            await settled(proxier)
+
+            assert witness.elements(node.name, "set", "own_pods") == [{"prefix": {"addr": "10.244.1.0", "len": 24}}]
 
 
 async def test_a_change_that_the_kernel_refuses_is_repaired(stage: Stage) -> None:

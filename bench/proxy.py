@@ -1,6 +1,6 @@
 """How long a change of a Service takes from the watch event to the kernel's rule, and what a full table costs.
 
-    python bench/proxy.py [--services 1000] [--endpoints 5] [--changes 300]
+    PYTHONPATH=. python bench/proxy.py [--services 1000] [--endpoints 5] [--changes 300]
 
 Needs root; works in a network namespace of its own. The API's collections stand in memory, everything behind the watch is real; whether the
 kernel has what was changed is looked up with nft(8) at the end of each row.

@@ -212,9 +212,6 @@ async def test_a_watch_that_is_too_old_is_told_so(client: Client) -> None:
     if isinstance(client.transport, MemoryTransport):
         client.transport.compact()
 
+    events = client.watch(ConfigMap, "default", resource_version=first.metadata.resource_version)
     with pytest.raises(errors.Expired, match="too old resource version"):
-        async with asyncio.timeout(10), aclosing(
-            client.watch(ConfigMap, "default", resource_version=first.metadata.resource_version)
-        ) as events:
-            async for _ in events:
-                pass
+        await asyncio.wait_for(anext(events), 10)

@@ -14,7 +14,7 @@ from control_plane.apiserver.strategies.workloads import immutable
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.labels import SelectorError, selector_from_label_selector
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.validation import invalid, not_negative, not_supported, required
+from kube.apimachinery.validation import INT32_MAX, invalid, not_negative, not_supported, required
 
 CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
 JOB_NAME: Final = "batch.kubernetes.io/job-name"
@@ -31,7 +31,7 @@ def default_job_spec(spec: JsonObject) -> None:
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = 1
     spec.setdefault("parallelism", 1)
-    spec.setdefault("backoffLimit", 6)
+    spec.setdefault("backoffLimit", 6 if spec.get("backoffLimitPerIndex") is None else INT32_MAX)
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)

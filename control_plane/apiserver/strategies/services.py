@@ -58,6 +58,9 @@ class ServiceStrategy(Strategy):
             spec.setdefault("internalTrafficPolicy", "Cluster")
         if kind == "LoadBalancer":
             spec.setdefault("allocateLoadBalancerNodePorts", True)
+            for point in ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ():
+                if point.get("ip"):
+                    point.setdefault("ipMode", "VIP")
         _normalise_cluster_ips(spec)
 
     def initial_status(self, obj: JsonObject) -> JsonObject:

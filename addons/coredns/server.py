@@ -30,7 +30,6 @@ from addons.coredns.message import (
     Reply,
     Request,
     rcode_name,
-    type_name,
 )
 from addons.coredns.metrics import Cell, CellLabels, Metrics
 from addons.coredns.names import fqdn, longest_zone
@@ -156,8 +155,9 @@ class Listener:
             return Reply(SERVFAIL)
 
     def _cell(self, zone: str, request: Request, reply: Reply) -> Cell:
-        return self._metrics.cells[CellLabels(
-            self.label, zone, request.protocol, type_name(request.qtype), rcode_name(reply.rcode), reply.source)]
+        kind = request.type_name
+        counted_type = "other" if kind.startswith("TYPE") else kind        # clients may ask for 65,536 of them
+        return self._metrics.cells[CellLabels(self.label, zone, request.protocol, counted_type, rcode_name(reply.rcode), reply.source)]
 
     def _keep(self, query: bytes, packed: bytes, request: Request, reply: Reply, cell: Cell) -> None:
         if not reply.tags and not reply.lifetime_s:

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from addons.coredns.kubernetes.objects import EndpointSlice, Namespace, Pod, Service, ServiceKey
 from addons.coredns.kubernetes.store import KubernetesStore
 from kube.apimachinery.meta import NamespacedName
-from kube.client.objects import ApiObject, resource_of
+from kube.client.objects import ApiObject, ObjectDecoder, resource_of
 from kube.client.reflector import HasMetadata, Reflector, Selection
 from kube.client.transport import EventType, Location, Transport
 
@@ -70,7 +68,7 @@ def _watched(
 ) -> tuple[str, Callable[[], Coroutine[Any, Any, None]], asyncio.Event]:
     sink = StoreSink(put, remove)
     row = resource_of(kind)
-    reflector = Reflector(transport, Location(row), Selection(), msgspec.json.Decoder(kind), sink)
+    reflector = Reflector(transport, Location(row), Selection(), ObjectDecoder(kind), sink)
     return row.plural, reflector.run, sink.synced
 
 

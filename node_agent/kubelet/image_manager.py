@@ -27,6 +27,7 @@ class ImageManager:
         self._events = events
         self._now = now
         self._backoff = Backoff()
+        self._told: set[tuple[str, str]] = set()             # Pod uid, built-in image: said once
         self._failed_at: dict[str, tuple[float, str]] = {}
 
     async def ensure(self, pod: Pod, container: Container) -> Image:
@@ -46,7 +47,8 @@ class ImageManager:
         if image is not None:
             present = f'Container image "{name}" already present on machine and can be accessed by the pod'
             self._events.event(reference, "Normal", names.PULLED, present)
-            if image.builtin:
+            if image.builtin and (pod.metadata.uid, image.name) not in self._told:
+                self._told.add((pod.metadata.uid, image.name))
                 text = f'Image "{name}" is the built-in {image.name}, made on this machine; no registry was asked'
                 self._events.event(reference, "Normal", names.BUILT_IN, text)
             return image
@@ -64,6 +66,7 @@ class ImageManager:
 
     def forget(self, pod_uid: str) -> None:
         self._backoff.forget(pod_uid)
+        self._told = {told for told in self._told if told[0] != pod_uid}
         for key in [key for key in self._failed_at if key.startswith(pod_uid)]:
             del self._failed_at[key]
 

@@ -34,6 +34,9 @@ class PodObjects:
     async def token(self, pod: Pod, audience: str, expiration_s: int) -> str:
         return await self._tokens.token(pod, audience, expiration_s)
 
+    def forget(self, pod_uid: str) -> None:
+        self._tokens.forget(pod_uid)
+
     def downward(self, pod: Pod, item: DownwardAPIVolumeFile) -> str:
         if item.field_ref is not None:
             return field_value(item.field_ref.field_path, self._facts(pod))

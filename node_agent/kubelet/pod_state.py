@@ -84,6 +84,9 @@ class PodState:
     messages: dict[str, str] = field(default_factory=dict)              # termination messages by container id
     refreshed_at: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.last_address = self.pod.status.pod_ip
+
     @property
     def uid(self) -> str:
         return self.pod.metadata.uid

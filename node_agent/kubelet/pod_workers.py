@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import timedelta
 
 from kube.api.core_v1 import Pod
@@ -66,7 +67,7 @@ class PodWorker:
                 self._log.exception("step failed")
                 delay_s = RETRY_S
             if self.gone and self._down:
-                return
+                return await self._forget()
             try:
                 async with asyncio.timeout(delay_s):
                     await self._wake.wait()
@@ -98,7 +99,6 @@ class PodWorker:
             self.state.publish(self._services)
         await self._take_down()
         if self.gone:
-            await self._forget()
             return None
         await self._services.statuses.flush(self.state.uid)
         if self.state.pod.metadata.deletion_timestamp:
@@ -151,6 +151,8 @@ class PodWorker:
     async def _forget(self) -> None:
         services, uid = self._services, self.state.uid
         await services.runtime.remove_pod(uid)
+        await asyncio.to_thread(shutil.rmtree, services.paths(self.state.pod).directory, ignore_errors=True)
+        services.objects.forget(uid)
         services.statuses.forget(uid)
         services.restarts.forget(uid)
         services.images.forget(uid)

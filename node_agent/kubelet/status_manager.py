@@ -110,6 +110,10 @@ def status_patch(uid: str, sent: PodStatus | None, status: PodStatus) -> dict[st
         wanted = status.pod_ips if name == "podIPs" else status.host_ips
         if held and held != wanted:
             body[name] = [{"$patch": "replace"}, *body.get(name, ())]
+    for condition in body.get("conditions", ()):
+        # Conditions merge by type: what is no longer said has to be taken back.
+        condition.setdefault("reason", None)
+        condition.setdefault("message", None)
     for name in ("reason", "message"):
         if sent is not None and getattr(sent, name) and name not in body:
             body[name] = None

@@ -1,4 +1,9 @@
-"""One probe of one container: looks every period, counts, and tells when the verdict changes. Follows pkg/kubelet/prober/worker.go."""
+"""One probe of one container: looks every period, counts, and tells when the verdict changes. Follows pkg/kubelet/prober/worker.go.
+
+One thing is ours: while a container warms up, readiness and startup probes look again after 50 ms, then twice as long each time, until a
+period is over. Such looks can only succeed: their failures neither count nor become events, and the looks at whole periods stay what they
+are upstream. A server that listens 80 ms after its start is Ready then, and not a period later.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,8 @@ from dataclasses import dataclass
 from kube.api.core_v1 import Container, Pod, Probe
 from kube.process.clock import Clock
 from node_agent.probes.results import Finding, Outcome, ProbeKind
+
+EARLY_S, EXEC_EARLY_S = 0.05, 0.4        # the first wait of a warming-up container; an exec costs more than a connection
 
 Look = Callable[[Probe, Container, str, str], Awaitable[Finding]]
 
@@ -64,16 +71,41 @@ class ProbeWorker:
         age_s = self._clock.now().timestamp() - self._target.started_at
         await self._clock.sleep(max(0.0, float(self._probe.initial_delay_seconds or 0) - age_s))
         next_at = self._clock.monotonic()
-        while not await self._once():
+        finding = await self._look_once()
+        if self._may_warm_up and finding.outcome is Outcome.FAILURE:
+            early = await self._look_early(next_at + period_s)
+            next_at = self._clock.monotonic() - (0 if early else period_s)
+            finding = early or finding
+        while not self._take(finding):
             next_at = max(next_at + period_s, self._clock.monotonic())
             await self._clock.sleep(next_at - self._clock.monotonic())
+            finding = await self._look_once()
 
-    async def _once(self) -> bool:
+    @property
+    def _may_warm_up(self) -> bool:
+        return self._kind is not ProbeKind.LIVENESS and not self.verdict.value and (self._probe.success_threshold or 1) == 1
+
+    async def _look_early(self, until: float) -> Finding | None:
+        """Looks between the first look, which failed, and the second; a success, or None when the time is over."""
+        wait_s = EXEC_EARLY_S if self._probe.exec is not None else EARLY_S
+        while self._clock.monotonic() + wait_s < until:
+            await self._clock.sleep(wait_s)
+            finding = await self._look_once()
+            if finding.outcome in (Outcome.SUCCESS, Outcome.WARNING):
+                return finding
+            wait_s *= 2
+        await self._clock.sleep(max(0.0, until - self._clock.monotonic()))
+        return None
+
+    async def _look_once(self) -> Finding:
         target = self._target
-        finding = await self._look(self._probe, target.container, target.container_id, target.address)
-        self._on_finding(self._kind, target, finding)
+        return await self._look(self._probe, target.container, target.container_id, target.address)
+
+    def _take(self, finding: Finding) -> bool:
+        """True when there is nothing left to find out."""
+        self._on_finding(self._kind, self._target, finding)
         if self.verdict.add(finding):
-            self._on_change(target)
+            self._on_change(self._target)
         if self._kind is ProbeKind.STARTUP:
             return self.verdict.value is not None
         return self._kind is ProbeKind.LIVENESS and self.verdict.value is False

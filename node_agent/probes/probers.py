@@ -93,7 +93,7 @@ class Prober:
         except TimeoutError:
             return Finding(Outcome.FAILURE, f"dial tcp {host}:{port}: i/o timeout")
         except OSError as error:
-            return Finding(Outcome.FAILURE, connection_error(error))
+            return Finding(Outcome.FAILURE, f"dial tcp {host}:{port}: {connection_error(error)}")
         return Finding(Outcome.SUCCESS)
 
     async def _grpc(self, action: GRPCAction, address: str, timeout_s: float) -> Finding:

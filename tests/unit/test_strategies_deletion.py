@@ -39,6 +39,7 @@ def test_deleting_pods(obj: dict[str, Any], options: dict[str, Any], fate: Fate,
     assert "deletionTimestamp" not in obj["metadata"]
 
 
+@pytest.mark.req("TRM-02")
 def test_deletion_time_is_now_and_the_grace_and_a_new_generation() -> None:
     metadata = plan_deletion(strategy("pods"), pod(generation=3), {}, NOW).obj["metadata"]
     assert (metadata["deletionTimestamp"], metadata["generation"]) == ("2026-01-01T12:00:30Z", 4)

@@ -46,6 +46,7 @@ def test_a_new_service_has_an_empty_load_balancer_status() -> None:
     assert service()["status"] == {"loadBalancer": {}}
 
 
+@pytest.mark.req("RES-03")
 @pytest.mark.parametrize(("spec", "words"), [
     pytest.param({"type": "NordPort"}, 'spec.type: Unsupported value: "NordPort": supported values: "ClusterIP", "ExternalName", '
                                        '"LoadBalancer", "NodePort"', id="type"),

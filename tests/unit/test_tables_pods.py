@@ -33,6 +33,7 @@ RUNNING: dict[str, Any] = {"running": {"startedAt": "2026-01-01T11:55:00Z"}}
 INIT_DONE = {"name": "i0", "state": {"terminated": {"exitCode": 0}}}
 
 
+@pytest.mark.req("LIF-01")
 @pytest.mark.parametrize(("status", "init", "metadata", "word"), [
     pytest.param({"phase": "Pending"}, 0, {}, "Pending", id="pending"),
     pytest.param({"phase": "Pending", "conditions": [{"type": "PodScheduled", "reason": "SchedulingGated"}]}, 0, {}, "SchedulingGated",

@@ -16,6 +16,7 @@ from kube.apimachinery.scheme import ResourceType
 from kube.apimachinery.validation import FIELD_IMMUTABLE, dns_subdomain_problems, invalid
 
 ENVELOPE: Final = ("apiVersion", "kind", "metadata", "status")
+OPEN_METADATA: Final = ("labels", "annotations", "finalizers")     # what the older kinds let a status write change
 BACKGROUND: Final = "background"
 ORPHAN: Final = "orphan"
 
@@ -25,7 +26,7 @@ class Strategy:
 
     counts_generations: ClassVar[bool] = False      # metadata.generation: 1 at creation, +1 with every change of the desired state
     generation_follows_annotations: ClassVar[bool] = False
-    status_writes_metadata: ClassVar[bool] = False  # the older kinds let labels and annotations be changed through /status
+    status_metadata: ClassVar[tuple[str, ...]] = ()         # metadata that a write to /status may change; see OPEN_METADATA
     allows_create_on_update: ClassVar[bool] = False # PUT of a name that does not exist creates it
     allows_update_without_version: ClassVar[bool] = True    # a PUT may leave resourceVersion out and overwrite
     garbage_collected: ClassVar[bool] = True        # False: dependents are nobody's business (Events)
@@ -75,7 +76,7 @@ class Strategy:
         """What an update carries over from the stored object before it is validated."""
 
     def prepare_for_status_update(self, obj: JsonObject, old: JsonObject) -> None:
-        """Takes nothing but the status (and, for the older kinds, labels and annotations) from the request."""
+        """Takes nothing but the status (and, for the older kinds, some metadata) from the request."""
         new_metadata = obj.get("metadata") or {}
         for key in [key for key in obj if key not in ENVELOPE]:
             del obj[key]
@@ -83,11 +84,10 @@ class Strategy:
             if key != "status":
                 obj[key] = value
         kept = dict(old["metadata"])
-        wanted = ("labels", "annotations", "finalizers") if self.status_writes_metadata else ()
-        for key in (*wanted, "resourceVersion", "managedFields"):
+        for key in (*self.status_metadata, "resourceVersion", "managedFields"):
             if key in new_metadata:
                 kept[key] = new_metadata[key]
-            elif key in wanted:
+            elif key in self.status_metadata:
                 kept.pop(key, None)
         obj["metadata"] = kept
         self.align_status_with_old(obj, old)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from control_plane.apiserver.strategies.base import Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
 from control_plane.apiserver.strategies.pod_defaults import canonical_list
 from control_plane.apiserver.strategies.pod_scheduling import validate_effect, validate_tolerations
 from kube.apimachinery.errors import Cause
@@ -33,7 +33,7 @@ SYSTEM_PRIORITIES: Final = {"system-node-critical": 2_000_001_000, "system-clust
 class NamespaceStrategy(Strategy):
     """A namespace has two kinds of finalizers; those of its spec (its content) are released through /finalize only."""
 
-    status_writes_metadata = True
+    status_metadata = OPEN_METADATA
 
     def name_problems(self, name: str) -> list[str]:
         return dns_label_problems(name)
@@ -80,7 +80,7 @@ def _validate_finalizer(name: str) -> list[Cause]:
 
 
 class NodeStrategy(Strategy):
-    status_writes_metadata = True
+    status_metadata = OPEN_METADATA
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {}

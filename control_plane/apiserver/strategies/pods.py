@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
-from control_plane.apiserver.strategies.base import Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
 from control_plane.apiserver.strategies.pod_defaults import default_pod, default_pod_spec, sync_service_account
 from control_plane.apiserver.strategies.pod_qos import qos_class
 from control_plane.apiserver.strategies.pod_scheduling import added_tolerations_only
@@ -26,7 +26,7 @@ _GATED: Final = ("nodeSelector", "affinity")     # may still be narrowed while s
 
 class PodStrategy(Strategy):
     counts_generations = True
-    status_writes_metadata = True
+    status_metadata = OPEN_METADATA
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})

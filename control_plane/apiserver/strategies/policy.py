@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from control_plane.apiserver.strategies.base import Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
 from control_plane.apiserver.strategies.pod_defaults import canonical_list
 from control_plane.apiserver.strategies.resource_lists import read, validate_amount
 from control_plane.apiserver.strategies.selectors import validate_label_selector
@@ -50,7 +50,7 @@ class DisruptionBudgetStrategy(Strategy):
 class AutoscalerStrategy(Strategy):
     """Horizontal Pod autoscalers, in both versions."""
 
-    status_writes_metadata = True
+    status_metadata = OPEN_METADATA
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"desiredReplicas": 0} if self.resource.version != "v1" else {"currentReplicas": 0, "desiredReplicas": 0}
@@ -140,7 +140,7 @@ def _validate_order(limit: JsonObject, path: str) -> list[Cause]:
 
 
 class ResourceQuotaStrategy(Strategy):
-    status_writes_metadata = True
+    status_metadata = OPEN_METADATA
 
     def default(self, obj: JsonObject) -> None:
         if hard := (obj.get("spec") or {}).get("hard"):

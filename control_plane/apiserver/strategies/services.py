@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from control_plane.apiserver.strategies.base import Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
 from control_plane.apiserver.strategies.metadata import validate_labels
 from control_plane.apiserver.strategies.pod_containers import PROTOCOLS
 from kube.apimachinery.errors import Cause
@@ -38,7 +38,7 @@ _FAMILIES: Final = ("IPv4", "IPv6")
 
 
 class ServiceStrategy(Strategy):
-    status_writes_metadata = True
+    status_metadata = OPEN_METADATA
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})

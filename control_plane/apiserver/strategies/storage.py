@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from control_plane.apiserver.strategies.base import Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
 from control_plane.apiserver.strategies.pod_defaults import canonical_list
 from control_plane.apiserver.strategies.resource_lists import read, validate_amount
 from control_plane.apiserver.strategies.selectors import validate_label_selector
@@ -34,7 +34,7 @@ _FROZEN_CLAIM: Final = "spec is immutable after creation except resources.reques
 
 
 class PersistentVolumeStrategy(Strategy):
-    status_writes_metadata = True
+    status_metadata = OPEN_METADATA
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"phase": "Pending"}
@@ -77,7 +77,7 @@ class PersistentVolumeStrategy(Strategy):
 
 
 class PersistentVolumeClaimStrategy(Strategy):
-    status_writes_metadata = True
+    status_metadata = OPEN_METADATA
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"phase": "Pending"}

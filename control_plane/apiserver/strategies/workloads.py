@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-from control_plane.apiserver.strategies.base import ORPHAN, Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, ORPHAN, Strategy
 from control_plane.apiserver.strategies.pod_defaults import default_pod_spec
 from control_plane.apiserver.strategies.pod_spec import validate_pod_template
 from control_plane.apiserver.strategies.selectors import validate_workload_selector
@@ -32,6 +32,7 @@ class WorkloadStrategy(Strategy):
     """What the kinds with a selector and a Pod template share."""
 
     counts_generations = True
+    status_metadata = OPEN_METADATA
     word: ClassVar[str] = ""                    # how messages call the kind
     numbers: ClassVar[tuple[str, ...]] = ("replicas", "minReadySeconds", "revisionHistoryLimit")
 
@@ -78,7 +79,7 @@ def immutable(new: JsonObject, old: JsonObject, key: str, path: str = "spec") ->
 
 class DeploymentStrategy(WorkloadStrategy):
     generation_follows_annotations = True
-    status_writes_metadata = True       # the controller notes the revision together with the status: no new generation
+    status_metadata = ("annotations", "finalizers")     # the controller notes the revision together with the status
     word = "deployment"
 
     def align_status_with_old(self, obj: JsonObject, old: JsonObject) -> None:
@@ -149,7 +150,6 @@ class ReplicaSetStrategy(WorkloadStrategy):
 
 
 class ReplicationControllerStrategy(WorkloadStrategy):
-    status_writes_metadata = True
     default_dependents = ORPHAN
 
     def initial_status(self, obj: JsonObject) -> JsonObject:

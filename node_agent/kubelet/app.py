@@ -90,6 +90,8 @@ class Kubelet:
         clock = SystemClock()
         machine = read_machine(config)
         self._cluster_services = informers.informer(Service)
+        # The own Node by the kubelet's own right, which stands from the first moment: the network need not wait for its agent's role.
+        self._own_node = informers.informer(Node, field_selector=f"metadata.name={config.node_name}")
         self._nodes = network_informers.informer(Node)
         self._pods = informers.informer(Pod, field_selector=f"spec.nodeName={config.node_name}")
         self._runtime = ConmonRuntime(
@@ -129,7 +131,8 @@ class Kubelet:
         self._runtime.close()
 
     async def run(self) -> None:
-        self._nodes.add_handler(on_add=self._on_node, on_update=lambda _, new: self._on_node(new), on_delete=self._on_node)
+        for nodes in (self._own_node, self._nodes):
+            nodes.add_handler(on_add=self._on_node, on_update=lambda _, new: self._on_node(new), on_delete=self._on_node)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._serve(), name="servers")
             await self._reporter.register()
@@ -138,6 +141,7 @@ class Kubelet:
             tasks.create_task(self._reporter.run_lease(), name="lease")
             tasks.create_task(self._reporter.run_status(), name="node status")
             tasks.create_task(self._keep_network(), name="pod network")
+            tasks.create_task(self._know_peers(), name="peers")
             await self._cluster_services.wait_synced()
             workers = self.workers
             self._pods.add_handler(on_add=workers.on_pod, on_update=lambda _, new: workers.on_pod(new), on_delete=workers.on_deleted)
@@ -153,19 +157,23 @@ class Kubelet:
         ):
             await asyncio.Event().wait()
 
+    async def _know_peers(self) -> None:
+        await self._nodes.wait_synced()
+        self._network_changed.set()
+
     async def _keep_network(self) -> None:
         """Brings the Pod network up when the Node has its range, and follows the other nodes."""
         while True:
             await self._network_changed.wait()
             self._network_changed.clear()
-            nodes = self._nodes.store.list()
-            own = next((node for node in nodes if node.metadata.name == self._config.node_name), None)
+            own = self._own_node.store.get(NamespacedName("", self._config.node_name))
             if own is None or not own.spec.pod_cidr:
                 continue
-            peers = peers_of(nodes, self._config.node_name)
+            peers = peers_of(self._nodes.store.list(), self._config.node_name) if self._nodes.synced else None
             try:
                 if self._network.ready:
-                    await self._network.set_peers(peers)
+                    if peers is not None:
+                        await self._network.set_peers(peers)
                     continue
                 await self._network.setup(own.spec.pod_cidr, peers)
             except Exception:

@@ -47,9 +47,12 @@ class PodNetwork:
         """True after `setup`."""
         return self._pool is not None
 
-    async def setup(self, pod_cidr: str, peers: Iterable[Peer] = ()) -> None:
-        """The node's part: settings, the tunnel's device, a dead end for addresses of the range that no Pod has."""
-        await self._kernel.run_in(None, partial(self._setup, pod_cidr, tuple(peers)))
+    async def setup(self, pod_cidr: str, peers: Iterable[Peer] | None = ()) -> None:
+        """The node's part: settings, the tunnel's device, a dead end for addresses of the range that no Pod has.
+
+        Peers None: not known yet, those that are there stay.
+        """
+        await self._kernel.run_in(None, partial(self._setup, pod_cidr, None if peers is None else tuple(peers)))
         self._log.info("pod network is ready", pod_cidr=pod_cidr)
 
     async def set_peers(self, peers: Iterable[Peer]) -> None:
@@ -75,11 +78,12 @@ class PodNetwork:
         """The address that the Pod holds."""
         return self._pool.address_of(pod_uid) if self._pool else None
 
-    def _setup(self, pod_cidr: str, peers: tuple[Peer, ...]) -> None:
+    def _setup(self, pod_cidr: str, peers: tuple[Peer, ...] | None) -> None:
         sysctl.apply(sysctl.MACHINE)
         sandbox_link.set_blackhole(pod_cidr)
         overlay.create(Peer(self._node_ip, pod_cidr), mtu=self._mtu)
-        overlay.set_peers(peers)
+        if peers is not None:
+            overlay.set_peers(peers)
         if self._pool is None or self._pool.cidr != pod_cidr:
             self._pool = AddressPool(self._folder, pod_cidr)
 

@@ -107,11 +107,13 @@ def test_a_selector_never_changes() -> None:
     assert 'spec.selector: Invalid value: {"matchLabels":{"app":"web","x":"y"}}: field is immutable' in text
 
 
+@pytest.mark.req("ARC-10")
 def test_a_change_of_the_spec_is_a_new_generation_and_keeps_the_status() -> None:
     new, text = changed("deployments", replicas=3)
     assert (new["metadata"]["generation"], new["status"], text) == (2, {}, "")
 
 
+@pytest.mark.req("ARC-10")
 def test_no_change_is_no_new_generation() -> None:
     new, text = changed("deployments")
     assert (new["metadata"]["generation"], text) == (1, "")
@@ -153,3 +155,16 @@ def test_a_job_must_say_how_its_pods_restart() -> None:
 def test_cron_schedules(schedule: str, words: str) -> None:
     problem = schedule_problem(schedule)
     assert words in problem if words else problem == ""
+
+
+def test_the_revision_is_noted_together_with_the_status() -> None:
+    rules, old = strategy("deployments"), defaulted("deployments", workload())
+    old["metadata"]["labels"] = {"a": "b"}
+    new = {"metadata": {**old["metadata"], "labels": {}, "annotations": {"deployment.kubernetes.io/revision": "2"}}, "spec": {},
+           "status": {"replicas": 1}}
+
+    rules.prepare_for_status_update(new, old)
+
+    assert (new["spec"], new["status"], new["metadata"]["labels"]) == (old["spec"], {"replicas": 1}, {"a": "b"})
+    assert new["metadata"]["annotations"] == {"deployment.kubernetes.io/revision": "2"}
+    assert new["metadata"]["generation"] == 1

@@ -16,7 +16,7 @@ from kube.apimachinery.scheme import ResourceType
 from kube.apimachinery.validation import FIELD_IMMUTABLE, dns_subdomain_problems, invalid
 
 ENVELOPE: Final = ("apiVersion", "kind", "metadata", "status")
-OPEN_METADATA: Final = ("labels", "annotations", "finalizers")     # what the older kinds let a status write change
+OPEN_METADATA: Final[tuple[str, ...]] = ("labels", "annotations", "finalizers")     # what the older kinds let a status write change
 BACKGROUND: Final = "background"
 ORPHAN: Final = "orphan"
 

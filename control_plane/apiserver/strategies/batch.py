@@ -6,7 +6,7 @@ import re
 import zoneinfo
 from typing import Final
 
-from control_plane.apiserver.strategies.base import ORPHAN, Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, ORPHAN, Strategy
 from control_plane.apiserver.strategies.pod_defaults import default_pod_spec
 from control_plane.apiserver.strategies.pod_spec import validate_pod_template
 from control_plane.apiserver.strategies.selectors import validate_label_selector
@@ -40,6 +40,7 @@ def default_job_spec(spec: JsonObject) -> None:
 
 class JobStrategy(Strategy):
     counts_generations = True
+    status_metadata = OPEN_METADATA
     default_dependents = ORPHAN
 
     def default(self, obj: JsonObject) -> None:
@@ -107,6 +108,7 @@ def validate_job_spec(spec: JsonObject, path: str) -> list[Cause]:
 
 class CronJobStrategy(Strategy):
     counts_generations = True
+    status_metadata = OPEN_METADATA
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
-from control_plane.apiserver.strategies.base import Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
 from control_plane.apiserver.strategies.pod_containers import PROTOCOLS, validate_port
 from control_plane.apiserver.strategies.selectors import validate_label_selector
 from control_plane.apiserver.strategies.workloads import immutable
@@ -32,6 +32,7 @@ _POLICY_TYPES: Final = ("Ingress", "Egress")
 
 class IngressStrategy(Strategy):
     counts_generations = True
+    status_metadata = OPEN_METADATA
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"loadBalancer": {}}

@@ -29,6 +29,7 @@ _LIMIT_KEYS: Final = ("default", "defaultRequest", "max", "min", "maxLimitReques
 class DisruptionBudgetStrategy(Strategy):
     allows_update_without_version = False
     counts_generations = True
+    status_metadata = OPEN_METADATA
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}

@@ -32,7 +32,7 @@ class WorkloadStrategy(Strategy):
     """What the kinds with a selector and a Pod template share."""
 
     counts_generations = True
-    status_metadata = OPEN_METADATA
+    status_metadata: ClassVar[tuple[str, ...]] = OPEN_METADATA
     word: ClassVar[str] = ""                    # how messages call the kind
     numbers: ClassVar[tuple[str, ...]] = ("replicas", "minReadySeconds", "revisionHistoryLimit")
 

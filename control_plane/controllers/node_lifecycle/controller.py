@@ -93,9 +93,17 @@ class NodeLifecycleController(ManagedController[NamespacedName]):
         return Result(requeue_after_s=(remaining_s if remaining_s > 0 else grace_s) + LATE_S)
 
     async def _set_taints(self, node: Node) -> None:
-        changed = with_taints(node, evict=self._any_ready, now=self.clock.now())
+        changed = with_taints(node, evict=self._somebody_lives(), now=self.clock.now())
         if changed is not node:
             await self.client.update(changed)
+
+    def _somebody_lives(self) -> bool:
+        """Whether any Node is Ready and was heard of in time. Not the stored condition alone: when all fell silent together,
+        the first to be marked must not be drained because the others are not marked yet."""
+        heard_since = self.clock.monotonic() - self._grace_s
+        return any(
+            ready_status(held) == "True" and self._last_sign.get(held.metadata.name, 0.0) > heard_since
+            for held in self._nodes.store.list())
 
     async def _mark_pods_not_ready(self, node: Node) -> None:
         """So that Services stop sending to them; their own kubelet, once it is back, says Ready again."""

@@ -77,10 +77,11 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
 
 async def _bootstrap(config: ApiserverConfig, server: Apiserver, store: EtcdStore, cache: WatchCache, clock: Clock) -> None:
     await cache.wait_ready()
-    bootstrap = Bootstrap(server.api.writer, cache, SCHEME)
+    bootstrap = Bootstrap(server.api.writer, cache, SCHEME, clock)
     policy = asyncio.create_task(ensure_bootstrap_policy(store, cache, clock), name="default policy")
-    for obj in system_objects(config, server.ips.first):
+    for obj in system_objects(config):
         await bootstrap.ensure(obj)
+    await bootstrap.ensure_kubernetes_service(server.ips, config.secure_port)
     await policy
     await cache.fresh()
 
@@ -96,7 +97,7 @@ async def _serve(
         log.info("serving", https_port=https_port, grpc_port=grpc_port)
         writer = server.api.writer
         endpoints = KubernetesEndpoints(
-            store, writer, Bootstrap(writer, cache, SCHEME), clock, config.advertise_address, https_port
+            store, writer, Bootstrap(writer, cache, SCHEME, clock), clock, config.advertise_address, https_port
         )
         async with _background() as tasks:
             tasks.create_task(endpoints.run(), name="endpoints of Service kubernetes")

@@ -46,7 +46,7 @@ async def test_a_watch_without_a_version_begins_with_what_is_there(api: Api, ver
     await api.post(f"{path}/configmaps", config_map("a"))
     await api.get(f"{path}/configmaps/a")
 
-    async with api.watch(f"{path}/configmaps", **({"resourceVersion": version} if version else {})) as watch:
+    async with api.watch(f"{path}/configmaps", resourceVersion=version) as watch:
         kind, obj = await watch.next()
 
     assert (kind, obj["metadata"]["name"]) == ("ADDED", "a")

@@ -152,7 +152,10 @@ async def running_apiservers(directory: Path, count: int, **settings: Any) -> As
     """Several over one etcd, as in a cluster with more than one control-plane node."""
     async with running_etcd(directory / "etcd", tls=True) as etcd:
         pki = TestPki(directory / "pki")
-        servers = [RunningApiserver(directory / f"apiserver{number}", etcd, pki, **settings) for number in range(count)]
+        servers = [
+            RunningApiserver(directory / f"apiserver{number}", etcd, pki, advertise_address=f"192.0.2.{10 + number}", **settings)
+            for number in range(count)
+        ]
         try:
             await asyncio.gather(*(server.start() for server in servers))
             yield servers

@@ -8,17 +8,21 @@ from typing import Final
 
 import msgspec
 
+from control_plane.apiserver.allocation.cluster_ips import ClusterIps
 from control_plane.apiserver.authentication.user import APISERVER_USER
 from control_plane.apiserver.config import ApiserverConfig
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.writer import Writer
 from control_plane.storage.watch_cache import WatchCache
-from kube.apimachinery.errors import AlreadyExists
+from kube.apimachinery.errors import AlreadyExists, Invalid
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.scheme import GroupVersionKind, Scheme
+from kube.process.clock import Clock
 
 NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "default")
+_CLAIM_ATTEMPTS: Final = 20
+_CLAIM_RETRY_S: Final = 0.1
 _PRIORITY_CLASSES: Final = (
     ("system-node-critical", 2_000_001_000,
      "Used for system critical pods that must not be moved from their current node."),
@@ -30,10 +34,11 @@ _PRIORITY_CLASSES: Final = (
 class Bootstrap:
     """Creates through the writer, so that defaults, admission and allocation are those of any other object."""
 
-    def __init__(self, writer: Writer, cache: WatchCache, scheme: Scheme) -> None:
+    def __init__(self, writer: Writer, cache: WatchCache, scheme: Scheme, clock: Clock) -> None:
         self._writer = writer
         self._cache = cache
         self._scheme = scheme
+        self._clock = clock
 
     async def ensure(self, obj: JsonObject) -> None:
         """Creates the object unless one of that name is there."""
@@ -47,7 +52,18 @@ class Bootstrap:
             await self._writer.create(call, obj, WriteOptions(field_manager="kube-apiserver"))
 
 
-def system_objects(config: ApiserverConfig, first_address: str) -> list[JsonObject]:
+    async def ensure_kubernetes_service(self, ips: ClusterIps, port: int) -> None:
+        """Its address may be claimed while it is not there yet: another apiserver is between the two writes, or died there."""
+        for _ in range(_CLAIM_ATTEMPTS):
+            try:
+                return await self.ensure(kubernetes_service(ips.first, port))
+            except Invalid:
+                await self._clock.sleep(_CLAIM_RETRY_S)
+        await ips.give_back(ips.first, NamespacedName("default", "kubernetes"))
+        return await self.ensure(kubernetes_service(ips.first, port))
+
+
+def system_objects(config: ApiserverConfig) -> list[JsonObject]:
     """In the order in which they need each other."""
     objects: list[JsonObject] = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES
@@ -64,7 +80,6 @@ def system_objects(config: ApiserverConfig, first_address: str) -> list[JsonObje
             "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": {"name": "kubernetes"},
             "spec": {"cidrs": [config.service_cluster_ip_range]},
         },
-        kubernetes_service(first_address, config.secure_port),
     ]
     return [*objects, authentication_config(config)]
 

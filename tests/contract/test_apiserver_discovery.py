@@ -1,0 +1,142 @@
+"""Discovery, OpenAPI, health and version, as the real kubectl and the official client read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.api_calls import Api
+from tests.support.apiserver import Kubectl, RunningApiserver, running_apiserver
+
+pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
+    async with running_apiserver(tmp_path_factory.mktemp("apiserver")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(server: RunningApiserver) -> AsyncIterator[Api]:
+    async with server.session() as session:
+        yield Api(session)
+
+
+@pytest.fixture
+def kubectl(server: RunningApiserver) -> Kubectl:
+    return Kubectl(server.kubeconfig())
+
+
+@pytest.mark.req("ARC-02", "RES-01")
+async def test_kubectl_finds_the_kinds_by_short_names(kubectl: Kubectl) -> None:
+    printed = await kubectl("api-resources", "--no-headers")
+
+    words = [line.split() for line in printed.splitlines()]
+    assert len(words) > 60
+    assert ["deployments", "deploy", "apps/v1", "true", "Deployment"] in words
+    assert ["nodes", "no", "v1", "false", "Node"] in words
+
+
+@pytest.mark.req("ARC-02")
+async def test_both_forms_of_discovery_say_the_same(api: Api) -> None:
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+    async with api.session.get("/apis", headers={"Accept": accept}) as answer:
+        aggregated, etag, content_type = await answer.json(), answer.headers["ETag"], answer.headers["Content-Type"]
+    async with api.session.get("/apis", headers={"Accept": accept, "If-None-Match": etag}) as answer:
+        unchanged = answer.status
+    _, groups = await api.get("/apis")
+
+    assert content_type == accept
+    assert unchanged == 304
+    assert [item["metadata"]["name"] for item in aggregated["items"]] == [group["name"] for group in groups["groups"]]
+    for item in aggregated["items"]:
+        for version in item["versions"]:
+            _, legacy = await api.get(f"/apis/{item['metadata']['name']}/{version['version']}")
+            plain = {one["name"]: one["kind"] for one in legacy["resources"] if "/" not in one["name"]}
+            assert plain == {one["resource"]: one["responseKind"]["kind"] for one in version["resources"]}
+
+
+async def test_subresources_are_discovered(api: Api) -> None:
+    _, core = await api.get("/api/v1")
+
+    found = {one["name"]: one for one in core["resources"]}
+    assert {"pods/log", "pods/exec", "pods/eviction", "pods/binding", "namespaces/finalize", "serviceaccounts/token"} <= found.keys()
+    assert (found["pods/eviction"]["group"], found["pods/eviction"]["kind"]) == ("policy", "Eviction")
+
+
+@pytest.mark.req("ARC-02")
+async def test_kubectl_explains_from_openapi(kubectl: Kubectl) -> None:
+    printed = await kubectl("explain", "deployment.spec.strategy")
+
+    assert "KIND:       Deployment" in printed
+    assert "rollingUpdate" in printed
+
+
+@pytest.mark.req("ARC-02")
+async def test_kubectl_applies_creates_and_prints(kubectl: Kubectl) -> None:
+    manifest = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "applied"}, "data": {"a": "1"}})
+
+    first = await kubectl("apply", "-f", "-", stdin=manifest)
+    second = await kubectl("apply", "-f", "-", stdin=manifest.replace('"1"', '"2"'))
+    by_protobuf = await kubectl("create", "deployment", "web", "--image=busybox")
+    table = await kubectl("get", "deployments,configmaps")
+    dry = await kubectl("apply", "--dry-run=server", "-f", "-", stdin=manifest)
+
+    assert (first, second) == ("configmap/applied created\n", "configmap/applied configured\n")
+    assert by_protobuf == "deployment.apps/web created\n"
+    assert "deployment.apps/web   0/1     0            0" in table
+    assert dry == "configmap/applied configured (server dry run)\n"
+
+
+async def test_kubectl_names_an_unknown_field(kubectl: Kubectl) -> None:
+    manifest = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}, "dada": {"a": "1"}})
+
+    printed = await kubectl("apply", "-f", "-", stdin=manifest, fails=True)
+
+    assert 'strict decoding error: unknown field "dada"' in printed
+
+
+async def test_openapi_v2_is_there_for_both_of_its_readers(api: Api) -> None:
+    async with api.session.get("/openapi/v2") as answer:
+        document = await answer.json()
+    wanted = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    async with api.session.get("/openapi/v2", headers={"Accept": wanted}) as answer:
+        proto, content_type = await answer.read(), answer.headers["Content-Type"]
+
+    assert document["swagger"] == "2.0"
+    assert "io.k8s.api.core.v1.Pod" in document["definitions"]
+    assert content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    assert b"io.k8s.api.core.v1.Pod" in proto
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/readyz/etcd", "/livez/ping"])
+async def test_health(server: RunningApiserver, path: str) -> None:
+    async with server.anonymous_session() as session, session.get(path) as answer:
+        assert (answer.status, await answer.text()) == (200 if path.count("/") == 1 else 403, await answer.text())
+    async with server.session() as session, session.get(path, params={"verbose": ""}) as answer:
+        text = await answer.text()
+
+    assert "check passed" in text
+
+
+async def test_version_and_paths(api: Api) -> None:
+    _, version = await api.get("/version")
+    _, paths = await api.get("/")
+
+    assert (version["gitVersion"], version["major"], version["minor"]) == ("v1.37.0", "1", "37")
+    assert {"/api/v1", "/apis/apps/v1", "/healthz", "/metrics", "/openapi/v3", "/version"} <= set(paths["paths"])
+
+
+async def test_requests_are_counted(api: Api) -> None:
+    await api.get("/api/v1/namespaces/default")
+    async with api.session.get("/metrics") as answer:
+        text = await answer.text()
+
+    assert (
+        'apiserver_request_total{code="200",group="",resource="namespaces",scope="resource",subresource="",verb="GET",version="v1"}'
+    ) in text
+    assert "apiserver_request_duration_seconds_bucket" in text

@@ -1,0 +1,98 @@
+"""kubectl logs and exec through the apiserver to a node's NodeService. The kubectl is the real one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.api_calls import Api, new_namespace, pod
+from tests.support.apiserver import Kubectl, RunningApiserver, running_apiserver
+from tests.support.etcd import _free_ports
+from tests.support.node_service import LOG, RepeatingNode, serving_node
+
+pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
+    (port,) = _free_ports(1)
+    async with running_apiserver(tmp_path_factory.mktemp("apiserver"), node_service_port=port) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def node(server: RunningApiserver) -> AsyncIterator[RepeatingNode]:
+    """Node n1, and Pod p on it in namespace default."""
+    tls = server.pki.identity("system:node:n1", ["system:nodes"])
+    async with serving_node(tls, server.config.node_service_port) as running, server.session() as session:
+        api = Api(session)
+        await api.post("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
+        await api.patch("/api/v1/nodes/n1/status", {"status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}})
+        path = await new_namespace(api, "streams", service_account=True)
+        await api.post(f"{path}/pods", pod("p", nodeName="n1"))
+        await api.post(f"{path}/pods", pod("two", nodeName="n1", containers=[
+            {"name": "a", "image": "busybox"}, {"name": "b", "image": "busybox"},
+        ]))
+        yield running
+
+
+@pytest.fixture
+def kubectl(server: RunningApiserver) -> Kubectl:
+    return Kubectl(server.kubeconfig())
+
+
+async def test_logs_arrive_whole(node: RepeatingNode, kubectl: Kubectl) -> None:
+    printed = await kubectl("logs", "-n", "streams", "p", "--tail=7", "--timestamps", "--since=90s")
+
+    assert printed.encode() == LOG
+    assert node.logs_request is not None
+    asked = node.logs_request
+    assert (asked.container.pod, asked.container.container, asked.tail_lines, asked.timestamps, asked.since_seconds) == (
+        "p", "main", 7, True, 90
+    )
+
+
+async def test_what_the_node_refuses_reaches_the_client_as_a_status(node: RepeatingNode, kubectl: Kubectl) -> None:
+    printed = await kubectl("logs", "-n", "streams", "p", "--previous", fails=True)
+
+    assert printed.strip() == (
+        'Error from server (BadRequest): previous terminated container "main" in pod "p" not found'
+    )
+
+
+async def test_the_container_must_be_named_where_there_are_two(node: RepeatingNode, server: RunningApiserver) -> None:
+    async with server.session() as session:
+        code, status = await Api(session).get("/api/v1/namespaces/streams/pods/two/log")
+
+    assert (code, status["message"]) == (400, "a container name must be specified for pod two, choose one of: [a b]")
+
+
+async def test_exec_carries_output_input_and_the_exit_code(node: RepeatingNode, kubectl: Kubectl) -> None:
+    printed = await kubectl("exec", "-i", "-n", "streams", "p", "--", "cat", "-", stdin="hello\n")
+    failed = await kubectl("exec", "-n", "streams", "p", "--", "exit", "3", fails=True)
+
+    assert printed == "cat -\nhello\n"
+    assert failed == "warned\ncommand terminated with exit code 3\n"
+
+
+async def test_an_unreachable_node_is_told(node: RepeatingNode, server: RunningApiserver, kubectl: Kubectl) -> None:
+    async with server.session() as session:
+        api = Api(session)
+        await api.post("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n2"}})
+        await api.patch("/api/v1/nodes/n2/status", {"status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.2"}]}})
+        await api.post("/api/v1/namespaces/streams/pods", pod("far", nodeName="n2"))
+
+    logs = await kubectl("logs", "-n", "streams", "far", fails=True)
+    console = await kubectl("exec", "-n", "streams", "far", "--", "true", fails=True)
+
+    assert "error dialing node n2" in logs
+    assert "error dialing node n2" in console
+
+
+async def test_a_plain_request_cannot_exec(node: RepeatingNode, server: RunningApiserver) -> None:
+    async with server.session() as session:
+        code, status = await Api(session).get("/api/v1/namespaces/streams/pods/p/exec", command="true", stdout="true")
+
+    assert (code, status["message"]) == (400, "Upgrade request required")

@@ -60,6 +60,8 @@ class JobStrategy(Strategy):
         metadata = spec["template"].setdefault("metadata", {})
         own = {CONTROLLER_UID: uid, JOB_NAME: name, "controller-uid": uid, "job-name": name}
         metadata["labels"] = {**(metadata.get("labels") or {}), **own}
+        if not obj["metadata"].get("labels"):
+            obj["metadata"]["labels"] = dict(metadata["labels"])      # as upstream shows it: defaulting runs again when a Job is read
         selector = spec.get("selector") or {}
         spec["selector"] = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), CONTROLLER_UID: uid}}
 

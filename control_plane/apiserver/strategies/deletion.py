@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from control_plane.apiserver.strategies.base import ORPHAN, Strategy
 from control_plane.apiserver.strategies.metadata import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 from kube.apimachinery.meta import JsonObject
+
+_FAR_AWAY_S: Final = 10**11      # 3,000 years: what a timestamp can hold
 
 
 class Fate(Enum):
@@ -45,7 +47,7 @@ def plan_deletion(strategy: Strategy, obj: JsonObject, options: Mapping[str, Any
     elif metadata.get("deletionTimestamp"):
         graceful, pending = _shorten(metadata, options)
     else:
-        _mark(strategy, changed, now + timedelta(seconds=grace), grace)
+        _mark(strategy, changed, now + timedelta(seconds=min(grace, _FAR_AWAY_S)), grace)
         graceful, pending = True, False
     if pending and not _set_finalizers(strategy, metadata, options):
         return Deletion(Fate.PENDING, obj)

@@ -58,8 +58,11 @@ class NodeInitialiser(ManagedController[NamespacedName]):
             self.queue.add(key_of(node))
 
     async def reconcile(self, key: NamespacedName) -> Result:
-        node = self._nodes.get(key)
-        if node is None or not _is_new(node):
+        try:
+            node = await self.client.get(Node, key)     # the store may not know yet that this is done
+        except errors.NotFound:
+            return DONE
+        if not _is_new(node):
             return DONE
         try:
             machine = (await self._room.machines()).get(key.name)

@@ -86,6 +86,16 @@ class DeploymentController(ManagedController[NamespacedName]):
         deployment = self._deployments.get(key)
         if deployment is None:
             return DONE
+        try:
+            return await self._sync(deployment)
+        except errors.NotFound:
+            return DONE         # it, or a ReplicaSet of it, has just gone: the event of that brings it back
+        except errors.Forbidden as error:
+            if is_namespace_terminating(error):
+                return DONE
+            raise
+
+    async def _sync(self, deployment: Deployment) -> Result:
         if deployment.spec.selector is None or deployment.spec.selector == LabelSelector():
             self.events.event(deployment, "Warning", "SelectingAll",
                               "This deployment is selecting all pods. A non-empty selector is required.")
@@ -101,13 +111,7 @@ class DeploymentController(ManagedController[NamespacedName]):
             await self._write_status(rollout, progress=False)
             return DONE
         roll = self._roll if is_rolling(deployment) else self._recreate
-        try:
-            rollout = await roll(deployment, replica_sets)
-        except errors.Forbidden as error:
-            if is_namespace_terminating(error):
-                return DONE
-            raise
-        return await self._write_status(rollout, progress=True)
+        return await self._write_status(await roll(deployment, replica_sets), progress=True)
 
     async def _claim(self, deployment: Deployment) -> list[ReplicaSet]:
         candidates = self._replica_sets.by_index(BY_CONTROLLER, deployment.metadata.uid)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ from kube.process.clock import to_rfc3339
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
-def deployment(replicas: int = 10, surge: int | str = "25%", unavailable: int | str = "25%", **spec: object) -> Deployment:
+def deployment(replicas: int = 10, surge: int | str = "25%", unavailable: int | str = "25%", **spec: Any) -> Deployment:
     rolling = RollingUpdateDeployment(max_surge=surge, max_unavailable=unavailable)
     return Deployment(
         metadata=ObjectMeta(name="web", namespace="default", generation=1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -22,7 +24,7 @@ from kube.api.core_v1 import (
     ServicePort,
     ServiceSpec,
 )
-from kube.api.discovery_v1 import EndpointSlice
+from kube.api.discovery_v1 import Endpoint, EndpointSlice
 from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery.meta import NamespacedName
 from tests.support.controllers import eventually, memory_client, running
@@ -30,14 +32,14 @@ from tests.support.controllers import eventually, memory_client, running
 WEB = ServicePort(name="http", port=80, target_port="web", protocol="TCP")
 
 
-def service(*ports: ServicePort, **spec: object) -> Service:
+def service(*ports: ServicePort, **spec: Any) -> Service:
     return Service(
         metadata=ObjectMeta(namespace="default", name="hello", uid="service-uid", labels={"team": "a"}),
         spec=ServiceSpec(selector={"app": "hello"}, ports=ports or (WEB,), **{"cluster_ip": "10.96.0.7", **spec}))
 
 
 def pod(
-    name: str, *, ip: str = "", ready: bool = True, phase: str = "Running", deleted: bool = False, port: int = 8080, **spec: str
+    name: str, *, ip: str = "", ready: bool = True, phase: str = "Running", deleted: bool = False, port: int = 8080, **spec: Any
 ) -> Pod:
     container = Container(name="c", ports=(ContainerPort(name="web", container_port=port, protocol="TCP"),))
     return Pod(
@@ -90,7 +92,7 @@ def test_a_named_target_port_is_each_pods_own() -> None:
     assert ports_of(target, pod("p1", port=9000)) == (Port("http", "TCP", 9000, ""), Port("raw", "TCP", 81, ""))
 
 
-def wanted(target: Service, count: int) -> dict[tuple[Port, ...], list[object]]:
+def wanted(target: Service, count: int) -> dict[tuple[Port, ...], list[Endpoint]]:
     pods = [pod(f"p{number}", ip=f"10.244.{number // 250}.{number % 250 + 1}") for number in range(count)]
     return {ports_of(target, pods[0]): [endpoint_of(target, held, None) for held in pods]} if pods else {}
 

@@ -86,7 +86,7 @@ async def test_in_foreground_the_owner_goes_last() -> None:
             return not (await client.list(ConfigMap, "default")).items
 
         await eventually(gone, what="all three are gone")
-    order = []
+    order: list[str] = []
     history = client.watch(ConfigMap, "default", resource_version=start)
     while len(order) < 3:
         event = await anext(history)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from launcher.cluster.up import Progress, user_entry
 from launcher.cluster.zygote_client import Request, ask, end_leftovers, recorded_processes
 from netns import fabric, namespaces
 
+MAX_STACKED = 4
 KEPT = ("pki", "etcd", "cluster.json", "machines.json", "api-port")      # what --keep-data leaves
 
 
@@ -80,8 +80,9 @@ def _sandbox_names(layout: Layout) -> set[str]:
 
 
 def _remove_files(layout: Layout, *, keep_data: bool) -> list[str]:
-    for point in sorted(_mounts_below(layout.run, layout.state), key=len, reverse=True):
-        machines.unmount(Path(point))
+    for _ in range(MAX_STACKED):        # a mount may hide another on the same folder
+        for point in sorted(_mounts_below(layout.run, layout.state), key=len, reverse=True):
+            machines.unmount(Path(point))
     for folder in (layout.run, layout.logs):
         shutil.rmtree(folder, ignore_errors=True)
     for entry in layout.state.iterdir() if layout.state.is_dir() else ():
@@ -102,12 +103,11 @@ def _remove_files(layout: Layout, *, keep_data: bool) -> list[str]:
 def remove_caches() -> None:
     """What clusters share and none uses any more: the image store. After the last cluster of `down --all`."""
     shutil.rmtree(STATE_ROOT, ignore_errors=True)
-    if os.path.ismount(namespaces.FOLDER) and not namespaces.list_named():
+    if namespaces.FOLDER in machines.mount_points() and not namespaces.list_named():
         machines.unmount(namespaces.FOLDER)
         with contextlib.suppress(OSError):
             namespaces.FOLDER.rmdir()
 
 
 def _mounts_below(*folders: Path) -> set[str]:
-    points = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
-    return {point for point in points if any(point == str(f) or point.startswith(f"{f}/") for f in folders)}
+    return {str(point) for point in machines.mount_points() if any(point == folder or folder in point.parents for folder in folders)}

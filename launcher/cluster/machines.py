@@ -8,10 +8,8 @@ node's own; mounts made there (containers' roots, volumes) are not seen outside,
 from __future__ import annotations
 
 import ctypes
-import os
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from launcher.cluster import cgroups
@@ -35,7 +33,7 @@ def prepare_host(layout: Layout) -> None:
     """The runtime folder as a private mount (a mount namespace can be pinned on no other), /run/netns as a shared one, the fabric."""
     layout.run.mkdir(parents=True, exist_ok=True)
     layout.logs.mkdir(parents=True, exist_ok=True)
-    if not os.path.ismount(layout.run):
+    if layout.run not in mount_points():
         mount(str(layout.run), layout.run, MS_BIND)
     mount("none", layout.run, MS_PRIVATE)
     namespaces.share_folder()
@@ -130,7 +128,7 @@ def _unshare(node: Node, etc: Path) -> None:
     check(libc().unshare(CLONE_NEWNS | CLONE_NEWUTS))
     hostname = node.name.encode()
     check(libc().sethostname(hostname, ctypes.c_size_t(len(hostname))))
-    for point in _mount_points():
+    for point in mount_points():
         if point != namespaces.FOLDER and namespaces.FOLDER not in point.parents:
             libc().mount(b"none", str(point).encode(), b"none", MS_SLAVE, None)   # hidden mount points cannot be changed, nor matter
     for file in ("hostname", "hosts", "resolv.conf"):
@@ -139,7 +137,7 @@ def _unshare(node: Node, etc: Path) -> None:
             mount(str(etc / file), target, MS_BIND)
 
 
-def _mount_points() -> list[Path]:
-    decode: Callable[[str], str] = lambda field: field.encode().decode("unicode_escape")   # noqa: E731  # \040 is a space
+def mount_points() -> list[Path]:
+    """Every mount point of the calling thread's namespace. os.path.ismount does not see a bind mount within one file system."""
     lines = Path("/proc/thread-self/mountinfo").read_text().splitlines()
-    return [Path(decode(line.split()[4])) for line in lines]
+    return [Path(line.split()[4].encode().decode("unicode_escape")) for line in lines]      # \\040 is a space

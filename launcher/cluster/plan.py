@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from control_plane.cloud.config import CloudConfig
-from node_agent.kubelet.config import KubeletConfig
-from node_agent.proxy.config import ProxyConfig
-
 from control_plane.apiserver.config import ApiserverConfig
+from control_plane.cloud.config import CloudConfig
 from control_plane.controllers.config import ControllerManagerConfig
 from control_plane.scheduler.config import SchedulerConfig
 from kube.process.config import ApiserverAccess, Config, TlsFiles, write_config
@@ -16,6 +13,8 @@ from launcher.cluster.layout import DOMAIN, IMAGES, Layout, Node
 from launcher.cluster.machines import node_namespaces
 from launcher.cluster.pki import ClusterPki, ensure_node_identities
 from launcher.cluster.zygote_client import FIRST_INHERITED_FD, ProcessSpec
+from node_agent.kubelet.config import KubeletConfig
+from node_agent.proxy.config import ProxyConfig
 
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule"
 

@@ -102,7 +102,9 @@ class NodeReporter:
 
     async def _create_or_get(self) -> Node:
         try:
-            return await self._client.create(initial_node(self._config, self._status(NodeStatus())))
+            created = await self._client.create(initial_node(self._config, self._status(NodeStatus())))
+            self._sent_at = self._clock.now()
+            return created
         except errors.AlreadyExists:
             node = await self._client.get(Node, self._key)
         wanted = initial_node(self._config, NodeStatus()).metadata.labels

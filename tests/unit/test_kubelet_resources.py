@@ -1,0 +1,74 @@
+"""From requests and limits to cgroups; waiting longer after each failure."""
+
+from __future__ import annotations
+
+import pytest
+
+from kube.api.core_v1 import Container, ResourceRequirements
+from node_agent.kubelet.backoff import Backoff, duration_text
+from node_agent.kubelet.resources import container_resources, oom_score_adj, pod_cgroup, pod_resources, qos_class
+from tests.support.pods import UID, container, pod, sidecar
+
+
+def sized(requests: dict[str, str] | None = None, limits: dict[str, str] | None = None) -> Container:
+    return container(resources=ResourceRequirements(requests=requests or {}, limits=limits or {}))
+
+
+FULL = {"cpu": "1", "memory": "1Gi"}
+
+
+@pytest.mark.parametrize(("wanted", "qos", "score"), [
+    pytest.param(container(), "BestEffort", 1000, id="nothing asked"),
+    pytest.param(sized(FULL, FULL), "Guaranteed", -997, id="requests equal limits"),
+    pytest.param(sized(limits=FULL), "Guaranteed", -997, id="limits alone"),
+    pytest.param(sized(FULL), "Burstable", 750, id="a quarter of the memory"),
+    pytest.param(sized({"cpu": "1"}), "Burstable", 999, id="only cpu"),
+])
+def test_quality_of_service(wanted: Container, qos: str, score: int) -> None:
+    assert (qos_class(pod(wanted)), oom_score_adj(pod(wanted), wanted, 4 << 30)) == (qos, score)
+
+
+@pytest.mark.req("POD-05")
+def test_limits_become_cgroup_settings() -> None:
+    found = container_resources(sized(limits={"cpu": "100m", "memory": "100Mi"}))
+
+    assert (found.cpu_quota_us, found.cpu_period_us, found.memory_limit, found.cpu_shares) == (10_000, 100_000, 104_857_600, 102)
+
+
+def test_pod_has_the_sum_where_all_are_limited() -> None:
+    half = sized(limits={"cpu": "500m", "memory": "1Gi"})
+
+    limited, open_ended = pod_resources(pod(half, half)), pod_resources(pod(half, container("free")))
+
+    assert (limited.cpu_quota_us, limited.memory_limit, limited.cpu_shares) == (100_000, 2 << 30, 1024)
+    assert (open_ended.cpu_quota_us, open_ended.memory_limit) == (None, None)
+
+
+def test_sidecars_count_with_the_others_and_init_containers_by_their_peak() -> None:
+    big = sized({"cpu": "4"})
+
+    assert pod_resources(pod(sized({"cpu": "1"}), init=(big,))).cpu_shares == 4096
+    assert pod_resources(pod(sized({"cpu": "1"}), init=(sidecar(resources=big.resources),))).cpu_shares == 5120
+
+
+def test_cgroup_paths() -> None:
+    assert pod_cgroup("/k/node1", pod()) == f"/k/node1/kubepods/besteffort/pod{UID}"
+    assert pod_cgroup("/k/node1", pod(sized(FULL, FULL))) == f"/k/node1/kubepods/pod{UID}"
+
+
+def test_back_off_doubles_to_its_maximum_and_forgets() -> None:
+    backoff, waits = Backoff(), []
+    assert backoff.remaining_s("a", since=0, now=0) == 0
+    for step in range(7):
+        backoff.next("a", now=step)
+        waits.append(backoff.wait_s("a"))
+
+    assert waits == [10, 20, 40, 80, 160, 300, 300]
+    assert backoff.remaining_s("a", since=100, now=150) == 250
+    assert backoff.remaining_s("a", since=100, now=1000) == 0
+    backoff.next("a", now=1000)
+    assert backoff.wait_s("a") == 10
+
+
+def test_durations_read_as_in_go() -> None:
+    assert [duration_text(seconds) for seconds in (10, 40, 80, 160, 300)] == ["10s", "40s", "1m20s", "2m40s", "5m0s"]

@@ -1,0 +1,193 @@
+"""Files of volumes: written together, made from objects; hostPath checks; tokens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kube.api.authentication_v1 import TokenRequest, TokenRequestStatus
+from kube.api.core_v1 import (
+    ConfigMapProjection,
+    ConfigMapVolumeSource,
+    DownwardAPIVolumeFile,
+    EmptyDirVolumeSource,
+    HostPathVolumeSource,
+    KeyToPath,
+    NFSVolumeSource,
+    Pod,
+    ProjectedVolumeSource,
+    SecretVolumeSource,
+    ServiceAccountTokenProjection,
+    Volume,
+    VolumeProjection,
+)
+from kube.process.clock import to_rfc3339
+from node_agent.volumes.atomic_writer import FileContent, write_payload
+from node_agent.volumes.host_paths import HostPathError, prepare_host_path
+from node_agent.volumes.payloads import VolumeError, volume_payload
+from node_agent.volumes.pod_volumes import PodVolumes, VolumeSetupError
+from node_agent.volumes.tokens import TokenManager
+from tests.support.pods import UID, pod
+
+
+class Objects:
+    """Contents from memory."""
+
+    async def config_map(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        return {"a": b"1", "b": b"2"} if name == "settings" else None
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
+        return {"key": b"s"} if name == "keys" else None
+
+    async def token(self, pod: Pod, audience: str, expiration_s: int) -> str:
+        return f"token for {audience or 'the api'}"
+
+    def downward(self, pod: Pod, item: DownwardAPIVolumeFile) -> str:
+        return pod.metadata.name
+
+
+def visible(volume: Path) -> dict[str, str]:
+    return {entry.name: entry.read_text() for entry in volume.iterdir() if not entry.name.startswith("..")}
+
+
+def test_files_change_together(tmp_path: Path) -> None:
+    assert write_payload(tmp_path, {"a": FileContent(b"1"), "b": FileContent(b"1", 0o400)})
+    first = os.readlink(tmp_path / "..data")
+    assert not write_payload(tmp_path, {"a": FileContent(b"1"), "b": FileContent(b"1", 0o400)})
+
+    assert write_payload(tmp_path, {"a": FileContent(b"2"), "c": FileContent(b"2")})
+
+    assert visible(tmp_path) == {"a": "2", "c": "2"}
+    assert os.readlink(tmp_path / "a") == "..data/a"
+    assert os.readlink(tmp_path / "..data") != first
+    assert [entry.name for entry in tmp_path.iterdir() if entry.is_dir() and not entry.is_symlink()] == [os.readlink(tmp_path / "..data")]
+
+
+@pytest.mark.parametrize(("volume", "files"), [
+    pytest.param(Volume(config_map=ConfigMapVolumeSource(name="settings")), {"a": b"1", "b": b"2"}, id="config map"),
+    pytest.param(
+        Volume(config_map=ConfigMapVolumeSource(name="settings", items=(KeyToPath(key="a", path="deep/x"),))), {"deep/x": b"1"},
+        id="items",
+    ),
+    pytest.param(Volume(config_map=ConfigMapVolumeSource(name="none", optional=True)), {}, id="optional"),
+    pytest.param(Volume(secret=SecretVolumeSource(secret_name="keys")), {"key": b"s"}, id="secret"),
+])
+async def test_payloads(volume: Volume, files: dict[str, bytes]) -> None:
+    payload = await volume_payload(pod(), volume, Objects())
+
+    assert {name: content.data for name, content in payload.items()} == files
+
+
+@pytest.mark.req("SAC-04")
+async def test_projected_volume_joins_its_sources() -> None:
+    sources = (
+        VolumeProjection(service_account_token=ServiceAccountTokenProjection(path="token", expiration_seconds=3607)),
+        VolumeProjection(config_map=ConfigMapProjection(name="settings", items=(KeyToPath(key="a", path="ca.crt"),))),
+    )
+
+    payload = await volume_payload(pod(), Volume(projected=ProjectedVolumeSource(sources=sources)), Objects())
+
+    assert {name: content.data for name, content in payload.items()} == {"token": b"token for the api", "ca.crt": b"1"}
+
+
+@pytest.mark.parametrize(("volume", "message"), [
+    (Volume(config_map=ConfigMapVolumeSource(name="none")), 'configmap "none" not found'),
+    (Volume(secret=SecretVolumeSource(secret_name="none")), 'secret "none" not found'),
+    (
+        Volume(config_map=ConfigMapVolumeSource(name="settings", items=(KeyToPath(key="z", path="z"),))),
+        "references non-existent config key: z",
+    ),
+])
+async def test_missing_contents_are_named(volume: Volume, message: str) -> None:
+    with pytest.raises(VolumeError) as error:
+        await volume_payload(pod(), volume, Objects())
+
+    assert str(error.value) == message
+
+
+@pytest.mark.req("VOL-04")
+def test_host_path_types(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    prepare_host_path(str(tmp_path), "Directory")
+    prepare_host_path(str(tmp_path / "file"), "File")
+    prepare_host_path(str(tmp_path / "made"), "DirectoryOrCreate")
+    prepare_host_path(str(tmp_path / "touched"), "FileOrCreate")
+
+    assert (tmp_path / "made").is_dir()
+    assert (tmp_path / "touched").is_file()
+    for path, kind, why in ((tmp_path / "none", "Directory", "is not a directory"), (tmp_path, "File", "is not a file")):
+        with pytest.raises(HostPathError, match=f"^hostPath type check failed: {path} {why}$"):
+            prepare_host_path(str(path), kind)
+
+
+@pytest.mark.req("VOL-02", "VOL-03")
+async def test_volumes_of_a_pod(tmp_path: Path) -> None:
+    volumes = PodVolumes(tmp_path / "pods", Objects())
+    host = Volume(name="host", host_path=HostPathVolumeSource(path=str(tmp_path / "host")))
+    settings = Volume(name="cm", config_map=ConfigMapVolumeSource(name="settings"))
+    wanted = pod(volumes=(Volume(name="cache", empty_dir=EmptyDirVolumeSource()), host, settings))
+
+    paths = await volumes.set_up(wanted)
+    (Path(paths["cache"]) / "kept").write_text("x")
+    again = await volumes.set_up(wanted)
+
+    assert paths == again == {
+        "cache": f"{tmp_path}/pods/{UID}/volumes/kubernetes.io~empty-dir/cache", "host": f"{tmp_path}/host",
+        "cm": f"{tmp_path}/pods/{UID}/volumes/kubernetes.io~configmap/cm",
+    }
+    assert (Path(paths["cache"]) / "kept").exists()
+    assert Path(paths["cache"]).stat().st_mode & 0o777 == 0o777
+    volumes.tear_down(UID)
+    assert not Path(paths["cache"]).exists()
+    assert Path(paths["host"]).exists()
+
+
+@pytest.mark.req("VOL-06")
+async def test_unknown_kind_of_volume_is_refused_clearly(tmp_path: Path) -> None:
+    wanted = pod(volumes=(Volume(name="share", nfs=NFSVolumeSource(server="x", path="/")),))
+
+    with pytest.raises(VolumeSetupError, match=r'^MountVolume\.SetUp failed for volume "share" : no volume plugin matched'):
+        await PodVolumes(tmp_path, Objects()).set_up(wanted)
+
+
+class ManualClock:
+    """Stands until it is set."""
+
+    def __init__(self) -> None:
+        self.instant = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def monotonic(self) -> float:
+        return self.instant.timestamp()
+
+    async def sleep(self, seconds: float) -> None:
+        self.instant += timedelta(seconds=seconds)
+
+
+async def test_tokens_are_renewed_before_they_end_and_kept_while_the_apiserver_is_away() -> None:
+    clock = ManualClock()
+    asked: list[tuple[str, str, object]] = []
+
+    async def request(namespace: str, account: str, wanted: TokenRequest) -> TokenRequest:
+        if len(asked) == 2:
+            raise ConnectionError
+        asked.append((namespace, account, wanted.spec.bound_object_ref))
+        expires = to_rfc3339(clock.now() + timedelta(seconds=wanted.spec.expiration_seconds or 0))
+        return TokenRequest(status=TokenRequestStatus(token=f"t{len(asked)}", expiration_timestamp=expires))
+
+    manager, got = TokenManager(request, clock), []
+    for seconds in (0, 2000, 1000, 3000):
+        await clock.sleep(seconds)
+        got.append(await manager.token(pod(service_account_name="robot"), "", 3600))
+    await clock.sleep(1000)
+
+    assert got == ["t1", "t1", "t2", "t2"]
+    assert asked[0][:2] == ("default", "robot")
+    with pytest.raises(ConnectionError):
+        await manager.token(pod(service_account_name="robot"), "", 3600)

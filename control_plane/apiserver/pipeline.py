@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TypeVar
 
 from control_plane.apiserver.authentication.authenticator import Authenticator, RequestCredentials
@@ -34,6 +34,33 @@ class Admitted:
     code: int = 200
 
 
+class Passage:
+    """One request on its way. Written out, since a generator-based context costs more than all the rest of the pipeline."""
+
+    __slots__ = ("_pipeline", "admitted", "began", "credentials", "has_place", "impersonation", "info")
+
+    def __init__(
+        self, pipeline: Pipeline, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]]
+    ) -> None:
+        self._pipeline = pipeline
+        self.info = info
+        self.credentials = credentials
+        self.impersonation = impersonation
+        self.began = time.monotonic()
+        self.has_place = False
+        self.admitted: Admitted | None = None
+
+    async def __aenter__(self) -> Admitted:
+        try:
+            return await self._pipeline.admit(self)
+        except BaseException as error:
+            self._pipeline.complete(self, error)
+            raise
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pipeline.complete(self, error)
+
+
 class Pipeline:
     def __init__(
         self, authenticator: Authenticator, authorizer: Authorizer, flow: FlowControl, observers: Sequence[RequestObserver]
@@ -43,33 +70,31 @@ class Pipeline:
         self._flow = flow
         self._observers = observers
 
-    @asynccontextmanager
-    async def enter(
-        self, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]] = ()
-    ) -> AsyncIterator[Admitted]:
-        """Open while the request is worked on. Raises the ApiError that refuses it."""
-        began = time.monotonic()
-        user, code = None, 500
-        try:
-            user = await self._authenticator.authenticate(credentials)
-            if impersonation:
-                user = impersonated(user, impersonation, self._authorizer)
-            admitted = Admitted(user)
-            if self._flow.exempt(info):
-                self._authorize(info, user)
-                yield admitted
-            else:
-                with self._flow.place_for(info, user.groups):
-                    self._authorize(info, user)
-                    yield admitted
-            code = admitted.code
-        except ApiError as error:
-            code = error.code
-            raise
-        finally:
-            duration_s = time.monotonic() - began
-            for observer in self._observers:
-                observer.completed(info, user, code, duration_s)
+    def enter(self, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]] = ()) -> Passage:
+        """A context that is open while the request is worked on. Entering it raises the ApiError that refuses the request."""
+        return Passage(self, info, credentials, impersonation)
+
+    async def admit(self, passage: Passage) -> Admitted:
+        user = await self._authenticator.authenticate(passage.credentials)
+        if passage.impersonation:
+            user = impersonated(user, passage.impersonation, self._authorizer)
+        passage.admitted = Admitted(user)
+        if not self._flow.exempt(passage.info):
+            passage.has_place = self._flow.take_place(passage.info, user.groups)
+        self._authorize(passage.info, user)
+        return passage.admitted
+
+    def complete(self, passage: Passage, error: BaseException | None) -> None:
+        if passage.has_place:
+            self._flow.give_back(passage.info)
+        code, user = 500, None
+        if passage.admitted is not None:
+            code, user = passage.admitted.code, passage.admitted.user
+        if error is not None:
+            code = error.code if isinstance(error, ApiError) else 500
+        duration_s = time.monotonic() - passage.began
+        for observer in self._observers:
+            observer.completed(passage.info, user, code, duration_s)
 
     def _authorize(self, info: RequestInfo, user: UserInfo) -> None:
         attributes = Attributes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc.aio
 import msgspec
@@ -98,7 +99,7 @@ async def test_a_watch_that_is_too_old_is_expired(client: Client) -> None:
 async def test_health_and_reflection_are_on(server: RunningApiserver) -> None:
     channel = grpc.aio.secure_channel(f"127.0.0.1:{server.grpc_port}", grpc_channel_credentials(server.admin))
     async with channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         answer = await stub.Check(health_pb2.HealthCheckRequest(service="kube.rpc.v1.ObjectService"))
 
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
@@ -108,7 +109,7 @@ async def test_without_a_certificate_of_the_ca_nobody_comes_in(server: RunningAp
     with open(server.pki.ca_file, "rb") as file:  # noqa: ASYNC230
         credentials = grpc.ssl_channel_credentials(root_certificates=file.read())
     async with grpc.aio.secure_channel(f"127.0.0.1:{server.grpc_port}", credentials) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
 

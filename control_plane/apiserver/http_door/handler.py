@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Iterable
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
@@ -30,12 +32,15 @@ class Handler:
         self._pipeline = pipeline
         self._resources = resources
         self._paths = paths
+        self._certificates: WeakKeyDictionary[object, CertificateSubject] = WeakKeyDictionary()    # by TLS connection
+        self._audit_prefix = str(uuid.uuid4())[:24]
+        self._requests = 0
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         info = parse_request(request.method, request.path, request.query)
         warnings: list[str] = []
         try:
-            credentials = _credentials(request)
+            credentials = RequestCredentials(self._certificate(request), _token(request))
             async with self._pipeline.enter(info, credentials, _impersonation(request)) as admitted:
                 if info.is_resource:
                     response, warnings = await self._resources.serve(request, info, admitted.user)
@@ -52,8 +57,21 @@ class Handler:
             log.exception("request failed", verb=info.verb, path=info.path)
             response = error_response(InternalError("Internal error occurred: see the apiserver's log"), PLAIN_JSON)
         if not response.prepared:
-            _add_headers(response, warnings)
+            self._requests += 1
+            response.headers["Audit-Id"] = f"{self._audit_prefix}{self._requests & 0xFFFFFFFFFFFF:012x}"
+            if warnings:
+                _add_warnings(response, warnings)
         return response
+
+    def _certificate(self, request: web.BaseRequest) -> CertificateSubject | None:
+        transport = request.transport
+        tls = transport.get_extra_info("ssl_object") if transport is not None else None
+        if tls is None:
+            return None
+        subject = self._certificates.get(tls)
+        if subject is None and (certificate := tls.getpeercert(binary_form=True)):
+            subject = self._certificates[tls] = subject_of_der(certificate)
+        return subject
 
 
 def storage_error(error: StoreUnavailable | ValueTooLarge) -> ApiError:
@@ -62,21 +80,17 @@ def storage_error(error: StoreUnavailable | ValueTooLarge) -> ApiError:
     return ServiceUnavailable(str(error))
 
 
-def _credentials(request: web.BaseRequest) -> RequestCredentials:
-    token = None
+def _token(request: web.BaseRequest) -> str | None:
     authorization = request.headers.get("Authorization")
     if authorization is not None:
         scheme, _, rest = authorization.partition(" ")
-        if scheme.lower() == "bearer" and rest.strip():
-            token = rest.strip()
-    elif _STREAM_PROTOCOL_TOKEN in (protocols := request.headers.get("Sec-WebSocket-Protocol", "")):
-        token = _token_of_protocols(protocols)
-    return RequestCredentials(_certificate(request), token)
+        return rest.strip() or None if scheme.lower() == "bearer" else None
+    if _STREAM_PROTOCOL_TOKEN in (protocols := request.headers.get("Sec-WebSocket-Protocol", "")):
+        return _token_of_protocols(protocols)
+    return None
 
 
 def _token_of_protocols(protocols: str) -> str | None:
-    import base64  # rarely needed
-
     for protocol in protocols.split(","):
         if protocol.strip().startswith(_STREAM_PROTOCOL_TOKEN):
             text = protocol.strip().removeprefix(_STREAM_PROTOCOL_TOKEN)
@@ -87,15 +101,8 @@ def _token_of_protocols(protocols: str) -> str | None:
     return None
 
 
-def _certificate(request: web.BaseRequest) -> CertificateSubject | None:
-    transport = request.transport
-    tls = transport.get_extra_info("ssl_object") if transport is not None else None
-    certificate = tls.getpeercert(binary_form=True) if tls is not None else None
-    return subject_of_der(certificate) if certificate else None
-
-
 def _impersonation(request: web.BaseRequest) -> Iterable[tuple[str, str]]:
-    if not any(name.startswith("Impersonate-") for name in request.headers):
+    if "mpersonate-" not in "".join(request.headers):
         return ()
     return [(name.lower(), value) for name, value in request.headers.items() if name.lower().startswith("impersonate-")]
 
@@ -107,8 +114,7 @@ def _wanted_of_errors(request: web.BaseRequest) -> Representation:
         return PLAIN_JSON
 
 
-def _add_headers(response: web.StreamResponse, warnings: list[str]) -> None:
-    response.headers["Audit-Id"] = str(uuid.uuid4())
+def _add_warnings(response: web.StreamResponse, warnings: list[str]) -> None:
     for text in dict.fromkeys(warnings):
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')

@@ -85,7 +85,7 @@ def assemble(
     flow, metrics = FlowControl(config.max_requests_inflight, config.max_mutating_requests_inflight), process_registry()
     pipeline = Pipeline(authenticator, authorizer, flow, [RequestMetrics(metrics, flow)])
     paths = _paths(config, checks, metrics, tokens)
-    resources = Resources(api, Connector(reader, admission, nodes), clock)
+    resources = Resources(api, Connector(reader, admission, authorizer, nodes), clock)
     return Apiserver(api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths), ObjectService(pipeline, api))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -90,8 +91,10 @@ class Pipeline:
         code, user = 500, None
         if passage.admitted is not None:
             code, user = passage.admitted.code, passage.admitted.user
-        if error is not None:
-            code = error.code if isinstance(error, ApiError) else 500
+        if isinstance(error, ApiError):
+            code = error.code
+        elif error is not None and not isinstance(error, asyncio.CancelledError):      # cancelled: the client left
+            code = 500
         duration_s = time.monotonic() - passage.began
         for observer in self._observers:
             observer.completed(passage.info, user, code, duration_s)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from aiohttp import web
 
 from control_plane.apiserver.authentication.user import UserInfo
@@ -11,13 +14,18 @@ from control_plane.apiserver.http_door.watch import serve_watch
 from control_plane.apiserver.negotiation import body_media_type, negotiate
 from control_plane.apiserver.object_api import ObjectApi, Written, not_allowed
 from control_plane.apiserver.registry.call import Call
-from control_plane.apiserver.registry.options import ListOptions, WriteOptions
+from control_plane.apiserver.registry.options import ListOptions, WriteOptions, is_true
 from control_plane.apiserver.request_info import RequestInfo
 from control_plane.apiserver.streaming.connect import Connector
 from kube.apimachinery.errors import RequestEntityTooLarge
 from kube.process.clock import Clock
 
-_STREAMED = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_STREAMED: Final = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_PEOPLE: Final = ("curl", "Wget", "Mozilla/5.0")      # user agents behind which somebody reads
+_DEPRECATED: Final = {
+    ("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+    ("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
 
 
 class Resources:
@@ -30,6 +38,8 @@ class Resources:
     async def serve(self, request: web.BaseRequest, info: RequestInfo, user: UserInfo) -> tuple[web.StreamResponse, list[str]]:
         """The answer, and the warnings that go with it."""
         call = self._api.call(info, user, request.headers.get("User-Agent", ""))
+        if warning := _DEPRECATED.get((info.group, info.resource)):
+            call.warnings.append(warning)
         if info.subresource in _STREAMED:
             return await self._connector.serve(request, call), call.warnings
         if info.verb == "watch":
@@ -41,6 +51,8 @@ class Resources:
     async def _answer(self, request: web.BaseRequest, call: Call) -> web.Response:
         wanted = negotiate(request.headers.get("Accept", ""))
         query = request.query
+        if is_true(query.get("pretty", "")) or call.user_agent.startswith(_PEOPLE):
+            wanted = replace(wanted, pretty=True)
         include_object = query.get("includeObject", "")
         if call.verb == "get":
             item = await self._api.get(call, query.get("resourceVersion", ""))

@@ -8,6 +8,8 @@ from aiohttp import web
 
 from control_plane.apiserver.admission.chain import AdmissionChain
 from control_plane.apiserver.admission.plugin import AdmissionRequest, Operation
+from control_plane.apiserver.authorization.attributes import Attributes
+from control_plane.apiserver.authorization.authorizer import Authorizer, forbidden_error
 from control_plane.apiserver.object_api import not_served
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import is_true
@@ -23,8 +25,9 @@ _CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 
 class Connector:
-    def __init__(self, reader: Reader, admission: AdmissionChain, nodes: NodeConnections) -> None:
+    def __init__(self, reader: Reader, admission: AdmissionChain, authorizer: Authorizer, nodes: NodeConnections) -> None:
         self._reader = reader
+        self._authorizer = authorizer
         self._admission = admission
         self._nodes = nodes
 
@@ -64,8 +67,20 @@ class Connector:
         )
         if not (start.stdin or start.stdout or start.stderr):
             raise BadRequest("you must specify at least one of stdin, stdout, stderr")
+        if call.verb == "get":
+            self._require_create(call)
         await self._admit(call, _options(call, start))
         return await serve_console(request, self._nodes, node_name, call.subresource, start)
+
+    def _require_create(self, call: Call) -> None:
+        """A WebSocket begins with GET; yet to run something takes the right to create (upstream since 1.35)."""
+        attributes = Attributes(
+            user=call.user, verb="create", group=call.resource.group, version=call.resource.version, resource=call.resource.plural,
+            subresource=call.subresource, namespace=call.namespace, name=call.name,
+        )
+        decision = self._authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise forbidden_error(attributes, decision.reason)
 
     async def _admit(self, call: Call, options: JsonObject) -> None:
         request = AdmissionRequest(

@@ -215,7 +215,7 @@ class _Parser:
         if self._peek() in {_END, ","}:
             return {""}
         symbol = self._next()
-        if not _is_identifier(symbol, keywords=True):
+        if not _is_identifier(symbol):
             raise SelectorError(f"found '{symbol}', expected: identifier")
         return {symbol}
 
@@ -232,7 +232,7 @@ class _Parser:
                 if symbol == ")":
                     return values
                 wants_value = True
-            elif _is_identifier(symbol, keywords=True) and wants_value:
+            elif _is_identifier(symbol) and wants_value:
                 values.add(symbol)
                 wants_value = False
             else:
@@ -240,5 +240,6 @@ class _Parser:
                 raise SelectorError(f"found '{symbol}', expected: {expected}")
 
 
-def _is_identifier(symbol: str, *, keywords: bool = False) -> bool:
-    return symbol not in {_END, "=", "==", "!=", "!", "<", ">", "(", ")", ","} and (keywords or symbol not in {"in", "notin"})
+def _is_identifier(symbol: str) -> bool:
+    """Also `in` and `notin`: where a key or a value is expected they are ordinary words."""
+    return symbol not in {_END, "=", "==", "!=", "!", "<", ">", "(", ")", ","}

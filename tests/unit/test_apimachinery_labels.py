@@ -16,6 +16,7 @@ WEB = {"app": "web", "tier": "front", "weight": "7"}
     pytest.param("tier in (front,back)", True, id="in"),
     pytest.param("tier notin (front)", False, id="notin"),
     pytest.param("zone notin (a)", True, id="notin holds without the label"),
+    pytest.param("in!=yes,!notin", True, id="operators are ordinary keys too"),
     pytest.param("app", True, id="exists"),
     pytest.param("!app", False, id="does not exist"),
     pytest.param("!zone,app", True, id="absent and present"),

@@ -51,8 +51,9 @@ class Handler:
             response = error_response(error, _wanted_of_errors(request))
         except (StoreUnavailable, ValueTooLarge) as error:
             response = error_response(storage_error(error), _wanted_of_errors(request))
-        except ConnectionError:
-            raise
+        except ConnectionError as error:
+            log.debug("client left", verb=info.verb, path=info.path, error=str(error))
+            response = error_response(InternalError("client left"), PLAIN_JSON)      # read by nobody
         except Exception:
             log.exception("request failed", verb=info.verb, path=info.path)
             response = error_response(InternalError("Internal error occurred: see the apiserver's log"), PLAIN_JSON)

@@ -6,6 +6,7 @@ The WebSocket is opened first; a failure at the node then reaches the client as 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -37,9 +38,10 @@ async def serve_console(
     # An empty message says that the connection stands; upstream sends it on the lowest channel the client reads.
     await _send(socket, protocol, channels.STDOUT if start.stdout else channels.STDERR if start.stderr else channels.ERROR, b"")
     status = await _copy(socket, protocol, service.Exec if subresource == "exec" else service.Attach, start, node_name)
-    if (final := protocol.final_message(status)) is not None:
-        await _send(socket, protocol, channels.ERROR, final)
-    await socket.close()
+    with contextlib.suppress(ConnectionError):      # the client may be gone by now
+        if (final := protocol.final_message(status)) is not None:
+            await _send(socket, protocol, channels.ERROR, final)
+        await socket.close()
     return socket
 
 

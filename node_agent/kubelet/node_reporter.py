@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +26,12 @@ from node_agent.runtime.model import Image
 LEASE_NAMESPACE = "kube-node-lease"
 RETRY_S = 0.2
 MAX_RETRY_S = 7.0
+TAKEOVER_S = 5.0
 log = get_logger("node")
+
+
+def _is_ready(status: NodeStatus) -> bool:
+    return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
 
 
 class NodeReporter:
@@ -71,6 +77,11 @@ class NodeReporter:
 
     async def run_status(self) -> None:
         """Every period, or at once when asked; sends only what differs, and all of it from time to time."""
+        if _is_ready(self._sent) and not self._network_ready():
+            # We restarted on a node that works. Its network stands, we have only not taken it over yet: that is no outage.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TAKEOVER_S):
+                    await self._now_please.wait()
         while True:
             self._now_please.clear()
             try:

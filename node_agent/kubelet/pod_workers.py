@@ -196,6 +196,7 @@ class PodWorkers:
         self._uid_by_key[key] = uid
         worker = self._workers.get(uid)
         if worker is not None:
+            self._services.statuses.observe(pod)
             worker.update(pod)
             return
         self._start(PodWorker(self._services, self._client, pod))

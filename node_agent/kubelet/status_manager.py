@@ -28,6 +28,7 @@ class _Entry:
     key: NamespacedName
     wanted: PodStatus
     sent: PodStatus | None
+    revision: int = 0                 # of the object after our last write: what is older says nothing new
     urgent: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
 
@@ -50,6 +51,21 @@ class StatusManager:
             return
         if _is_urgent(entry.sent, status):
             entry.urgent.set()
+        self._start_sending(uid, entry)
+
+    def observe(self, pod: Pod) -> None:
+        """What the apiserver shows now. Another's word on our conditions (a node that was silent for a while) is put right."""
+        uid = pod.metadata.uid
+        entry = self._entries.get(uid)
+        if entry is None or (entry.task is not None and not entry.task.done()):
+            return
+        if int(pod.metadata.resource_version) > entry.revision and not _says(pod.status, entry.wanted):
+            log.info("status was changed by another, sending it again", pod=str(entry.key))
+            entry.sent = pod.status
+            entry.urgent.set()
+            self._start_sending(uid, entry)
+
+    def _start_sending(self, uid: str, entry: _Entry) -> None:
         if entry.task is None or entry.task.done():
             entry.task = asyncio.create_task(self._send(uid, entry), name=f"status of {entry.key}")
 
@@ -88,7 +104,7 @@ class StatusManager:
             status = entry.wanted
             patch = status_patch(uid, entry.sent, status)
             try:
-                await self._client.patch(Pod, entry.key, patch, kind=PatchKind.STRATEGIC, subresource="status")
+                written = await self._client.patch(Pod, entry.key, patch, kind=PatchKind.STRATEGIC, subresource="status")
             except (errors.NotFound, errors.Conflict, errors.Invalid, errors.Forbidden) as error:
                 # Gone, or another Pod under this name, or refused for good: the worker hears of it by its watch.
                 log.info("status not taken", pod=str(entry.key), error=str(error))
@@ -100,6 +116,7 @@ class StatusManager:
                 entry.urgent.set()
             else:
                 entry.sent = status
+                entry.revision = int(written.metadata.resource_version)
                 retry_s = RETRY_S
 
 
@@ -125,6 +142,12 @@ def _same(sent: PodStatus | None, wanted: PodStatus) -> bool:
         return False
     ordered = [msgspec.structs.replace(status, conditions=tuple(sorted(status.conditions, key=_type))) for status in (sent, wanted)]
     return ordered[0] == ordered[1]
+
+
+def _says(shown: PodStatus, wanted: PodStatus) -> bool:
+    """Whether the apiserver shows our phase and our conditions; others may have conditions of their own there."""
+    held = {condition.type: condition.status for condition in shown.conditions}
+    return shown.phase == wanted.phase and all(held.get(condition.type) == condition.status for condition in wanted.conditions)
 
 
 def _type(condition: PodCondition) -> str:

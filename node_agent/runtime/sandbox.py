@@ -156,7 +156,12 @@ def _hold_pids(pid_file: Path) -> int:
     script = f"read pid rest </proc/self/stat; echo $pid >{pid_file}.new; mv {pid_file}.new {pid_file}; trap '' CHLD; exec sleep infinity"
     setsid = shutil.which("setsid") or "/usr/bin/setsid"
     search_path = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")}
-    os.waitpid(spawn([setsid, "--fork", "unshare", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", script], search_path, {}), 0)
+    argv = [setsid, "--fork", "unshare", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", script]
+    silence = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)  # unshare complains of a harmless sigprocmask
+    try:
+        os.waitpid(spawn(argv, search_path, {1: silence, 2: silence}), 0)
+    finally:
+        os.close(silence)
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
         if pid_file.exists():

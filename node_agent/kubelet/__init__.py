@@ -11,6 +11,7 @@ image_manager.py   Pulled, ErrImagePull, back-off   backoff.py       CrashLoopBa
 lifecycle.py    postStart, preStop                  housekeeping.py  what no Pod owns any more
 node_status.py  the Node's status, pure             node_reporter.py registration, heartbeat, Lease
 network.py, network_addresses.py  Pod network       objects.py       ConfigMaps and Secrets that Pods name
-container_logs.py  kubectl logs                     node_service.py, streams.py, https_server.py  what others ask of a kubelet
+container_logs.py  kubectl logs                     log_rotation.py  keeps them small
+node_service.py, streams.py, https_server.py  what others ask of a kubelet
 seams.py        Protocols that the kubelet owns     event_names.py   reasons, references to containers
 """

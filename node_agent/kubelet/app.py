@@ -30,6 +30,7 @@ from node_agent.kubelet.environment import PodFacts
 from node_agent.kubelet.housekeeping import Housekeeping
 from node_agent.kubelet.https_server import serve_https
 from node_agent.kubelet.image_manager import ImageManager
+from node_agent.kubelet.log_rotation import rotate_logs
 from node_agent.kubelet.network import PodNetwork, peers_of
 from node_agent.kubelet.node_reporter import NodeReporter
 from node_agent.kubelet.node_service import NodeService
@@ -148,6 +149,7 @@ class Kubelet:
             await self._pods.wait_synced()
             log.info("pods are listed", pods=len(self._pods.store))
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
+            tasks.create_task(rotate_logs(self._runtime, self.services.clock), name="log rotation")
 
     async def _serve(self) -> None:
         config = self._config

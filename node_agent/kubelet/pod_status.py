@@ -200,8 +200,8 @@ def _conditions(
     ]
     held = {condition.type: condition for condition in pod.status.conditions}
     now = to_rfc3339(observed.now)
-    conditions = [_dated(condition, held.get(condition.type), now, pod.metadata.generation) for condition in wanted]
-    return (*conditions, *(condition for condition in pod.status.conditions if condition.type not in OWN_CONDITIONS))
+    # Only our own: conditions merge by type, and another's may have changed since we read it.
+    return tuple(_dated(condition, held.get(condition.type), now, pod.metadata.generation) for condition in wanted)
 
 
 def _dated(condition: PodCondition, held: PodCondition | None, now: str, generation: int | None) -> PodCondition:

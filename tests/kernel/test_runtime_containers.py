@@ -7,10 +7,12 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from node_agent.kubelet.log_rotation import rotate
 from node_agent.runtime.model import ContainerState, Mount, Resources, RuntimeServiceError, Security, StartFailedError
 from node_agent.runtime.processes import start_ticks
 from tests.support.runtime_node import RuntimeNode, cgroups_below, mounts_below, runtime_node
@@ -217,6 +219,20 @@ async def test_image_names(node: RuntimeNode) -> None:
     assert await node.runtime.find_image("nginx:1.27") is None
     with pytest.raises(RuntimeServiceError, match="invalid reference format"):
         await node.runtime.find_image("Not/AN image")
+
+
+async def test_a_renamed_log_is_written_anew(node: RuntimeNode) -> None:
+    record = await node.run(await node.sandbox(), "i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done")
+    path = Path(record.config.log_path)
+    await node.eventually(lambda: len(node.log()) > 1)
+
+    assert rotate(path, datetime(2026, 11, 20, tzinfo=UTC), max_bytes=1)
+    node.runtime.reopen_log(record.id)
+    await node.eventually(lambda: path.exists() and len(node.log()) > 1)
+
+    (old,) = path.parent.glob("0.log.*")
+    numbers = [int(line.split(" ")[3]) for file in (old, path) for line in file.read_text().splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1))
 
 
 async def test_attach_receives_output_and_gives_input(node: RuntimeNode) -> None:

@@ -9,6 +9,8 @@ import argparse
 import os
 import time
 
+from msgspec.structs import replace
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from control_plane.scheduler.cache import SchedulerCache
@@ -33,8 +35,10 @@ from kube.api.core_v1 import (
     PreferredSchedulingTerm,
     ResourceRequirements,
     Taint,
+    TopologySpreadConstraint,
 )
-from kube.api.meta_v1 import ObjectMeta
+from kube.api.meta_v1 import LabelSelector, ObjectMeta
+from kube.apimachinery.labels import EVERYTHING, selector_from_set
 
 ZONE = "topology.kubernetes.io/zone"
 
@@ -67,7 +71,12 @@ def make_pod(kind: str, number: int) -> Pod:
                 NodeSelectorRequirement(key=ZONE, operator="In", values=(f"zone-{number % 3}",)),))),
         ))) if kind == "preferred zone" else None,
     )
-    return Pod(metadata=ObjectMeta(name=f"pod-{number}", namespace="default", uid=f"{kind}-{number}"), spec=spec)
+    labels = {"app": "bench"} if kind in ("one deployment", "hard spread") else {}
+    if kind == "hard spread":
+        spec = replace(spec, topology_spread_constraints=tuple(
+            TopologySpreadConstraint(max_skew=1, topology_key=key, when_unsatisfiable="DoNotSchedule",
+                                     label_selector=LabelSelector(match_labels=labels)) for key in (ZONE, "kubernetes.io/hostname")))
+    return Pod(metadata=ObjectMeta(name=f"pod-{number}", namespace="default", uid=f"{kind}-{number}", labels=labels), spec=spec)
 
 
 def measure(kind: str, node_count: int, pod_count: int) -> tuple[float, float]:
@@ -76,7 +85,8 @@ def measure(kind: str, node_count: int, pod_count: int) -> tuple[float, float]:
     cache = SchedulerCache(nodes)
     for number in range(node_count):
         cache.set_node(make_node(number))
-    whole = default_profile(cache, client=None)  # type: ignore[arg-type]   # nothing is bound here
+    app = selector_from_set({"app": "bench"})
+    whole = default_profile(cache, None, lambda pod: app if pod.metadata.labels else EVERYTHING)  # type: ignore[arg-type]   # no binding
     cycle = DecisionCycle(Profile(whole.scheduler_name, whole.plugins, whole.weights), nodes)
     pods = [PodInfo(make_pod(kind, number)) for number in range(pod_count)]
     slowest = 0.0
@@ -97,7 +107,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{options.nodes} nodes, {options.pods} pods of each kind")
     print(f"{'pods':<16} {'decisions/s':>12} {'slowest ms':>12}")
-    for kind in ("cpu and memory", "best effort", "node selector", "preferred zone", "host port"):
+    for kind in ("cpu and memory", "best effort", "node selector", "preferred zone", "host port", "one deployment", "hard spread"):
         rate, slowest = measure(kind, options.nodes, options.pods)
         print(f"{kind:<16} {rate:>12,.0f} {slowest:>12.2f}")
 

@@ -30,17 +30,18 @@ async def run(config: SchedulerConfig, stop: asyncio.Event) -> None:
     from control_plane.scheduler.profile import default_profile
     from control_plane.scheduler.scheduler import Scheduler
     from control_plane.scheduler.scheduling_queue import SchedulingQueue
+    from control_plane.scheduler.workloads import Workloads
 
     clock = SystemClock()
     tls = server_context(config.serving_tls) if config.serving_tls else None
     async with Client(GrpcTransport(config.apiserver)) as client, EventRecorder(client, "default-scheduler") as events:
         nodes = NodeTable()
         cache = SchedulerCache(nodes)
-        profile = default_profile(cache, client)
-        queue = SchedulingQueue(
-            profile, clock, initial_backoff_s=config.pod_initial_backoff_s, max_backoff_s=config.pod_max_backoff_s)
-        scheduler = Scheduler(client, events, profile, cache, queue, nodes, clock)
         async with InformerFactory(client) as informers:
+            profile = default_profile(cache, client, Workloads(informers).default_selector)
+            queue = SchedulingQueue(
+                profile, clock, initial_backoff_s=config.pod_initial_backoff_s, max_backoff_s=config.pod_max_backoff_s)
+            scheduler = Scheduler(client, events, profile, cache, queue, nodes, clock)
             EventHandlers(cache, queue, profile.scheduler_name).register(informers)
             await informers.start()
             ready = {"informer-sync": lambda: informers.synced}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from control_plane.scheduler.cache import SchedulerCache
+from control_plane.scheduler.changes import NodeChange, PodChange
 from control_plane.scheduler.framework import ClusterEvent
 from control_plane.scheduler.pod_info import PodInfo
 from control_plane.scheduler.scheduling_queue import SchedulingQueue
@@ -27,17 +28,18 @@ class EventHandlers:
 
     def add_node(self, node: Node) -> None:
         self._cache.set_node(node)
-        self._queue.move(ClusterEvent.NODE_ADD)
+        self._queue.move(NodeChange(ClusterEvent.NODE_ADD, new=node))
 
     def update_node(self, old: Node, new: Node) -> None:
         event = node_changes(old, new)
         if event or old.status.images != new.status.images:
             self._cache.set_node(new)
         if event:
-            self._queue.move(event)
+            self._queue.move(NodeChange(event, old, new))
 
     def delete_node(self, node: Node) -> None:
         self._cache.remove_node(node.metadata.name)
+        self._queue.move(NodeChange(ClusterEvent.NODE_DELETE, old=node))
 
     # -- Pods -----------------------------------------------------------------------------------------------------------------
 
@@ -47,6 +49,7 @@ class EventHandlers:
             return
         if pod.spec.node_name:
             self._cache.set_pod(info, pod.spec.node_name)
+            self._queue.move(PodChange(ClusterEvent.ASSIGNED_POD_ADD, new=info))
         elif self._is_ours(pod):
             self._queue.add(info)
 
@@ -61,30 +64,43 @@ class EventHandlers:
         elif info.is_terminal:
             self.delete_pod(new)
         elif self._is_ours(new) and not self._cache.is_assumed(info.uid):
-            may_help = old.spec != new.spec or old.metadata.labels != new.metadata.labels
-            self._queue.update(info, may_help=may_help)
+            self._queue.update(info)
 
     def delete_pod(self, pod: Pod) -> None:
         info = PodInfo(pod)
         self._queue.delete(info.uid)
         if self._cache.knows(info.uid):
             self._cache.remove_pod(info.uid)
-            self._queue.move(ClusterEvent.ASSIGNED_POD_DELETE)
+            self._queue.move(PodChange(ClusterEvent.ASSIGNED_POD_DELETE, old=info))
 
     def _update_assigned(self, old: Pod, info: PodInfo) -> None:
         if info.is_terminal:
             self.delete_pod(info.pod)
             return
-        if not old.spec.node_name:
+        event = assigned_pod_changes(old, info.pod)
+        if event or not self._cache.knows(info.uid) or old.metadata.deletion_timestamp != info.pod.metadata.deletion_timestamp:
+            self._cache.set_pod(info, info.pod.spec.node_name)
+        if event is ClusterEvent.ASSIGNED_POD_ADD:
             self._queue.done(info.uid)
             self._queue.delete(info.uid)
-        if self._cache.is_assumed(info.uid) or not self._cache.knows(info.uid) or old.spec != info.pod.spec:
-            self._cache.set_pod(info, info.pod.spec.node_name)
-            if old.spec.node_name and old.spec != info.pod.spec:
-                self._queue.move(ClusterEvent.ASSIGNED_POD_SCALE_DOWN)
+            self._queue.move(PodChange(event, new=info))
+        elif event:
+            self._queue.move(PodChange(event, PodInfo(old), info))
 
     def _is_ours(self, pod: Pod) -> bool:
         return pod.spec.scheduler_name in (self._scheduler_name, "")
+
+
+def assigned_pod_changes(old: Pod, new: Pod) -> ClusterEvent:
+    """What of a Pod that has a Node changed that a waiting Pod may care for; nothing for a mere status."""
+    if not old.spec.node_name:
+        return ClusterEvent.ASSIGNED_POD_ADD
+    event = ClusterEvent(0)
+    if old.spec != new.spec:
+        event |= ClusterEvent.ASSIGNED_POD_SCALE_DOWN
+    if old.metadata.labels != new.metadata.labels:
+        event |= ClusterEvent.ASSIGNED_POD_LABEL
+    return event
 
 
 def node_changes(old: Node, new: Node) -> ClusterEvent:

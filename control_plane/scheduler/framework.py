@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from control_plane.scheduler.changes import NodeChange, PodChange
     from control_plane.scheduler.node_table import NodeTable
     from control_plane.scheduler.pod_info import PodInfo
 
@@ -32,13 +33,15 @@ class ClusterEvent(Flag):
     """What may make an unschedulable Pod schedulable; names follow the framework's EventResource/ActionType."""
 
     NODE_ADD = auto()
+    NODE_DELETE = auto()
     NODE_ALLOCATABLE = auto()
     NODE_LABEL = auto()
     NODE_TAINT = auto()                 # also .spec.unschedulable, as upstream
+    ASSIGNED_POD_ADD = auto()
+    ASSIGNED_POD_LABEL = auto()
     ASSIGNED_POD_DELETE = auto()
     ASSIGNED_POD_SCALE_DOWN = auto()
     TARGET_POD_UPDATE = auto()          # the waiting Pod's own spec or labels
-    TIMEOUT = auto()                    # waited too long without any event
 
     NODE = NODE_ADD | NODE_ALLOCATABLE | NODE_LABEL | NODE_TAINT
 
@@ -140,6 +143,16 @@ class FilterPlugin(Plugin, Protocol):
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Verdict: ...
 
 
+class NodeHintPlugin(Plugin, Protocol):
+    def helped_by_node(self, pod: PodInfo, change: NodeChange) -> bool:
+        """May a Pod this plugin refused fit after the change? Asked for those of its `events` only; without it they all may help."""
+
+
+class PodHintPlugin(Plugin, Protocol):
+    def helped_by_pod(self, pod: PodInfo, change: PodChange) -> bool:
+        """As `helped_by_node`, for another Pod's change or the Pod's own."""
+
+
 class PostFilterPlugin(Plugin, Protocol):
     def post_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable, unresolvable: Mask) -> PostFilterResult:
         """Called when no Node fits. `unresolvable`: rows where no removal of Pods would help."""
@@ -206,5 +219,6 @@ class Profile:
     def events_of(self, plugin_name: str) -> ClusterEvent:
         for plugin in self.plugins:
             if plugin.name == plugin_name:
-                return getattr(plugin, "events", ClusterEvent.NODE | ClusterEvent.TARGET_POD_UPDATE)
+                events: ClusterEvent = getattr(plugin, "events", ClusterEvent.NODE | ClusterEvent.TARGET_POD_UPDATE)
+                return events
         return ~ClusterEvent(0)

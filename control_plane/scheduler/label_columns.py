@@ -44,6 +44,14 @@ class LabelColumn:
             mask |= ids == number
         return mask
 
+    def ids(self, size: int) -> NDArray[np.int32]:
+        """The values as numbers below `len(column)`, or ABSENT."""
+        return self._ids[:size]
+
+    def __len__(self) -> int:
+        """Values ever seen."""
+        return len(self._id_of)
+
     def present(self, size: int) -> Mask:
         mask: Mask = self._ids[:size] != ABSENT
         return mask

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from control_plane.scheduler.framework import Mask
 from control_plane.scheduler.label_columns import LabelColumns
+from control_plane.scheduler.pod_counts import PodCounts
 from control_plane.scheduler.pod_info import CPU, MEMORY, NATIVE, HostPort, PodInfo, normalized_image_name, to_amount
 from kube.api.core_v1 import Node, Taint
 
@@ -62,6 +63,7 @@ class NodeTable:
         self.size = 0                                   # rows ever used at the same time
         self.names: list[str] = []
         self.labels = LabelColumns(capacity)
+        self.pods = PodCounts(capacity)
         self.taint_sets: list[tuple[Taint, ...]] = []
         self.images: dict[str, NodeImage] = {}
         self.host_ports: dict[tuple[str, int], dict[int, list[str]]] = {}    # (protocol, port) -> row -> addresses
@@ -161,17 +163,20 @@ class NodeTable:
         for port, holders in [*self.host_ports.items()]:
             if holders.pop(row, None) and not holders:
                 del self.host_ports[port]
+        self.pods.clear(row)
         self._free_rows.append(row)
 
     # -- changes to Pods ----------------------------------------------------------------------------------------------------
 
     def place(self, row: int, pod: PodInfo) -> None:
         self._count(row, pod, 1)
+        self.pods.add(row, pod)
         for port in pod.host_ports:
             self.host_ports.setdefault((port.protocol, port.port), {}).setdefault(row, []).append(port.ip)
 
     def displace(self, row: int, pod: PodInfo) -> None:
         self._count(row, pod, -1)
+        self.pods.remove(row, pod)
         for port in pod.host_ports:
             self._release(row, port)
 
@@ -216,6 +221,7 @@ class NodeTable:
             for resource, column in columns.items():
                 columns[resource] = _doubled(column)
         self.labels.grow(self._capacity)
+        self.pods.grow(self._capacity)
 
     def _set_allocatable(self, row: int, old: dict[str, int], new: dict[str, int]) -> None:
         for resource in old.keys() - new.keys():

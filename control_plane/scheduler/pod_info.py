@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from control_plane.scheduler.spread_constraints import SpreadConstraint, spread_constraints
 from kube.api.core_v1 import Container, Pod
 from kube.apimachinery.meta import NamespacedName, Uid
 from kube.apimachinery.quantity import parse_bytes, parse_cpu_milli
@@ -20,6 +21,7 @@ DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY_BYTES = 200 * 1024 * 1024
 
 Amounts = dict[str, int]      # cpu in thousandths, everything else in whole units
+LabelSet = frozenset[tuple[str, str]]
 
 
 class HostPort(NamedTuple):
@@ -130,6 +132,19 @@ class PodInfo:
     def images(self) -> tuple[str, ...]:
         containers = (*self.pod.spec.init_containers, *self.pod.spec.containers)
         return tuple(normalized_image_name(container.image) for container in containers if container.image)
+
+    @cached_property
+    def label_set(self) -> LabelSet:
+        return frozenset(self.pod.metadata.labels.items())
+
+    @cached_property
+    def spread_constraints(self) -> tuple[SpreadConstraint, ...]:
+        return spread_constraints(self.pod)
+
+    @property
+    def is_terminating(self) -> bool:
+        """Being deleted; its containers may still run."""
+        return bool(self.pod.metadata.deletion_timestamp)
 
     @property
     def is_terminal(self) -> bool:

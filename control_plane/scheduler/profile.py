@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from control_plane.scheduler.cache import SchedulerCache
@@ -15,22 +16,27 @@ from control_plane.scheduler.plugins.node_ports import NodePorts
 from control_plane.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from control_plane.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from control_plane.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from control_plane.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from control_plane.scheduler.plugins.priority_sort import PrioritySort
 from control_plane.scheduler.plugins.scheduling_gates import SchedulingGates
 from control_plane.scheduler.plugins.taint_toleration import TaintToleration
+from kube.api.core_v1 import Pod
+from kube.apimachinery.labels import Selector
 from kube.client.client import Client
 
 DEFAULT_SCHEDULER: Final = "default-scheduler"
 WEIGHTS: Final = {
     "TaintToleration": 3,
     "NodeAffinity": 2,
+    "PodTopologySpread": 2,
     "NodeResourcesFit": 1,
     "NodeResourcesBalancedAllocation": 1,
     "ImageLocality": 1,
 }
 
 
-def default_profile(cache: SchedulerCache, client: Client) -> Profile:
+def default_profile(cache: SchedulerCache, client: Client, default_selector: Callable[[Pod], Selector]) -> Profile:
+    """`default_selector`: which Pods a Pod without spread constraints is to be spread among (workloads.py)."""
     # The order of the filters decides which reason a Node is counted under: the first that refuses it.
     plugins: tuple[Plugin, ...] = (
         SchedulingGates(),
@@ -41,6 +47,7 @@ def default_profile(cache: SchedulerCache, client: Client) -> Profile:
         NodeAffinity(),
         NodePorts(),
         NodeResourcesFit(),         # after the rules about the Node itself: those do not change when Pods leave
+        PodTopologySpread(default_selector),
         DefaultPreemption(cache),
         NodeResourcesBalancedAllocation(),
         ImageLocality(),

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from control_plane.scheduler import metrics
 from control_plane.scheduler.cache import SchedulerCache
+from control_plane.scheduler.changes import PodChange
 from control_plane.scheduler.cycle import Decision, DecisionCycle, NoDecision
 from control_plane.scheduler.framework import ClusterEvent, Code, CycleState, Profile, Status
 from control_plane.scheduler.node_table import NodeTable
@@ -113,7 +114,7 @@ class Scheduler:
         for plugin in reversed(self._reserve):
             plugin.unreserve(decision.state, pod, decision.node_name)
         self._cache.forget(pod)
-        self._queue.move(ClusterEvent.ASSIGNED_POD_DELETE)      # its room is free again
+        self._queue.move(PodChange(ClusterEvent.ASSIGNED_POD_DELETE, old=pod))      # its room is free again
 
     async def _finish(self, outcome: Decision | NoDecision | Status, queued: QueuedPod) -> None:
         started = time.perf_counter()

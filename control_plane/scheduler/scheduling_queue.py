@@ -4,11 +4,12 @@
               ▲                                                    │                                        │
               └──────────────── back-off over ─────────────────────┴───────── waited 5 minutes ─────────────┘
 
-A Pod that failed waits for an event one of the plugins that refused it has asked for, then (at least) its back-off: 1 s, doubled by
-every try, 10 s at most. When no Pod is active, the one whose back-off ends first is taken early, as upstream does since 1.33: the wait
+A Pod that failed waits for a change that one of the plugins that refused it has asked for and, when asked back, thinks may help (upstream's
+queueing hints: a Node that loses one taint of two is no reason to try again), then for its back-off: 1 s, doubled by every try, 10 s at
+most. When no Pod is active, the one whose back-off ends first is taken early, as upstream does since 1.33: the wait
 protects other Pods, not the scheduler. Pods that a PreEnqueue plugin holds back stay gated until they are changed.
 
-A decision takes no await, so no event can arrive during it; one that arrives during the binding that follows counts as a move.
+A decision takes no await, so no change can arrive during it; one that arrives before `failed` is remembered and judged there.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
+from control_plane.scheduler.changes import Change, NodeChange, PodChange
 from control_plane.scheduler.framework import ClusterEvent, Profile
 from control_plane.scheduler.pod_info import PodInfo
 from kube.apimachinery.meta import Uid
@@ -40,7 +42,7 @@ class QueuedPod:
     refused_by: frozenset[str] = frozenset()   # plugins; empty after an error
     backoff_until: float = 0.0
     gated: bool = False
-    taken_at: int = 0                       # the number of events known when it was popped
+    taken_at: int = 0                       # the number of changes known when it was popped
 
 
 class SchedulingQueue:
@@ -55,14 +57,17 @@ class SchedulingQueue:
         sorters = profile.implementing("sort_key")
         self._sort_key: Callable[[PodInfo, float], Any] = sorters[0].sort_key
         self._events_of = {plugin.name: profile.events_of(plugin.name) for plugin in profile.plugins}
+        self._node_hints = {plugin.name: plugin.helped_by_node for plugin in profile.implementing("helped_by_node")}
+        self._pod_hints = {plugin.name: plugin.helped_by_pod for plugin in profile.implementing("helped_by_pod")}
         self._tie = count()
         self._heap: list[tuple[Any, int, Uid]] = []              # of active Pods; entries of gone ones are skipped
         self._active: dict[Uid, QueuedPod] = {}
         self._backing_off: dict[Uid, QueuedPod] = {}
         self._unschedulable: dict[Uid, QueuedPod] = {}
-        self._in_flight: dict[Uid, QueuedPod] = {}
-        self._moves: list[ClusterEvent] = []                     # since the oldest Pod in flight was popped
-        self._moves_dropped = 0
+        self._refused_by: dict[frozenset[str], set[Uid]] = {}    # the unschedulable ones: an event skips whole sets of them
+        self._in_flight: dict[Uid, QueuedPod] = {}               # in the order of their pops
+        self._changes: list[Change] = []                         # since the oldest Pod in flight was popped
+        self._changes_dropped = 0
         self._not_empty = asyncio.Event()
 
     def counts(self) -> dict[str, int]:
@@ -82,8 +87,8 @@ class SchedulingQueue:
         now = self._clock.monotonic()
         self._enqueue(QueuedPod(pod, queued_at=now, first_seen_at=now))
 
-    def update(self, pod: PodInfo, *, may_help: bool) -> None:
-        """A waiting Pod changed; `may_help`: in a way that may make it schedulable (not just its status)."""
+    def update(self, pod: PodInfo) -> None:
+        """A waiting Pod changed."""
         uid = pod.uid
         for place in (self._active, self._backing_off, self._in_flight):
             if uid in place:
@@ -92,25 +97,29 @@ class SchedulingQueue:
         queued = self._unschedulable.get(uid)
         if queued is None:
             self.add(pod)
-        elif may_help:
-            del self._unschedulable[uid]
+        elif queued.gated or self._helped_by(PodChange(ClusterEvent.TARGET_POD_UPDATE, queued.pod, pod), pod, queued.refused_by):
+            self._stop_waiting(uid)
             self._requeue(replace(queued, pod=pod))
         else:
             self._unschedulable[uid] = replace(queued, pod=pod)
 
     def delete(self, uid: Uid) -> None:
-        for place in (self._active, self._backing_off, self._unschedulable, self._in_flight):
+        for place in (self._active, self._backing_off, self._in_flight):
             place.pop(uid, None)
-        self._trim_moves()
+        self._stop_waiting(uid)
+        self._trim_changes()
 
-    def move(self, event: ClusterEvent) -> None:
+    def move(self, change: Change) -> None:
         """Something happened in the cluster: Pods it may help become active, or back off first."""
         if self._in_flight:
-            self._moves.append(event)
-        for uid, queued in [*self._unschedulable.items()]:
-            if not queued.gated and self._helped_by(event, queued.refused_by):
-                del self._unschedulable[uid]
-                self._requeue(queued)
+            self._changes.append(change)
+        for refused_by, uids in [*self._refused_by.items()]:
+            if not self._listening(change, refused_by):
+                continue
+            for queued in [self._unschedulable[uid] for uid in uids]:
+                if not queued.gated and self._helped_by(change, queued.pod, refused_by):
+                    self._stop_waiting(queued.pod.uid)
+                    self._requeue(queued)
 
     # -- what the scheduler does ----------------------------------------------------------------------------------------------
 
@@ -119,14 +128,14 @@ class SchedulingQueue:
         while (queued := self._take()) is None:
             self._not_empty.clear()
             await self._not_empty.wait()
-        queued = replace(queued, attempts=queued.attempts + 1, taken_at=self._moves_dropped + len(self._moves))
+        queued = replace(queued, attempts=queued.attempts + 1, taken_at=self._changes_dropped + len(self._changes))
         self._in_flight[queued.pod.uid] = queued
         return queued
 
     def done(self, uid: Uid) -> None:
         """Bound, or gone."""
         self._in_flight.pop(uid, None)
-        self._trim_moves()
+        self._trim_changes()
 
     def failed(self, tried: QueuedPod, refused_by: frozenset[str]) -> None:
         """No Node fitted (`refused_by` names the plugins), or an error came in between (it is empty: try again after the back-off)."""
@@ -137,13 +146,14 @@ class SchedulingQueue:
         queued = replace(
             current, attempts=tried.attempts, queued_at=now, refused_by=refused_by, backoff_until=now + self._backoff_s(tried.attempts)
         )
-        missed = self._moves[max(0, tried.taken_at - self._moves_dropped):]
-        self._trim_moves()
-        changed = current.pod is not tried.pod and current.pod.pod.spec != tried.pod.pod.spec
-        if changed or not refused_by or any(self._helped_by(event, refused_by) for event in missed):
+        missed = self._changes[tried.taken_at - self._changes_dropped:]
+        self._trim_changes()
+        if current.pod is not tried.pod:
+            missed.append(PodChange(ClusterEvent.TARGET_POD_UPDATE, tried.pod, current.pod))
+        if not refused_by or any(self._helped_by(change, queued.pod, refused_by) for change in missed):
             self._requeue(queued)
         else:
-            self._unschedulable[uid] = queued
+            self._wait(queued)
 
     def flush(self) -> None:
         """To be called about every second: ends back-offs, and gives a new try to who has waited too long."""
@@ -154,15 +164,29 @@ class SchedulingQueue:
                 self._activate(queued)
         for uid, queued in [*self._unschedulable.items()]:
             if not queued.gated and now - queued.queued_at > MAX_UNSCHEDULABLE_S:
-                del self._unschedulable[uid]
+                self._stop_waiting(uid)
                 self._requeue(queued)
 
     # -- inside ---------------------------------------------------------------------------------------------------------------
 
-    def _helped_by(self, event: ClusterEvent, refused_by: frozenset[str]) -> bool:
-        if not refused_by:
-            return True
-        return any(event & self._events_of.get(name, event) for name in refused_by)
+    def _listening(self, change: Change, refused_by: frozenset[str]) -> list[str]:
+        return [name for name in refused_by if change.event & self._events_of[name]]
+
+    def _helped_by(self, change: Change, pod: PodInfo, refused_by: frozenset[str]) -> bool:
+        hints = self._node_hints if isinstance(change, NodeChange) else self._pod_hints
+        return any(name not in hints or hints[name](pod, change) for name in self._listening(change, refused_by))
+
+    def _wait(self, queued: QueuedPod) -> None:
+        uid = queued.pod.uid
+        self._unschedulable[uid] = queued
+        self._refused_by.setdefault(queued.refused_by, set()).add(uid)
+
+    def _stop_waiting(self, uid: Uid) -> None:
+        if (queued := self._unschedulable.pop(uid, None)) is not None:
+            uids = self._refused_by[queued.refused_by]
+            uids.discard(uid)
+            if not uids:
+                del self._refused_by[queued.refused_by]
 
     def _backoff_s(self, attempts: int) -> float:
         return min(self._max_backoff_s, self._initial_backoff_s * 2.0 ** min(max(0, attempts - 1), 30))
@@ -177,7 +201,7 @@ class SchedulingQueue:
     def _enqueue(self, queued: QueuedPod) -> None:
         held = next((status for plugin in self._pre_enqueue if (status := plugin.pre_enqueue(queued.pod)) is not None), None)
         if held is not None:
-            self._unschedulable[queued.pod.uid] = replace(queued, gated=True, refused_by=frozenset({held.plugin}))
+            self._wait(replace(queued, gated=True, refused_by=frozenset({held.plugin})))
         else:
             self._activate(replace(queued, gated=False))
 
@@ -198,7 +222,9 @@ class SchedulingQueue:
         queued = min(early, key=lambda each: each.backoff_until)
         return self._backing_off.pop(queued.pod.uid)
 
-    def _trim_moves(self) -> None:
-        if not self._in_flight:
-            self._moves_dropped += len(self._moves)
-            self._moves.clear()
+    def _trim_changes(self) -> None:
+        """Forgets what nobody in flight has missed."""
+        known = self._changes_dropped + len(self._changes)
+        needed_from = next((queued.taken_at for queued in self._in_flight.values()), known)
+        del self._changes[: needed_from - self._changes_dropped]
+        self._changes_dropped = needed_from

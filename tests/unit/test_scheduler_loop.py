@@ -16,6 +16,7 @@ from control_plane.scheduler.node_table import NodeTable
 from control_plane.scheduler.profile import default_profile
 from control_plane.scheduler.scheduler import Scheduler
 from control_plane.scheduler.scheduling_queue import SchedulingQueue
+from control_plane.scheduler.workloads import Workloads
 from kube.api.core_v1 import Event, Node, Pod
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
@@ -69,7 +70,7 @@ async def running_scheduler(transport: MemoryTransport) -> AsyncIterator[None]:
     async with Client(transport) as client, EventRecorder(client, "default-scheduler") as events, InformerFactory(client) as informers:
         nodes = NodeTable()
         cache = SchedulerCache(nodes)
-        profile = default_profile(cache, client)
+        profile = default_profile(cache, client, Workloads(informers).default_selector)
         queue = SchedulingQueue(profile, clock, initial_backoff_s=0.02, max_backoff_s=0.1)
         EventHandlers(cache, queue, profile.scheduler_name).register(informers)
         await informers.start()

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from control_plane.scheduler.changes import NodeChange, PodChange
 from control_plane.scheduler.framework import ClusterEvent, Profile
 from control_plane.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from control_plane.scheduler.plugins.priority_sort import PrioritySort
 from control_plane.scheduler.plugins.scheduling_gates import SchedulingGates
 from control_plane.scheduler.plugins.taint_toleration import TaintToleration
 from control_plane.scheduler.scheduling_queue import QueuedPod, SchedulingQueue
-from tests.support.scheduling import pod
+from tests.support.scheduling import node, pod
 
 FIT, TAINTS = frozenset({"NodeResourcesFit"}), frozenset({"TaintToleration"})
 
@@ -68,9 +69,9 @@ async def test_a_pod_waits_for_an_event_that_its_refuser_asked_for(queue: Schedu
     queue.add(pod())
     await fail(queue, TAINTS)
 
-    queue.move(ClusterEvent.ASSIGNED_POD_DELETE)
+    queue.move(PodChange(ClusterEvent.ASSIGNED_POD_DELETE, old=pod("gone")))
     unmoved = queue.counts()
-    queue.move(ClusterEvent.NODE_TAINT)
+    queue.move(NodeChange(ClusterEvent.NODE_TAINT, old=node(taints=["a:NoSchedule"]), new=node()))
 
     assert unmoved == {"active": 0, "backoff": 0, "unschedulable": 1, "gated": 0}
     assert queue.counts() == {"active": 0, "backoff": 1, "unschedulable": 0, "gated": 0}
@@ -79,7 +80,7 @@ async def test_a_pod_waits_for_an_event_that_its_refuser_asked_for(queue: Schedu
 async def test_with_nothing_else_to_do_a_backing_off_pod_is_taken_early(queue: SchedulingQueue) -> None:
     queue.add(pod())
     await fail(queue, TAINTS)
-    queue.move(ClusterEvent.NODE_ADD)
+    queue.move(NodeChange(ClusterEvent.NODE_ADD, new=node()))
 
     assert (await pop(queue)).attempts == 2
 
@@ -87,7 +88,7 @@ async def test_with_nothing_else_to_do_a_backing_off_pod_is_taken_early(queue: S
 async def test_an_event_between_pop_and_failure_is_not_lost(queue: SchedulingQueue) -> None:
     queue.add(pod())
     tried = await pop(queue)
-    queue.move(ClusterEvent.ASSIGNED_POD_DELETE)
+    queue.move(PodChange(ClusterEvent.ASSIGNED_POD_DELETE, old=pod("gone")))
 
     queue.failed(tried, FIT)
 
@@ -98,7 +99,7 @@ async def test_an_event_before_the_pop_does_not_count(queue: SchedulingQueue) ->
     queue.add(pod("first"))
     queue.add(pod("second"))
     first = await pop(queue)
-    queue.move(ClusterEvent.ASSIGNED_POD_DELETE)
+    queue.move(PodChange(ClusterEvent.ASSIGNED_POD_DELETE, old=pod("gone")))
     second = await pop(queue)
 
     queue.failed(second, FIT)
@@ -137,10 +138,10 @@ async def test_after_five_minutes_a_pod_is_tried_again_without_an_event(queue: S
 
 async def test_a_gated_pod_stays_out_until_its_gates_are_gone(queue: SchedulingQueue) -> None:
     queue.add(pod(gates=["example.com/wait"]))
-    queue.move(ClusterEvent.NODE_ADD)
+    queue.move(NodeChange(ClusterEvent.NODE_ADD, new=node()))
     gated = queue.counts()
 
-    queue.update(pod(), may_help=True)
+    queue.update(pod())
 
     assert (gated["gated"], gated["active"], queue.counts()["active"]) == (1, 0, 1)
 
@@ -154,13 +155,13 @@ async def test_a_deleted_pod_is_not_popped(queue: SchedulingQueue) -> None:
     assert (await pop(queue)).pod.key.name == "stays"
 
 
-async def test_a_status_update_moves_nothing_but_a_new_spec_does(queue: SchedulingQueue) -> None:
-    queue.add(pod())
+async def test_a_status_update_moves_nothing_but_smaller_requests_do(queue: SchedulingQueue) -> None:
+    queue.add(pod(cpu="8"))
     await fail(queue, FIT)
 
-    queue.update(pod(), may_help=False)
+    queue.update(pod(cpu="8"))
     unmoved = queue.counts()["unschedulable"]
-    queue.update(pod(cpu="1m"), may_help=True)
+    queue.update(pod(cpu="1m"))
 
     assert (unmoved, queue.counts()["unschedulable"]) == (1, 0)
     assert (await pop(queue)).pod.requests == {"cpu": 1}

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from control_plane.scheduler.changes import NodeChange, newly_fits
 from control_plane.scheduler.framework import (
     ALL_FIT,
     ClusterEvent,
@@ -31,7 +32,7 @@ class NodeAffinity:
     """
 
     name: ClassVar[str] = "NodeAffinity"
-    events: ClassVar[ClusterEvent] = ClusterEvent.NODE_ADD | ClusterEvent.NODE_LABEL | ClusterEvent.TARGET_POD_UPDATE
+    events: ClassVar[ClusterEvent] = ClusterEvent.NODE_ADD | ClusterEvent.NODE_LABEL
     reason: ClassVar[str] = "node(s) didn't match Pod's node affinity/selector"
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> PreFilterResult | None:
@@ -47,13 +48,11 @@ class NodeAffinity:
         return PreFilterResult(nodes=mask)
 
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Verdict:
-        fits: Mask = ~nodes.none()
-        for key, value in pod.pod.spec.node_selector.items():
-            column = nodes.labels.get(key)
-            fits &= nodes.none() if column is None else column.any_of((value,), nodes.size)
-        if (terms := required_terms(pod)) is not None:
-            fits &= _any_term(terms, nodes)
-        return ALL_FIT if fits.all() else Verdict.reject(~fits, self.reason, unresolvable=True)
+        fits = matches_required(pod, nodes)
+        return ALL_FIT if fits is None or fits.all() else Verdict.reject(~fits, self.reason, unresolvable=True)
+
+    def helped_by_node(self, pod: PodInfo, change: NodeChange) -> bool:
+        return newly_fits(self, pod, change)
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> bool:
         return bool(_preferred_terms(pod))
@@ -67,6 +66,20 @@ class NodeAffinity:
 
     def normalize_score(self, scores: Scores) -> Scores:
         return default_normalize_score(scores, reverse=False)
+
+
+def matches_required(pod: PodInfo, nodes: NodeTable) -> Mask | None:
+    """Nodes that the node selector and the required affinity allow; None: all of them."""
+    terms = required_terms(pod)
+    if terms is None and not pod.pod.spec.node_selector:
+        return None
+    fits: Mask = ~nodes.none()
+    for key, value in pod.pod.spec.node_selector.items():
+        column = nodes.labels.get(key)
+        fits &= nodes.none() if column is None else column.any_of((value,), nodes.size)
+    if terms is not None:
+        fits &= _any_term(terms, nodes)
+    return fits
 
 
 def required_terms(pod: PodInfo) -> Sequence[NodeSelectorTerm] | None:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from control_plane.scheduler.changes import NodeChange, PodChange, fits
 from control_plane.scheduler.framework import MAX_NODE_SCORE, ClusterEvent, CycleState, Rejection, Rows, Scores, Verdict
 from control_plane.scheduler.node_table import NodeTable
 from control_plane.scheduler.pod_info import CPU, MEMORY, NATIVE, PodInfo
@@ -39,6 +40,24 @@ class NodeResourcesFit:
             if short.any():
                 rejections.append(Rejection(f"Insufficient {resource}", short, unresolvable=allocatable < amount))
         return Verdict(tuple(rejections))
+
+    def helped_by_node(self, pod: PodInfo, change: NodeChange) -> bool:
+        """The Pod would fit on the Node if it were empty, and there is more than before of something it wants."""
+        before, after = change.before, change.after
+        if after is None or not fits(self, pod, after):
+            return False
+        if before is None or after.allowed_pods[0] > before.allowed_pods[0]:
+            return True
+        return any(amount and after.allocatable(name)[0] > before.allocatable(name)[0] for name, amount in pod.requests.items())
+
+    def helped_by_pod(self, pod: PodInfo, change: PodChange) -> bool:
+        """A Pod that leaves always may; one scaled down, in something this one wants too."""
+        if change.old is None or change.new is None:
+            return change.new is None
+        less = {name for name, amount in change.old.requests.items() if change.new.requests.get(name, 0) < amount}
+        if change.event is ClusterEvent.TARGET_POD_UPDATE:
+            return bool(less)
+        return any(pod.requests.get(name) for name in less)
 
     def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Scores | None:
         total: Scores | None = None

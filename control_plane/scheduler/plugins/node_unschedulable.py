@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from control_plane.scheduler.changes import NodeChange, PodChange, newly_fits
 from control_plane.scheduler.framework import ALL_FIT, ClusterEvent, CycleState, Verdict
 from control_plane.scheduler.node_table import NodeTable
 from control_plane.scheduler.pod_info import PodInfo
@@ -25,3 +26,9 @@ class NodeUnschedulable:
         if not cordoned.any() or tolerated(UNSCHEDULABLE_TAINT, pod.pod.spec.tolerations):
             return ALL_FIT
         return Verdict.reject(cordoned, self.reason, unresolvable=True)
+
+    def helped_by_node(self, pod: PodInfo, change: NodeChange) -> bool:
+        return newly_fits(self, pod, change)
+
+    def helped_by_pod(self, pod: PodInfo, change: PodChange) -> bool:
+        return tolerated(UNSCHEDULABLE_TAINT, pod.pod.spec.tolerations)

@@ -6,10 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from control_plane.scheduler.changes import NodeChange, PodChange, newly_fits
 from control_plane.scheduler.framework import (
     ALL_FIT,
     ClusterEvent,
     CycleState,
+    Mask,
     Rows,
     Scores,
     Verdict,
@@ -32,14 +34,14 @@ class TaintToleration:
     reason: ClassVar[str] = "node(s) had untolerated taint(s)"
 
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Verdict:
-        tolerations = pod.pod.spec.tolerations
-        refused = [
-            any(taint.effect in (NO_SCHEDULE, NO_EXECUTE) and not tolerated(taint, tolerations) for taint in taint_set)
-            for taint_set in nodes.taint_sets
-        ]
-        if True not in refused:
-            return ALL_FIT
-        return Verdict.reject(np.array(refused)[nodes.taint_set], self.reason, unresolvable=True)
+        refused = untolerated(pod, nodes)
+        return ALL_FIT if refused is None else Verdict.reject(refused, self.reason, unresolvable=True)
+
+    def helped_by_node(self, pod: PodInfo, change: NodeChange) -> bool:
+        return newly_fits(self, pod, change)
+
+    def helped_by_pod(self, pod: PodInfo, change: PodChange) -> bool:
+        return change.old is None or change.old.pod.spec.tolerations != pod.pod.spec.tolerations
 
     def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Scores | None:
         tolerations = [each for each in pod.pod.spec.tolerations if each.effect in ("", PREFER_NO_SCHEDULE)]
@@ -53,3 +55,13 @@ class TaintToleration:
 
     def normalize_score(self, scores: Scores) -> Scores:
         return default_normalize_score(scores, reverse=True)
+
+
+def untolerated(pod: PodInfo, nodes: NodeTable) -> Mask | None:
+    """Nodes with a NoSchedule or NoExecute taint that the Pod does not tolerate; None: there is none."""
+    tolerations = pod.pod.spec.tolerations
+    refused = [
+        any(taint.effect in (NO_SCHEDULE, NO_EXECUTE) and not tolerated(taint, tolerations) for taint in taint_set)
+        for taint_set in nodes.taint_sets
+    ]
+    return np.array(refused)[nodes.taint_set] if True in refused else None

@@ -4,6 +4,7 @@ app.py          composition root                    config.py        the process
 pod_workers.py  one task per Pod, woken by change   pod_plan.py      what is to be done next, pure
 pod_sync.py     does it                             pod_start.py     sandbox, network, volumes, images: all at once
 termination.py  preStop, SIGTERM, grace, SIGKILL    pod_view.py      what is known of a Pod's containers
+pod_state.py    one Pod in memory; shared parts     termination_message.py   why a container ended
 pod_status.py   phase, conditions, statuses, pure   status_manager.py   patched through /status
 container_config.py  Container -> runtime's config  environment.py   env, $(VAR), fieldRef, pure
 resources.py    QoS, cgroup limits, oom score       pod_files.py     /etc/hosts, resolv.conf, hostname

@@ -17,6 +17,7 @@ from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.transport import PatchKind
 from kube.process.log import get_logger
+from node_agent.kubelet.pod_status import OWN_CONDITIONS
 
 DELAY_S = 0.3
 RETRY_S, MAX_RETRY_S = 0.2, 5.0
@@ -140,18 +141,18 @@ def status_patch(uid: str, sent: PodStatus | None, status: PodStatus) -> dict[st
 def _same(sent: PodStatus | None, wanted: PodStatus) -> bool:
     if sent is None:
         return False
-    ordered = [msgspec.structs.replace(status, conditions=tuple(sorted(status.conditions, key=_type))) for status in (sent, wanted)]
-    return ordered[0] == ordered[1]
+    return msgspec.structs.replace(sent, conditions=_own(sent)) == msgspec.structs.replace(wanted, conditions=_own(wanted))
+
+
+def _own(status: PodStatus) -> tuple[PodCondition, ...]:
+    own = (condition for condition in status.conditions if condition.type in OWN_CONDITIONS)
+    return tuple(sorted(own, key=lambda condition: condition.type))
 
 
 def _says(shown: PodStatus, wanted: PodStatus) -> bool:
     """Whether the apiserver shows our phase and our conditions; others may have conditions of their own there."""
     held = {condition.type: condition.status for condition in shown.conditions}
     return shown.phase == wanted.phase and all(held.get(condition.type) == condition.status for condition in wanted.conditions)
-
-
-def _type(condition: PodCondition) -> str:
-    return condition.type
 
 
 def _is_urgent(sent: PodStatus | None, status: PodStatus) -> bool:

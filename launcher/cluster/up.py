@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -138,9 +139,10 @@ def _ensure_zygote(layout: Layout) -> int:
     zygote_socket.unlink(missing_ok=True)
     listener = open_api_socket(layout, port_file)
     with listener, (layout.logs / "zygote.log").open("ab") as log:
-        arguments = ["--cluster", layout.name, "--run-dir", str(layout.run), "--cgroup", f"{layout.cgroup}/machine-room"]
+        arguments = ["--cluster", layout.name, "--run-dir", str(layout.run), "--api-socket", str(listener.fileno())]
         subprocess.Popen(
-            [sys.executable, "-m", "launcher.cluster.zygote", *arguments, "--api-socket", str(listener.fileno())],
+            [sys.executable, "-m", "launcher.cluster.zygote", *arguments],
+            preexec_fn=partial(cgroups.join, f"{layout.cgroup}/machine-room"),     # from its first instant on: `down` must find it
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, pass_fds=[listener.fileno()], cwd="/",
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONSAFEPATH": "1"},
         )

@@ -287,11 +287,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="zygote")
     parser.add_argument("--cluster", required=True)
     parser.add_argument("--run-dir", required=True, type=Path)
-    parser.add_argument("--cgroup", required=True)
     parser.add_argument("--api-socket", type=int, action="append", default=[], help="inherited descriptor of a listening socket")
     options = parser.parse_args(argv)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"     # numpy must not start threads: a fork would lose them
-    cgroups.join(options.cgroup)
     setproctitle.setproctitle(f"zygote --cluster {options.cluster}")
     gc.disable()
     for module in PRELOADED:

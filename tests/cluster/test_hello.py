@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,11 +12,11 @@ from launcher.testing.cluster import ROOT, Cluster, CommandFailed, eventually
 
 
 @pytest.fixture
-def hello(kubonsai_cluster: Cluster, namespace: str) -> Iterator[str]:
+def hello(kubonsai_cluster: Cluster, namespace: str) -> str:
     """The example, running in a namespace of the test's own."""
     kubonsai_cluster.kubectl("apply", "-n", namespace, "-f", str(ROOT / "examples/hello"))
     kubonsai_cluster.kubectl("rollout", "status", "-n", namespace, "deployment/hello", "--timeout=60s")
-    yield namespace
+    return namespace
 
 
 def first_pod(cluster: Cluster, namespace: str) -> str:

@@ -39,7 +39,8 @@ def traces(name: str) -> list[str]:
     groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/kubonsai/{name}")]
     names = [line.split()[0] for line in run(["ip", "netns", "list"]).splitlines() if line.startswith(name)]
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if f"/{name}/" in line or line.split()[1].endswith(name)]
-    files = [str(path) for root in ("/var/lib/kubonsai/clusters", "/run/kubonsai", "/var/log/kubonsai") if (path := Path(root, name)).exists()]
+    roots = ("/var/lib/kubonsai/clusters", "/run/kubonsai", "/var/log/kubonsai")
+    files = [str(path) for root in roots if (path := Path(root, name)).exists()]
     return [*processes, *groups, *names, *mounts, *files]
 
 
@@ -202,7 +203,7 @@ def test_a_taken_port_is_named(own: Cluster, tmp_path: Path) -> None:
 
 
 def test_without_root_it_says_so() -> None:
-    script = "import os, sys; os.setuid(65534); from launcher.cli.main import main; sys.exit(main(['up']))"
+    script = "import os, sys; from launcher.cli.main import main; os.setuid(65534); sys.exit(main(['up']))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment)
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from launcher.cli import clusters, develop
+from launcher.cli import clusters, develop, nodes
 
 EPILOG = """examples:
   ./kubonsai up                          three nodes; kubectl's context is set to them
@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     clusters.add_commands(commands)
+    nodes.add_commands(commands)
     develop.add_commands(commands)
     return top
 

@@ -12,6 +12,7 @@ from launcher.cluster.layout import Layout, Node
 class MachineRecord(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     running: bool = True
+    connected: bool = True      # to the fabric
 
 
 class MachineRegistry:
@@ -35,9 +36,12 @@ class MachineRegistry:
     def find(self, name: str) -> Node | None:
         return next((node for node, _ in self.nodes() if node.name == name), None)
 
-    def put(self, index: int, *, running: bool) -> None:
+    def record(self, node: Node) -> MachineRecord:
+        return next(record for record in self.records() if record.index == node.index)
+
+    def put(self, index: int, *, running: bool, connected: bool = True) -> None:
         others = [record for record in self.records() if record.index != index]
-        self._write([*others, MachineRecord(index=index, running=running)])
+        self._write([*others, MachineRecord(index=index, running=running, connected=connected)])
 
     def remove(self, index: int) -> None:
         self._write([record for record in self.records() if record.index != index])

@@ -24,6 +24,7 @@ from launcher.cluster.plan import Planner
 from launcher.cluster.registry import MachineRegistry
 from launcher.cluster.state import load_settings
 from launcher.cluster.zygote_client import ProcessState, Reply, Request, ask
+from netns import fabric
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]      # only its stub is generic
@@ -43,7 +44,7 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
     async def ListMachines(  # noqa: N802  # gRPC's names
         self, request: machines_pb2.ListMachinesRequest, context: Context
     ) -> machines_pb2.ListMachinesReply:
-        return machines_pb2.ListMachinesReply(machines=[self._machine(node, running) for node, running in self.registry.nodes()])
+        return machines_pb2.ListMachinesReply(machines=[self._machine(node) for node, _ in self.registry.nodes()])
 
     async def AddMachine(  # noqa: N802
         self, request: machines_pb2.AddMachineRequest, context: Context
@@ -84,6 +85,20 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
             self.registry.remove(node.index)
         return machines_pb2.Empty()
 
+    async def ConnectMachine(  # noqa: N802
+        self, request: machines_pb2.ConnectMachineRequest, context: Context
+    ) -> machines_pb2.Machine:
+        """Cut off, a machine lives on alone: its processes run, nobody reaches it, and it reaches nobody."""
+        async with self.lock:
+            node = await self._find(request.name, context)
+            if not self.registry.record(node).running:
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{node.name} is off")
+            port = fabric.port_name(node.name)
+            await asyncio.to_thread(fabric.set_connected, self.layout.fabric_netns, port, connected=request.connected)
+            self.registry.put(node.index, running=True, connected=request.connected)
+            log.info("machine is connected" if request.connected else "machine is cut off", machine=node.name)
+            return self._machine(node)
+
     async def ListProcesses(  # noqa: N802
         self, request: machines_pb2.ListProcessesRequest, context: Context
     ) -> machines_pb2.ListProcessesReply:
@@ -108,7 +123,7 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
         await self._ask(Request(op="ensure", specs=tuple(planner.agents(node))))
         self.registry.put(node.index, running=True)
         log.info("machine is on", machine=node.name)
-        return self._machine(node, running=True)
+        return self._machine(node)
 
     async def _switch_off(self, node: Node) -> None:
         states = (await self._ask(Request(op="list"))).processes
@@ -127,10 +142,12 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
     async def _ask(self, request: Request) -> Reply:
         return await asyncio.to_thread(ask, self.socket, request)
 
-    def _machine(self, node: Node, running: bool) -> machines_pb2.Machine:
+    def _machine(self, node: Node) -> machines_pb2.Machine:
+        record = self.registry.record(node)
         return machines_pb2.Machine(
             name=node.name, address=node.address, provider_id=node.provider_id, zone=f"{REGION}-{'abc'[(node.index - 1) % 3]}",
-            region=REGION, instance_type=INSTANCE_TYPE, control_plane=node.control_plane, running=running,
+            region=REGION, instance_type=INSTANCE_TYPE, control_plane=node.control_plane, running=record.running,
+            connected=record.connected,
         )
 
 

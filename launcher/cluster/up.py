@@ -21,7 +21,7 @@ from launcher.cluster import cgroups, kubeconfig, machines, readiness
 from launcher.cluster.access import admin_client, wait_for_api
 from launcher.cluster.errors import UpFailed, ZygoteUnavailable
 from launcher.cluster.layout import IMAGES, Layout
-from launcher.cluster.pki import ClusterPki, ensure_pki
+from launcher.cluster.pki import ClusterPki, ensure_node_identities, ensure_pki
 from launcher.cluster.plan import Planner
 from launcher.cluster.registry import MachineRegistry
 from launcher.cluster.state import save_settings
@@ -121,6 +121,9 @@ def _write_kubeconfigs(layout: Layout, pki: ClusterPki, port: int) -> None:
         "admin.conf": pki.admin, "scheduler.conf": pki.scheduler, "controller-manager.conf": pki.controller_manager,
         "cloud-controller-manager.conf": pki.cloud_controller_manager,
     }
+    for node, _ in MachineRegistry(layout).nodes():
+        agents = ensure_node_identities(layout, pki.ca, node)
+        identities |= {f"kubelet-{node.name}.conf": agents.kubelet, f"kube-proxy-{node.name}.conf": agents.proxy}
     for name, tls in identities.items():
         user = user_entry(layout) if name == "admin.conf" else name.removesuffix(".conf")
         kubeconfig.write(layout.kubeconfigs / name, kubeconfig.document(layout.settings.context, server, tls, user))

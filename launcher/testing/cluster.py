@@ -35,7 +35,7 @@ def run(command: Sequence[str], *, timeout_s: float = 60.0, environment: dict[st
     return done.stdout
 
 
-def eventually(condition: Callable[[], T], *, within_s: float = 30.0, every_s: float = 0.05) -> T:
+def eventually(condition: Callable[[], T | None], *, within_s: float = 30.0, every_s: float = 0.05) -> T:
     """The condition's first true value. Asked again and again; its own assertions and failed commands count as "not yet"."""
     deadline = time.monotonic() + within_s
     last: object = None

@@ -14,7 +14,7 @@ import pytest
 
 from launcher.cluster import zygote as zygote_module
 from launcher.cluster.errors import ZygoteUnavailable
-from launcher.cluster.zygote_client import ProcessSpec, ProcessState, Request, ask, end_leftovers, recorded_processes
+from launcher.cluster.zygote_client import ProcessSpec, ProcessState, Reply, Request, ask, end_leftovers, recorded_processes
 from launcher.testing.cluster import eventually
 
 START = f"""
@@ -40,13 +40,13 @@ def sleeper(folder: Path, name: str = "sleeper") -> ProcessSpec:
 
 
 def request(run_dir: Path, request: Request) -> dict[str, ProcessState]:
-    def answered() -> dict[str, ProcessState] | None:
+    def answered() -> Reply | None:
         try:
-            return {f"{state.name}/{state.node}": state for state in ask(run_dir / "zygote.sock", request).processes} or {"": None}  # type: ignore[dict-item]
+            return ask(run_dir / "zygote.sock", request)
         except ZygoteUnavailable:
             return None
 
-    return eventually(answered)
+    return {f"{state.name}/{state.node}": state for state in eventually(answered).processes}
 
 
 def test_a_killed_process_starts_again(run_dir: Path) -> None:

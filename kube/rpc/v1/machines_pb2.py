@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akube/rpc/v1/machines.proto\x12\x0bkube.rpc.v1\"\x9a\x01\n\x07Machine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0bprovider_id\x18\x03 \x01(\t\x12\x0c\n\x04zone\x18\x04 \x01(\t\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x15\n\rinstance_type\x18\x06 \x01(\t\x12\x15\n\rcontrol_plane\x18\x07 \x01(\x08\x12\x0f\n\x07running\x18\x08 \x01(\x08\"n\n\x07Process\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\x05\x12\x16\n\x0euptime_seconds\x18\x04 \x01(\x01\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12\x10\n\x08log_file\x18\x06 \x01(\t\"\x15\n\x13ListMachinesRequest\";\n\x11ListMachinesReply\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.kube.rpc.v1.Machine\"\x1e\n\x0eMachineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"!\n\x11\x41\x64\x64MachineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14ListProcessesRequest\"=\n\x12ListProcessesReply\x12\'\n\tprocesses\x18\x01 \x03(\x0b\x32\x14.kube.rpc.v1.Process\"3\n\x15RestartProcessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\"\x11\n\x0fShutdownRequest\"\x07\n\x05\x45mpty2\xc8\x04\n\x0eMachineService\x12P\n\x0cListMachines\x12 .kube.rpc.v1.ListMachinesRequest\x1a\x1e.kube.rpc.v1.ListMachinesReply\x12\x42\n\nAddMachine\x12\x1e.kube.rpc.v1.AddMachineRequest\x1a\x14.kube.rpc.v1.Machine\x12@\n\rRemoveMachine\x12\x1b.kube.rpc.v1.MachineRequest\x1a\x12.kube.rpc.v1.Empty\x12>\n\x0bStopMachine\x12\x1b.kube.rpc.v1.MachineRequest\x1a\x12.kube.rpc.v1.Empty\x12\x41\n\x0cStartMachine\x12\x1b.kube.rpc.v1.MachineRequest\x1a\x14.kube.rpc.v1.Machine\x12S\n\rListProcesses\x12!.kube.rpc.v1.ListProcessesRequest\x1a\x1f.kube.rpc.v1.ListProcessesReply\x12H\n\x0eRestartProcess\x12\".kube.rpc.v1.RestartProcessRequest\x1a\x12.kube.rpc.v1.Empty\x12<\n\x08Shutdown\x12\x1c.kube.rpc.v1.ShutdownRequest\x1a\x12.kube.rpc.v1.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1akube/rpc/v1/machines.proto\x12\x0bkube.rpc.v1\"\xad\x01\n\x07Machine\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x13\n\x0bprovider_id\x18\x03 \x01(\t\x12\x0c\n\x04zone\x18\x04 \x01(\t\x12\x0e\n\x06region\x18\x05 \x01(\t\x12\x15\n\rinstance_type\x18\x06 \x01(\t\x12\x15\n\rcontrol_plane\x18\x07 \x01(\x08\x12\x0f\n\x07running\x18\x08 \x01(\x08\x12\x11\n\tconnected\x18\t \x01(\x08\"n\n\x07Process\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\x05\x12\x16\n\x0euptime_seconds\x18\x04 \x01(\x01\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12\x10\n\x08log_file\x18\x06 \x01(\t\"\x15\n\x13ListMachinesRequest\";\n\x11ListMachinesReply\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.kube.rpc.v1.Machine\"\x1e\n\x0eMachineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"8\n\x15\x43onnectMachineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tconnected\x18\x02 \x01(\x08\"!\n\x11\x41\x64\x64MachineRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x16\n\x14ListProcessesRequest\"=\n\x12ListProcessesReply\x12\'\n\tprocesses\x18\x01 \x03(\x0b\x32\x14.kube.rpc.v1.Process\"3\n\x15RestartProcessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\"\x11\n\x0fShutdownRequest\"\x07\n\x05\x45mpty2\x94\x05\n\x0eMachineService\x12P\n\x0cListMachines\x12 .kube.rpc.v1.ListMachinesRequest\x1a\x1e.kube.rpc.v1.ListMachinesReply\x12\x42\n\nAddMachine\x12\x1e.kube.rpc.v1.AddMachineRequest\x1a\x14.kube.rpc.v1.Machine\x12@\n\rRemoveMachine\x12\x1b.kube.rpc.v1.MachineRequest\x1a\x12.kube.rpc.v1.Empty\x12>\n\x0bStopMachine\x12\x1b.kube.rpc.v1.MachineRequest\x1a\x12.kube.rpc.v1.Empty\x12\x41\n\x0cStartMachine\x12\x1b.kube.rpc.v1.MachineRequest\x1a\x14.kube.rpc.v1.Machine\x12J\n\x0e\x43onnectMachine\x12\".kube.rpc.v1.ConnectMachineRequest\x1a\x14.kube.rpc.v1.Machine\x12S\n\rListProcesses\x12!.kube.rpc.v1.ListProcessesRequest\x1a\x1f.kube.rpc.v1.ListProcessesReply\x12H\n\x0eRestartProcess\x12\".kube.rpc.v1.RestartProcessRequest\x1a\x12.kube.rpc.v1.Empty\x12<\n\x08Shutdown\x12\x1c.kube.rpc.v1.ShutdownRequest\x1a\x12.kube.rpc.v1.Emptyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,27 +32,29 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kube.rpc.v1.machines_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MACHINE']._serialized_start=44
-  _globals['_MACHINE']._serialized_end=198
-  _globals['_PROCESS']._serialized_start=200
-  _globals['_PROCESS']._serialized_end=310
-  _globals['_LISTMACHINESREQUEST']._serialized_start=312
-  _globals['_LISTMACHINESREQUEST']._serialized_end=333
-  _globals['_LISTMACHINESREPLY']._serialized_start=335
-  _globals['_LISTMACHINESREPLY']._serialized_end=394
-  _globals['_MACHINEREQUEST']._serialized_start=396
-  _globals['_MACHINEREQUEST']._serialized_end=426
-  _globals['_ADDMACHINEREQUEST']._serialized_start=428
-  _globals['_ADDMACHINEREQUEST']._serialized_end=461
-  _globals['_LISTPROCESSESREQUEST']._serialized_start=463
-  _globals['_LISTPROCESSESREQUEST']._serialized_end=485
-  _globals['_LISTPROCESSESREPLY']._serialized_start=487
-  _globals['_LISTPROCESSESREPLY']._serialized_end=548
-  _globals['_RESTARTPROCESSREQUEST']._serialized_start=550
-  _globals['_RESTARTPROCESSREQUEST']._serialized_end=601
-  _globals['_SHUTDOWNREQUEST']._serialized_start=603
-  _globals['_SHUTDOWNREQUEST']._serialized_end=620
-  _globals['_EMPTY']._serialized_start=622
-  _globals['_EMPTY']._serialized_end=629
-  _globals['_MACHINESERVICE']._serialized_start=632
-  _globals['_MACHINESERVICE']._serialized_end=1216
+  _globals['_MACHINE']._serialized_end=217
+  _globals['_PROCESS']._serialized_start=219
+  _globals['_PROCESS']._serialized_end=329
+  _globals['_LISTMACHINESREQUEST']._serialized_start=331
+  _globals['_LISTMACHINESREQUEST']._serialized_end=352
+  _globals['_LISTMACHINESREPLY']._serialized_start=354
+  _globals['_LISTMACHINESREPLY']._serialized_end=413
+  _globals['_MACHINEREQUEST']._serialized_start=415
+  _globals['_MACHINEREQUEST']._serialized_end=445
+  _globals['_CONNECTMACHINEREQUEST']._serialized_start=447
+  _globals['_CONNECTMACHINEREQUEST']._serialized_end=503
+  _globals['_ADDMACHINEREQUEST']._serialized_start=505
+  _globals['_ADDMACHINEREQUEST']._serialized_end=538
+  _globals['_LISTPROCESSESREQUEST']._serialized_start=540
+  _globals['_LISTPROCESSESREQUEST']._serialized_end=562
+  _globals['_LISTPROCESSESREPLY']._serialized_start=564
+  _globals['_LISTPROCESSESREPLY']._serialized_end=625
+  _globals['_RESTARTPROCESSREQUEST']._serialized_start=627
+  _globals['_RESTARTPROCESSREQUEST']._serialized_end=678
+  _globals['_SHUTDOWNREQUEST']._serialized_start=680
+  _globals['_SHUTDOWNREQUEST']._serialized_end=697
+  _globals['_EMPTY']._serialized_start=699
+  _globals['_EMPTY']._serialized_end=706
+  _globals['_MACHINESERVICE']._serialized_start=709
+  _globals['_MACHINESERVICE']._serialized_end=1369
 # @@protoc_insertion_point(module_scope)

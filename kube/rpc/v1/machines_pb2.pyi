@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Machine(_message.Message):
-    __slots__ = ("name", "address", "provider_id", "zone", "region", "instance_type", "control_plane", "running")
+    __slots__ = ("name", "address", "provider_id", "zone", "region", "instance_type", "control_plane", "running", "connected")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     PROVIDER_ID_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,7 @@ class Machine(_message.Message):
     INSTANCE_TYPE_FIELD_NUMBER: _ClassVar[int]
     CONTROL_PLANE_FIELD_NUMBER: _ClassVar[int]
     RUNNING_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
     provider_id: str
@@ -24,7 +25,8 @@ class Machine(_message.Message):
     instance_type: str
     control_plane: bool
     running: bool
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., provider_id: _Optional[str] = ..., zone: _Optional[str] = ..., region: _Optional[str] = ..., instance_type: _Optional[str] = ..., control_plane: _Optional[bool] = ..., running: _Optional[bool] = ...) -> None: ...
+    connected: bool
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., provider_id: _Optional[str] = ..., zone: _Optional[str] = ..., region: _Optional[str] = ..., instance_type: _Optional[str] = ..., control_plane: _Optional[bool] = ..., running: _Optional[bool] = ..., connected: _Optional[bool] = ...) -> None: ...
 
 class Process(_message.Message):
     __slots__ = ("name", "node", "pid", "uptime_seconds", "restarts", "log_file")
@@ -57,6 +59,14 @@ class MachineRequest(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     name: str
     def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class ConnectMachineRequest(_message.Message):
+    __slots__ = ("name", "connected")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    connected: bool
+    def __init__(self, name: _Optional[str] = ..., connected: _Optional[bool] = ...) -> None: ...
 
 class AddMachineRequest(_message.Message):
     __slots__ = ("name",)

@@ -59,6 +59,11 @@ class MachineServiceStub:
                 request_serializer=kube_dot_rpc_dot_v1_dot_machines__pb2.MachineRequest.SerializeToString,
                 response_deserializer=kube_dot_rpc_dot_v1_dot_machines__pb2.Machine.FromString,
                 _registered_method=True)
+        self.ConnectMachine = channel.unary_unary(
+                '/kube.rpc.v1.MachineService/ConnectMachine',
+                request_serializer=kube_dot_rpc_dot_v1_dot_machines__pb2.ConnectMachineRequest.SerializeToString,
+                response_deserializer=kube_dot_rpc_dot_v1_dot_machines__pb2.Machine.FromString,
+                _registered_method=True)
         self.ListProcesses = channel.unary_unary(
                 '/kube.rpc.v1.MachineService/ListProcesses',
                 request_serializer=kube_dot_rpc_dot_v1_dot_machines__pb2.ListProcessesRequest.SerializeToString,
@@ -111,6 +116,13 @@ class MachineServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ConnectMachine(self, request, context):
+        """cuts it off from the others, or joins it to them again
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProcesses(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -155,6 +167,11 @@ def add_MachineServiceServicer_to_server(servicer, server):
             'StartMachine': grpc.unary_unary_rpc_method_handler(
                     servicer.StartMachine,
                     request_deserializer=kube_dot_rpc_dot_v1_dot_machines__pb2.MachineRequest.FromString,
+                    response_serializer=kube_dot_rpc_dot_v1_dot_machines__pb2.Machine.SerializeToString,
+            ),
+            'ConnectMachine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConnectMachine,
+                    request_deserializer=kube_dot_rpc_dot_v1_dot_machines__pb2.ConnectMachineRequest.FromString,
                     response_serializer=kube_dot_rpc_dot_v1_dot_machines__pb2.Machine.SerializeToString,
             ),
             'ListProcesses': grpc.unary_unary_rpc_method_handler(
@@ -307,6 +324,33 @@ class MachineService:
             target,
             '/kube.rpc.v1.MachineService/StartMachine',
             kube_dot_rpc_dot_v1_dot_machines__pb2.MachineRequest.SerializeToString,
+            kube_dot_rpc_dot_v1_dot_machines__pb2.Machine.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConnectMachine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/kube.rpc.v1.MachineService/ConnectMachine',
+            kube_dot_rpc_dot_v1_dot_machines__pb2.ConnectMachineRequest.SerializeToString,
             kube_dot_rpc_dot_v1_dot_machines__pb2.Machine.FromString,
             options,
             channel_credentials,

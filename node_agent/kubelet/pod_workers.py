@@ -39,8 +39,10 @@ class PodWorker:
         self._log: Logger = get_logger("pods", pod=str(NamespacedName(pod.metadata.namespace, pod.metadata.name)), uid=pod.metadata.uid)
 
     def update(self, pod: Pod) -> None:
-        before = grace_period_s(self.state.pod, gone=self.gone)
+        before, old = grace_period_s(self.state.pod, gone=self.gone), self.state.pod.metadata
         self.state.pod = pod
+        if (old.labels, old.annotations) != (pod.metadata.labels, pod.metadata.annotations):
+            self.state.refreshed_at = 0.0        # downward API volumes show them; changed ConfigMaps come along
         if pod.metadata.deletion_timestamp:
             self.state.stopping.set()
             if grace_period_s(pod, gone=self.gone) < before:

@@ -1,0 +1,167 @@
+"""A namespace of a running cluster, as a test uses it, and manifests that show only what the test is about."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kubernetes import client as kube
+from kubernetes import config as kube_config
+
+from launcher.testing.cluster import Cluster, eventually, run
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Every call works in the namespace."""
+
+    cluster: Cluster
+    namespace: str
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, timeout_s: float = 60.0, environment: dict[str, str] | None = None,
+    ) -> str:
+        """Standard output; a failing kubectl fails the test."""
+        settings = {**self.cluster.environment, **(environment or {})}
+        return run(self._command(arguments), timeout_s=timeout_s, environment=settings, stdin=stdin)
+
+    def tried(
+        self, *arguments: str, stdin: str | None = None, environment: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """The same for calls that may fail: exit code and both outputs."""
+        settings = {**os.environ, **self.cluster.environment, **(environment or {})}
+        return subprocess.run(
+            self._command(arguments), capture_output=True, text=True, check=False, timeout=60, input=stdin, env=settings,
+        )
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        """With the namespace, unless the test names one; flags of kubectl stand before `--`."""
+        words = list(arguments)
+        at = words.index("--") if "--" in words else len(words)
+        own = [] if any(word.startswith("--namespace=") for word in words) else ["-n", self.namespace]
+        return ["kubectl", *words[:at], *own, *words[at:]]
+
+    def refused(self, *arguments: str, stdin: str | None = None) -> str:
+        """Standard error of a kubectl that must fail."""
+        done = self.tried(*arguments, stdin=stdin)
+        assert done.returncode != 0, f"kubectl {' '.join(arguments)} went well: {done.stdout}"
+        return done.stderr
+
+    def apply(self, *objects: Json) -> str:
+        return self.kubectl("apply", "-f", "-", stdin=_manifest(objects))
+
+    def create(self, *objects: Json) -> str:
+        """Of bare objects; quicker than apply, and leaves no annotation."""
+        return self.kubectl("create", "-f", "-", stdin=_manifest(objects))
+
+    def get(self, *arguments: str) -> Any:
+        return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def items(self, *arguments: str) -> list[Json]:
+        found: list[Json] = self.get(*arguments)["items"]
+        return found
+
+    def pod(self, name: str) -> Json:
+        found: Json = self.get("pod", name)
+        return found
+
+    def ready(self, *pods: str, within_s: int = 30) -> None:
+        self.kubectl("wait", "--for=condition=Ready", f"--timeout={within_s}s", *(f"pod/{name}" for name in pods))
+
+    def run(self, *pods: Json) -> None:
+        """Creates Pods and waits until they are Ready."""
+        self.create(*pods)
+        self.ready(*(pod["metadata"]["name"] for pod in pods))
+
+    def exec(self, pod: str, *command: str, container: str = "") -> str:
+        return self.kubectl("exec", pod, *(["-c", container] if container else []), "--", *command)
+
+    def sh(self, pod: str, script: str, container: str = "") -> str:
+        return self.exec(pod, "sh", "-c", script, container=container).strip()
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        """(reason, message) of every event about the object."""
+        found = self.items("events", "--field-selector", f"involvedObject.name={name}")
+        return [(event["reason"], event["message"]) for event in found]
+
+    def event(self, name: str, reason: str, within_s: float = 20.0) -> str:
+        """The message of the object's first event with that reason."""
+        message: str = eventually(lambda: [text for why, text in self.events(name) if why == reason], within_s=within_s)[0]
+        return message
+
+    def state(self, pod: str, container: int = 0) -> Json:
+        """The container's status."""
+        found: Json = self.pod(pod)["status"]["containerStatuses"][container]
+        return found
+
+    def waiting(self, pod: str) -> str:
+        """The reason why the first container waits, or "" when it does not."""
+        reason: str = self.state(pod)["state"].get("waiting", {}).get("reason", "")
+        return reason
+
+    def python_client(self, **changes: Any) -> kube.ApiClient:
+        """The official client, logged in as the cluster's administrator."""
+        configuration = kube.Configuration()
+        kube_config.load_kube_config(self.cluster.environment["KUBECONFIG"], client_configuration=configuration)
+        for name, value in changes.items():
+            setattr(configuration, name, value)
+        return kube.ApiClient(configuration)
+
+    def curl(self, pod: str, *arguments: str, timeout_s: float = 10.0) -> str:
+        """The machine's own curl in the Pod's network; every call is a new connection."""
+        return self.cluster.in_pod(pod, "curl", "-sS", "-m", "5", *arguments, namespace=self.namespace, timeout_s=timeout_s)
+
+    def dig(self, pod: str, *arguments: str) -> str:
+        return self.cluster.in_pod(pod, "dig", "+tries=2", "+time=3", *arguments, namespace=self.namespace)
+
+
+def _manifest(objects: Sequence[Json]) -> str:
+    return "\n".join(json.dumps(thing) for thing in objects)
+
+
+def container(name: str = "main", script: str = "exec sleep 1000", **fields: Any) -> Json:
+    """A busybox shell; it ends at once when told to, because PID 1 ignores signals that it does not handle."""
+    return {"name": name, "image": "busybox", "command": ["sh", "-c", script], **fields}
+
+
+def pod(name: str, *containers: Json, labels: dict[str, str] | None = None, **spec: Any) -> Json:
+    """Ends within a second, so that deleting the namespace does not keep the cluster busy."""
+    metadata: Json = {"name": name, "labels": labels or {"app": name}}
+    body = {"terminationGracePeriodSeconds": 1, "containers": list(containers) or [container()], **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": body}
+
+
+def server(name: str = "main", answer: str = "$(hostname)", port: int = 8080, **fields: Any) -> Json:
+    """A container that answers HTTP requests; the answer is expanded by its shell, once."""
+    script = f'mkdir -p /www; echo "{answer}" >/www/index.html; exec httpd -f -p {port} -h /www'
+    probe = {"httpGet": {"path": "/", "port": port}, "periodSeconds": 1}
+    return container(name, script, readinessProbe=probe, ports=[{"name": "http", "containerPort": port}], **fields)
+
+
+def deployment(name: str, *containers: Json, replicas: int = 1, **spec: Any) -> Json:
+    template = pod(name, *containers)
+    return {
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": template["spec"]}, **spec,
+        },
+    }
+
+
+def service(name: str, *, port: int = 80, target: int | str = 8080, selector: str = "", **spec: Any) -> Json:
+    ports = [{"name": "http", "port": port, "targetPort": target}]
+    return {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+        "spec": {"selector": {"app": selector or name}, "ports": ports, **spec},
+    }
+
+
+def config_map(name: str, **data: str) -> Json:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}

@@ -64,10 +64,16 @@ class Cluster:
         return {"KUBECONFIG": str(self.folder / f"{self.name}.conf")}
 
     def kubonsai(self, *arguments: str, timeout_s: float = 180.0) -> str:
-        """Runs ./kubonsai for this cluster."""
+        """Runs ./kubonsai COMMAND for this cluster."""
+        return self._cli(arguments[0], "--name", self.name, *arguments[1:], timeout_s=timeout_s)
+
+    def kubonsai_in(self, command: str, action: str, *arguments: str) -> str:
+        """Runs ./kubonsai COMMAND ACTION for this cluster."""
+        return self._cli(command, action, "--name", self.name, *arguments)
+
+    def _cli(self, *arguments: str, timeout_s: float = 60.0) -> str:
         environment = {**self.environment, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
-        command = [sys.executable, "-m", "launcher.cli.main", arguments[0], "--name", self.name, *arguments[1:]]
-        return run(command, timeout_s=timeout_s, environment=environment)
+        return run([sys.executable, "-m", "launcher.cli.main", *arguments], timeout_s=timeout_s, environment=environment)
 
     def start(self, *arguments: str) -> Cluster:
         self.kubonsai("up", "--nodes", str(self.nodes), *arguments)

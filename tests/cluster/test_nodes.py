@@ -37,13 +37,13 @@ def test_an_added_machine_becomes_a_node_and_a_removed_one_disappears(own: Clust
     assert added["spec"]["providerID"] == f"kubonsai://{own.name}/node4"
     assert added["metadata"]["labels"]["topology.kubernetes.io/zone"] == "local-a"
     assert all(taint["key"] != "node.cloudprovider.kubernetes.io/uninitialized" for taint in added["spec"].get("taints", []))
-    manifest = f"""
+    manifest = """
 apiVersion: v1
 kind: Pod
-metadata: {{name: there}}
+metadata: {name: there}
 spec:
   nodeName: node4
-  containers: [{{name: a, image: busybox, command: [sleep, "300"]}}]
+  containers: [{name: a, image: busybox, command: [sleep, "300"]}]
 """
     own.apply(manifest)
     own.kubectl("wait", "--for=condition=Ready", "pod/there", "--timeout=30s")
@@ -72,7 +72,8 @@ def test_a_machine_that_was_off_comes_back_with_its_pods(own: Cluster) -> None:
 
     eventually(restarted, within_s=60)
     pod = next(iter(victims))
-    assert "hello from" in own.in_pod(pod, "curl", "-sS", "-m", "5", "http://hello.default.svc.cluster.local")
+    # the DNS Pod of that machine also has to come back before every query is answered
+    eventually(lambda: "hello from" in own.in_pod(pod, "curl", "-sS", "-m", "5", "http://hello.default.svc.cluster.local"))
 
 
 @pytest.mark.full

@@ -70,11 +70,11 @@ def pod(
     name: str = "web", *, containers: Sequence[Container] | None = None, init_containers: Sequence[Container] = (), host_port: str = "",
     tolerations: Sequence[Toleration] = (), node_selector: Mapping[str, str] | None = None, affinity: Affinity | None = None,
     priority: int = 0, gates: Sequence[str] = (), node_name: str = "", labels: Mapping[str, str] | None = None,
-    spec: Mapping[str, Any] | None = None, **requests: str,
+    namespace: str = "default", metadata: Mapping[str, Any] | None = None, spec: Mapping[str, Any] | None = None, **requests: str,
 ) -> PodInfo:
     main = container(host_ports=(host_port,) if host_port else (), **requests)
     return PodInfo(Pod(
-        metadata=ObjectMeta(name=name, namespace="default", uid=f"uid-of-{name}", labels=dict(labels or {})),
+        metadata=ObjectMeta(name=name, namespace=namespace, uid=f"uid-of-{name}", labels=dict(labels or {}), **(metadata or {})),
         spec=PodSpec(
             containers=tuple(containers if containers is not None else (main,)), init_containers=tuple(init_containers),
             tolerations=tuple(tolerations), node_selector=dict(node_selector or {}), affinity=affinity, priority=priority,

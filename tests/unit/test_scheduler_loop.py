@@ -17,15 +17,17 @@ from control_plane.scheduler.profile import default_profile
 from control_plane.scheduler.scheduler import Scheduler
 from control_plane.scheduler.scheduling_queue import SchedulingQueue
 from control_plane.scheduler.workloads import Workloads
-from kube.api.core_v1 import Event, Node, Pod
+from kube.api.core_v1 import Event, Node, Pod, TopologySpreadConstraint
+from kube.api.meta_v1 import LabelSelector
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.events import EventRecorder
 from kube.client.informer import InformerFactory
+from kube.client.transport import PatchKind
 from kube.process.clock import SystemClock
 from tests.support.memory_transport import MemoryTransport
-from tests.support.scheduling import node, pod
+from tests.support.scheduling import node, pod, taint
 
 WITHIN_S = 10
 
@@ -174,6 +176,41 @@ async def test_a_cordoned_node_gets_pods_again_when_it_is_uncordoned(cluster: Cl
     await cluster.client.patch(Node, NamespacedName("", "n1"), {"spec": {"unschedulable": None}})
 
     assert await cluster.bound("web") == "n1"
+
+
+async def test_a_node_that_becomes_ready_step_by_step_is_no_reason_for_more_failures(cluster: Cluster) -> None:
+    await cluster.client.create(node("n1", taints=["a:NoSchedule", "b:NoSchedule", "c:NoSchedule"]))
+    await cluster.client.create(pod("web").pod)
+    await cluster.eventually("web has failed", lambda: has_conditions(cluster, "web"))
+
+    for left in (["b:NoSchedule", "c:NoSchedule"], ["c:NoSchedule"], []):
+        taints = [{"key": each.key, "effect": each.effect} for each in map(taint, left)]
+        await cluster.client.patch(Node, NamespacedName("", "n1"), {"spec": {"taints": taints}}, kind=PatchKind.MERGE)
+    await cluster.bound("web")
+
+    assert len(await cluster.events("FailedScheduling")) <= 1
+    assert cluster.transport.calls.count(("patch", "pods/status")) == 1
+
+
+async def test_a_required_spread_keeps_a_pod_waiting_until_another_goes(cluster: Cluster) -> None:
+    labels = {"app": "web"}
+    constraint = TopologySpreadConstraint(
+        max_skew=1, topology_key="kubernetes.io/hostname", when_unsatisfiable="DoNotSchedule",
+        label_selector=LabelSelector(match_labels=labels))
+    spec = {"topology_spread_constraints": (constraint,)}
+    await cluster.client.create(node("n1"))
+    await cluster.client.create(node("n2", unschedulable=True))
+    await cluster.client.create(pod("first", labels=labels, spec=spec).pod)
+    await cluster.bound("first")
+
+    await cluster.client.create(pod("second", labels=labels, spec=spec).pod)
+    await cluster.failure(
+        "second", "0/2 nodes are available: 1 node(s) didn't match pod topology spread constraints, 1 node(s) were unschedulable. "
+        "preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, "
+        "1 Preemption is not helpful for scheduling.")
+    await cluster.client.delete(Pod, NamespacedName("default", "first"))
+
+    assert await cluster.bound("second") == "n1"
 
 
 async def test_many_pods_never_overfill_a_node(cluster: Cluster) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -77,6 +78,21 @@ async def test_a_pod_waits_for_an_event_that_its_refuser_asked_for(queue: Schedu
     assert queue.counts() == {"active": 0, "backoff": 1, "unschedulable": 0, "gated": 0}
 
 
+async def test_a_burst_of_changes_moves_a_pod_only_when_its_node_is_ready_for_it(queue: SchedulingQueue) -> None:
+    queue.add(pod())
+    await fail(queue, TAINTS)
+    moved = []
+
+    steps = [["a", "b", "c"], ["b", "c"], ["c"], []]
+    for old, new in pairwise(steps):
+        before, after = (node(taints=[f"{key}:NoSchedule" for key in keys]) for keys in (old, new))
+        queue.move(NodeChange(ClusterEvent.NODE_TAINT, before, after))
+        moved.append(queue.counts()["unschedulable"] == 0)
+
+    assert moved == [False, False, True]
+    assert (await pop(queue)).attempts == 2      # at once: nobody else waits
+
+
 async def test_with_nothing_else_to_do_a_backing_off_pod_is_taken_early(queue: SchedulingQueue) -> None:
     queue.add(pod())
     await fail(queue, TAINTS)
@@ -93,6 +109,42 @@ async def test_an_event_between_pop_and_failure_is_not_lost(queue: SchedulingQue
     queue.failed(tried, FIT)
 
     assert queue.counts()["unschedulable"] == 0
+
+
+async def test_changes_that_cannot_help_are_no_reason_to_try_again(queue: SchedulingQueue) -> None:
+    queue.add(pod())
+    tried = await pop(queue)
+    queue.move(NodeChange(ClusterEvent.NODE_TAINT, old=node(), new=node(taints=["a:NoSchedule"])))
+
+    queue.failed(tried, TAINTS)
+
+    assert queue.counts()["unschedulable"] == 1
+
+
+async def test_a_pod_changed_while_it_was_decided_is_tried_again(queue: SchedulingQueue) -> None:
+    queue.add(pod(cpu="8"))
+    tried = await pop(queue)
+    queue.update(pod(cpu="1m"))
+
+    queue.failed(tried, FIT)
+
+    assert (await pop(queue)).pod.requests == {"cpu": 1}
+
+
+async def test_each_pod_in_flight_judges_the_changes_since_its_own_pop(queue: SchedulingQueue) -> None:
+    for name in ("first", "second", "third"):
+        queue.add(pod(name))
+    first, gone = await pop(queue), PodChange(ClusterEvent.ASSIGNED_POD_DELETE, old=pod("gone"))
+    queue.move(gone)
+    second = await pop(queue)
+    queue.done(first.pod.uid)                    # what only the first has missed is forgotten
+    queue.move(gone)
+    third = await pop(queue)
+
+    queue.failed(third, FIT)
+    queue.failed(second, FIT)
+
+    assert (queue.counts()["unschedulable"], queue.counts()["backoff"]) == (1, 1)
 
 
 async def test_an_event_before_the_pop_does_not_count(queue: SchedulingQueue) -> None:

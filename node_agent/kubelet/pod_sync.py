@@ -24,6 +24,7 @@ from node_agent.runtime.model import ContainerRecord, ContainerState, RuntimeSer
 from node_agent.volumes.pod_volumes import VolumeSetupError, has_refreshable
 
 CONFIG_RETRY_S = 2.0
+SHOWN_S = 3.0                   # how long the reason of a failed pull stands before its back-off is shown
 
 
 class NotStartedError(Exception):
@@ -93,7 +94,10 @@ async def _start(services: Services, state: PodState, container: Container) -> N
     try:
         image = await services.images.ensure(pod, container)
     except ImageUnavailableError as error:
-        raise NotStartedError(error.waiting, services.images.retry_after_s(pod, container) or 10.0) from error
+        retry_s = services.images.retry_after_s(pod, container) or 10.0
+        if error.waiting.reason == names.ERR_IMAGE_PULL:
+            retry_s = min(retry_s, SHOWN_S)      # then it becomes ImagePullBackOff
+        raise NotStartedError(error.waiting, retry_s) from error
     reference = names.container_ref(pod, container)
     sandbox = services.runtime.sandbox(state.uid)
     assert sandbox is not None

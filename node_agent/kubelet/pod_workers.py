@@ -39,15 +39,16 @@ class PodWorker:
         self._log: Logger = get_logger("pods", pod=str(NamespacedName(pod.metadata.namespace, pod.metadata.name)), uid=pod.metadata.uid)
 
     def update(self, pod: Pod) -> None:
-        before, old = grace_period_s(self.state.pod, gone=self.gone), self.state.pod.metadata
+        before, old = grace_period_s(self.state.pod, gone=self.gone), self.state.pod
         self.state.pod = pod
-        if (old.labels, old.annotations) != (pod.metadata.labels, pod.metadata.annotations):
+        if (old.metadata.labels, old.metadata.annotations) != (pod.metadata.labels, pod.metadata.annotations):
             self.state.refreshed_at = 0.0        # downward API volumes show them; changed ConfigMaps come along
         if pod.metadata.deletion_timestamp:
             self.state.stopping.set()
             if grace_period_s(pod, gone=self.gone) < before:
                 self._grace_changed.set()
-        self._wake.set()
+        if _substance(old) != _substance(pod):
+            self._wake.set()
 
     def vanish(self) -> None:
         """The object is gone from the API, whether we were done or not."""
@@ -246,6 +247,14 @@ class PodWorkers:
                 del self._workers[uid]
 
         task.add_done_callback(done)
+
+
+def _substance(pod: Pod) -> tuple[object, ...]:
+    """What a step reads. Of the status only what others write: the echo of our own word is no news."""
+    metadata, gates = pod.metadata, {gate.condition_type for gate in pod.spec.readiness_gates}
+    asked_for = [(condition.type, condition.status) for condition in pod.status.conditions if condition.type in gates]
+    ends = (metadata.deletion_timestamp, metadata.deletion_grace_period_seconds, pod.status.phase in TERMINAL)
+    return (pod.spec, metadata.labels, metadata.annotations, ends, asked_for)
 
 
 def _earlier(*delays: float | None) -> float | None:

@@ -16,8 +16,14 @@ def termination_message(record: ContainerRecord) -> str:
     text = _read_end(Path(path), MAX_BYTES) if path else ""
     if not text and record.exit_code != 0 and record.config.labels.get("terminationMessagePolicy") == "FallbackToLogsOnError":
         lines = _read_end(Path(record.config.log_path), 8 * MAX_LOG_BYTES).splitlines()[-MAX_LOG_LINES:]
-        text = "\n".join(line.split(" ", 3)[3] for line in lines if line.count(" ") >= 3)[-MAX_LOG_BYTES:]
+        text = "".join(_output(line) for line in lines)[-MAX_LOG_BYTES:]
     return text or record.message
+
+
+def _output(line: str) -> str:
+    """Of one line of a CRI log, `TIME STREAM TAG TEXT`: F is a full line, P a part of one."""
+    fields = line.split(" ", 3)
+    return fields[3] + ("\n" if fields[2] == "F" else "") if len(fields) == 4 else ""
 
 
 def _read_end(path: Path, limit: int) -> str:

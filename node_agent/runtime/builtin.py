@@ -66,9 +66,10 @@ class BuiltinImages:
         if name == PYTHON:
             return base, PYTHON_CONFIG
         module = builtin_layers.addon_module(name.removeprefix(ADDON_PREFIX))
+        search_path = f"PYTHONPATH={builtin_layers.PROJECT_ROOT}:{builtin_layers.PACKAGES_ROOT}"
         config = msgspec.structs.replace(
             PYTHON_CONFIG,
-            env=(*PYTHON_CONFIG.env, f"PYTHONPATH={builtin_layers.PROJECT_ROOT}", "PYTHONDONTWRITEBYTECODE=1"),
+            env=(*PYTHON_CONFIG.env, search_path, "PYTHONDONTWRITEBYTECODE=1"),
             entrypoint=("/usr/local/bin/python3", "-m", str(module)), cmd=(), working_dir=builtin_layers.PROJECT_ROOT,
         )
         return [builtin_layers.project(), builtin_layers.site_packages(), *base], config

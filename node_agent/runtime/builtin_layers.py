@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 from node_agent.runtime.layers import link_or_copy, link_tree
 
-RECIPE_VERSION = 1                       # part of every fingerprint: raise it when a recipe changes
+RECIPE_VERSION = 2                       # part of every fingerprint: raise it when a recipe changes
 PROJECT_ROOT = "/opt/kubonsai"           # where the project lies inside an addon's image
+PACKAGES_ROOT = "/opt/site-packages"     # and what it imports; no folder of the interpreter's, since Debian's looks elsewhere than others
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # What the addons import; what those need in turn is found by their metadata.
@@ -136,7 +137,7 @@ def _build_python(stdlib: Path, target: Path) -> None:
 
 
 def _build_site_packages(distributions: Iterable[importlib.metadata.Distribution], target: Path) -> None:
-    site = target / "usr/local/lib" / VERSION_DIR / "site-packages"
+    site = target / PACKAGES_ROOT.lstrip("/")
     extensions = []
     for distribution in distributions:
         for file in distribution.files or ():

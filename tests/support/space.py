@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,13 @@ class Space:
         return subprocess.run(
             self._command(arguments), capture_output=True, text=True, check=False, timeout=60, input=stdin, env=settings,
         )
+
+    def start(self, *arguments: str) -> Following:
+        """A kubectl that goes on: logs -f, get -w."""
+        return Following(self._command(arguments), {**os.environ, **self.cluster.environment})
+
+    def in_host(self, *command: str) -> str:
+        return run(command)
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         """With the namespace, unless the test names one; flags of kubectl stand before `--`."""
@@ -119,6 +127,40 @@ class Space:
 
     def dig(self, pod: str, *arguments: str) -> str:
         return self.cluster.in_pod(pod, "dig", "+tries=2", "+time=3", *arguments, namespace=self.namespace)
+
+
+class Following:
+    """A running command and what it has printed so far."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for line in output:
+                self._lines.append(line)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._lines)
+
+    def finish(self, within_s: float = 20.0) -> str:
+        """All it has printed when it ends by itself."""
+        try:
+            self._process.wait(timeout=within_s)
+        finally:
+            self._process.kill()
+            self._reader.join(timeout=within_s)
+        return self.text
+
+    def stop(self) -> str:
+        """The same, ended by us."""
+        self._process.terminate()
+        return self.finish()
 
 
 def _manifest(objects: Sequence[Json]) -> str:

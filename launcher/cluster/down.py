@@ -13,7 +13,7 @@ from kube.process.config import ConfigError
 from launcher.cluster import cgroups, kubeconfig, machines
 from launcher.cluster.errors import DownIncomplete, ZygoteUnavailable
 from launcher.cluster.layout import LOG_ROOT, RUN_ROOT, STATE_ROOT, Layout
-from launcher.cluster.up import Progress, user_entry
+from launcher.cluster.progress import Progress
 from launcher.cluster.zygote_client import Request, ask, end_leftovers, recorded_processes
 from netns import fabric, namespaces
 
@@ -39,7 +39,7 @@ def down(layout: Layout, progress: Progress, *, keep_data: bool = False) -> None
     with progress.step("removing files"):
         left += _remove_files(layout, keep_data=keep_data)
         with contextlib.suppress(ConfigError):      # a kubeconfig that cannot be read holds nothing of ours
-            kubeconfig.remove(kubeconfig.user_file(), layout.settings.context, user_entry(layout))
+            kubeconfig.remove(kubeconfig.user_file(), layout.settings.context, layout.settings.user)
     if left:
         raise DownIncomplete("could not be removed: " + ", ".join(left))
 

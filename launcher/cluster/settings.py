@@ -45,6 +45,11 @@ class ClusterSettings(Config, frozen=True, kw_only=True):
         """The name of the kubeconfig context, as users see it."""
         return "kubonsai" if self.name == "kubonsai" else f"kubonsai-{self.name}"
 
+    @property
+    def user(self) -> str:
+        """The administrator's entry in the kubeconfig."""
+        return f"{self.context}-admin"
+
 
 def _check_subnet(key: str, value: str) -> None:
     try:

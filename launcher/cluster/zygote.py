@@ -1,10 +1,12 @@
 """The zygote: imports what the components share, then forks each of them, and forks it again when it ends.
 
 It has one thread, no event loop and no gRPC channel, so that a fork is safe and its heap, frozen, stays shared: measured with eight
-processes, 0.40 s and 100 MB (PSS) against 1.83 s and 335 MB with an interpreter each. It knows nothing of Kubernetes: it is given
-`ProcessSpec`s on a unix socket (zygote_client.py) and keeps them running, in their namespaces, with a delay that doubles while one
-keeps failing. Components do not end with it; whoever starts a new zygote first ends those that the earlier one left
-(zygote_client.end_leftovers).
+processes, 0.40 s and 100 MB (PSS) against 1.83 s and 335 MB with an interpreter each. It serves between one import and the next: etcd
+needs none of them, the apiserver only the first ones, and both start while the rest is still to come.
+
+It knows nothing of Kubernetes: it is given `ProcessSpec`s on a unix socket (zygote_client.py) and keeps them running, in their
+namespaces, with a delay that doubles while one keeps failing. Components do not end with it; whoever starts a new zygote first ends
+those that the earlier one left (zygote_client.end_leftovers).
 """
 
 from __future__ import annotations
@@ -33,9 +35,11 @@ import setproctitle
 from launcher.cluster import cgroups
 from launcher.cluster.zygote_client import FIRST_INHERITED_FD, MAX_MESSAGE, ProcessSpec, ProcessState, Reply, Request, start_ticks
 
+# The apiserver first, for which all wait; its largest libraries one by one, so that no request waits for all of them.
 PRELOADED = (
-    "control_plane.apiserver.app", "control_plane.scheduler.app", "control_plane.controllers.app", "control_plane.cloud.app",
-    "node_agent.kubelet.app", "node_agent.proxy.app", "launcher.cluster.supervisor",
+    "asyncio", "grpc", "aiohttp.web", "kube.api.core_v1", "cryptography.x509", "control_plane.apiserver.authorization.authorizer",
+    "control_plane.apiserver.app", "control_plane.controllers.app", "node_agent.kubelet.app", "control_plane.scheduler.app",
+    "control_plane.cloud.app", "node_agent.proxy.app", "launcher.cluster.supervisor",
 )
 NAMESPACE_FLAGS = {"net": 0x40000000, "uts": 0x04000000, "mnt": 0x00020000}
 RESTART_DELAYS_S = (0.05, 0.2, 1.0, 2.0, 5.0, 10.0)
@@ -61,11 +65,12 @@ class Child:
 
 
 class Zygote:
-    def __init__(self, cluster: str, run_dir: Path, api_sockets: Sequence[int]) -> None:
+    def __init__(self, cluster: str, run_dir: Path, api_sockets: Sequence[int], preload: Sequence[str] = ()) -> None:
         self.cluster = cluster
         self.table_file = run_dir / "processes.json"
         self.socket_file = run_dir / "zygote.sock"
         self.api_sockets = tuple(api_sockets)
+        self.to_import = list(reversed(preload))
         self.children: dict[str, Child] = {}
         self.stopping = False
         self.selector = selectors.DefaultSelector()
@@ -84,6 +89,9 @@ class Zygote:
                     self._serve(key.fileobj)  # type: ignore[arg-type]  # the only other file objects are connections
             self._reap()
             self._run_timers()
+            if self.to_import:
+                import_for_all(self.to_import.pop())
+                self._run_timers()
         self.socket_file.unlink(missing_ok=True)
         self.table_file.unlink(missing_ok=True)
 
@@ -173,6 +181,8 @@ class Zygote:
     # --- time and death
 
     def _next_timer_s(self) -> float | None:
+        if self.to_import:
+            return 0.0
         times = [child.kill_after for child in self.children.values() if child.pid and child.kill_after is not None]
         times += [child.start_after for child in self.children.values() if not child.pid and child.start_after is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
@@ -184,11 +194,14 @@ class Zygote:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGKILL)
                 child.kill_after = None
-            elif not child.pid and not self.stopping and child.start_after is not None and child.start_after <= now:
+            elif not child.pid and self._may_start(child) and child.start_after is not None and child.start_after <= now:
                 self._start(child)
                 changed = True
         if changed:
             self._write_table()
+
+    def _may_start(self, child: Child) -> bool:
+        return not self.stopping and child.spec.module not in self.to_import
 
     def _reap(self) -> None:
         by_pid = {child.pid: key for key, child in self.children.items() if child.pid}
@@ -256,6 +269,20 @@ class Zygote:
             os._exit(code)
 
 
+def import_for_all(module: str) -> None:
+    """Its objects stay where they are and are left alone by later collections, in the children too: either would unshare their pages.
+
+    A module that cannot be imported is reported; the process that needs it will fail with the same error. See gc.freeze in Python's docs.
+    """
+    gc.disable()
+    try:
+        importlib.import_module(module)
+    except Exception:
+        traceback.print_exc()
+    gc.freeze()
+    gc.enable()
+
+
 def enter(spec: ProcessSpec, inherited: Sequence[int]) -> None:
     """Turns the freshly forked child into a process of its own: session, signals, files, cgroup, namespaces."""
     signal.set_wakeup_fd(-1)
@@ -291,13 +318,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"     # numpy must not start threads: a fork would lose them
     setproctitle.setproctitle(f"zygote --cluster {options.cluster}")
-    gc.disable()
-    for module in PRELOADED:
-        importlib.import_module(module)
-    gc.enable()
-    gc.collect()
-    gc.freeze()
-    Zygote(options.cluster, options.run_dir, options.api_socket).run()
+    Zygote(options.cluster, options.run_dir, options.api_socket, PRELOADED).run()
     return 0
 
 

@@ -47,11 +47,11 @@ def test_init_containers_run_in_order_and_sidecars_stay(space: Space) -> None:
     assert status[0]["state"]["terminated"]["reason"] == "Completed"
     assert "running" in status[1]["state"]
 
-    follow = space.start("logs", "p", "--all-containers", "--prefix", "-f", "--timestamps")
-    eventually(lambda: "got TERM" not in follow.text and follow.text.count(" up\n") == 2)
-    space.kubectl("delete", "pod", "p")
-    lines = [line for line in follow.finish().splitlines() if "got TERM" in line]
-    assert [line.split()[0] for line in sorted(lines, key=lambda line: line.split()[1])] == ["[pod/p/main]", "[pod/p/side]"]
+    with space.started("logs", "p", "--all-containers", "--prefix", "-f", "--timestamps") as follow:
+        eventually(lambda: "got TERM" not in follow.text and follow.text.count(" up\n") == 2)
+        space.kubectl("delete", "pod", "p")
+        lines = [line for line in follow.finish().splitlines() if "got TERM" in line]
+        assert [line.split()[0] for line in sorted(lines, key=lambda line: line.split()[1])] == ["[pod/p/main]", "[pod/p/side]"]
 
 
 @pytest.mark.req("POD-06")
@@ -112,34 +112,34 @@ def test_the_end_of_a_pod_in_order(space: Space) -> None:
     hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook begins >/proc/1/fd/1; sleep 1; echo hook ends >/proc/1/fd/1"]}}}
     space.run(pod("p", container(script=ON_TERM, lifecycle=hook), terminationGracePeriodSeconds=20))
     netns = space.cluster.netns_of("p", space.namespace)
-    follow = space.start("logs", "p", "-f")
-    eventually(lambda: "up" in follow.text)
+    with space.started("logs", "p", "-f") as follow:
+        eventually(lambda: "up" in follow.text)
 
-    begin = time.monotonic()
-    space.kubectl("delete", "pod", "p", "--wait=false")
-    metadata = space.pod("p")["metadata"]
-    shown = space.kubectl("get", "pod", "p", "--no-headers").split()[2]
-    space.kubectl("wait", "--for=delete", "pod/p", "--timeout=20s")
+        begin = time.monotonic()
+        space.kubectl("delete", "pod", "p", "--wait=false")
+        metadata = space.pod("p")["metadata"]
+        shown = space.kubectl("get", "pod", "p", "--no-headers").split()[2]
+        space.kubectl("wait", "--for=delete", "pod/p", "--timeout=20s")
 
-    assert (metadata["deletionGracePeriodSeconds"], shown) == (20, "Terminating")
-    assert "deletionTimestamp" in metadata
-    assert 1 < time.monotonic() - begin < 10
-    assert follow.finish().split("\n") == ["up", "hook begins", "hook ends", "got TERM", ""]
-    assert netns not in [line.split()[0] for line in space.in_host("ip", "netns", "list").splitlines()]
+        assert (metadata["deletionGracePeriodSeconds"], shown) == (20, "Terminating")
+        assert "deletionTimestamp" in metadata
+        assert 1 < time.monotonic() - begin < 10
+        assert follow.finish().split("\n") == ["up", "hook begins", "hook ends", "got TERM", ""]
+        assert netns not in [line.split()[0] for line in space.in_host("ip", "netns", "list").splitlines()]
 
 
 @pytest.mark.req("TRM-02", "TRM-06")
 def test_who_ignores_the_signal_is_killed_when_the_time_is_up(space: Space) -> None:
     stubborn = container(script="trap 'echo ignored' TERM; echo up; while true; do sleep 0.1; done")
     space.run(pod("p", stubborn, terminationGracePeriodSeconds=2))
-    follow = space.start("logs", "p", "-f")
-    eventually(lambda: "up" in follow.text)
+    with space.started("logs", "p", "-f") as follow:
+        eventually(lambda: "up" in follow.text)
 
-    begin = time.monotonic()
-    space.kubectl("delete", "pod", "p")
+        begin = time.monotonic()
+        space.kubectl("delete", "pod", "p")
 
-    assert 1.9 < time.monotonic() - begin < 8
-    assert follow.finish() == "up\nignored\n"
+        assert 1.9 < time.monotonic() - begin < 8
+        assert follow.finish() == "up\nignored\n"
 
 
 @pytest.mark.req("TRM-07")

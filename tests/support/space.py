@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +42,14 @@ class Space:
             self._command(arguments), capture_output=True, text=True, check=False, timeout=60, input=stdin, env=settings,
         )
 
-    def start(self, *arguments: str) -> Following:
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[Following]:
         """A kubectl that goes on: logs -f, get -w."""
-        return Following(self._command(arguments), {**os.environ, **self.cluster.environment})
+        following = Following(self._command(arguments), {**os.environ, **self.cluster.environment})
+        try:
+            yield following
+        finally:
+            following.kill()
 
     def in_host(self, *command: str) -> str:
         return run(command)
@@ -150,17 +156,14 @@ class Following:
 
     def finish(self, within_s: float = 20.0) -> str:
         """All it has printed when it ends by itself."""
-        try:
-            self._process.wait(timeout=within_s)
-        finally:
-            self._process.kill()
-            self._reader.join(timeout=within_s)
+        self._process.wait(timeout=within_s)
+        self._reader.join(timeout=within_s)
         return self.text
 
-    def stop(self) -> str:
-        """The same, ended by us."""
-        self._process.terminate()
-        return self.finish()
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
 
 
 def _manifest(objects: Sequence[Json]) -> str:

@@ -12,11 +12,12 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, urlencode
 
-import aiohttp
 import msgspec
 
 from kube.apimachinery import errors
+from kube.client.http_connection import Answer, HttpServer
 from kube.client.transport import EventType, ListQuery, Location, Page, PatchKind, RawEvent, WatchQuery, WriteOptions
 
 SERVICE_ACCOUNT_DIR: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -52,12 +53,10 @@ class RestTransport:
     """`token_file` is read again from time to time; `ssl_context` brings the CA and, if there is one, the client certificate."""
 
     def __init__(self, server_url: str, ssl_context: ssl.SSLContext | None = None, token_file: str | Path | None = None) -> None:
-        self._server_url = server_url.rstrip("/")
-        self._ssl_context = ssl_context
+        self._server = HttpServer(server_url, ssl_context)
         self._token_file = Path(token_file) if token_file else None
         self._token = ""
         self._token_read_at = -TOKEN_REREAD_S
-        self._session: aiohttp.ClientSession | None = None
 
     @classmethod
     def connect(
@@ -91,18 +90,17 @@ class RestTransport:
             "watch": "true", "resourceVersion": query.resource_version, "labelSelector": query.label_selector,
             "fieldSelector": query.field_selector, "allowWatchBookmarks": "true" if query.allow_bookmarks else "",
         }
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=WATCH_SILENCE_S)
         headers = self._headers(PARTIAL if query.metadata_only else JSON)
         try:
-            async with self._open().get(self._url(at), params=_present(parameters), headers=headers, timeout=timeout) as response:
-                if response.status >= 400:
-                    raise to_api_error(response.status, await response.read())
+            async with self._server.request("GET", _target(at, _present(parameters)), headers) as answer:
+                if answer.status >= 400:
+                    raise to_api_error(answer.status, await answer.read())
                 rest = b""
-                async for chunk in response.content.iter_any():
+                while chunk := await _next_piece(answer):
                     *lines, rest = (rest + chunk).split(b"\n")
                     if batch := [RawEvent(event.type, bytes(event.object)) for event in map(_EVENT.decode, filter(None, lines))]:
                         yield batch
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:        # a TimeoutError is one, too
             raise errors.ServiceUnavailable(str(error) or type(error).__name__) from error
 
     async def create(self, at: Location, body: bytes, options: WriteOptions) -> bytes:
@@ -121,24 +119,7 @@ class RestTransport:
         return await self._call("DELETE", at, body=options, parameters=_list_parameters(query))
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._ssl_context if self._ssl_context is not None else True, limit=0)
-            self._session = aiohttp.ClientSession(connector=connector)
-        return self._session
-
-    def _url(self, at: Location) -> str:
-        row = at.resource
-        root = f"/apis/{row.group}/{row.version}" if row.group else f"/api/{row.version}"
-        scope = f"/namespaces/{at.namespace}" if row.namespaced and at.namespace else ""
-        tail = "".join(f"/{part}" for part in (row.plural, at.name, at.subresource) if part)
-        if at.subresource and not at.name:
-            raise errors.BadRequest(f"{row.plural}/{at.subresource}: name is required")
-        return f"{self._server_url}{root}{scope}{tail}"
+        await self._server.close()
 
     def _headers(self, accept: str, content_type: str = "") -> dict[str, str]:
         headers = {"Accept": accept, "User-Agent": "kubonsai"}
@@ -154,20 +135,17 @@ class RestTransport:
         self, method: str, at: Location, *, body: bytes = b"", parameters: Mapping[str, str] | None = None, accept: str = JSON,
         content_type: str = JSON,
     ) -> bytes:
-        headers = self._headers(accept, content_type if body else "")
-        timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S, sock_connect=10)
+        target, headers = _target(at, parameters or {}), self._headers(accept, content_type if body else "")
         try:
-            async with self._open().request(
-                method, self._url(at), params=parameters or {}, data=body or None, headers=headers, timeout=timeout
-            ) as response:
-                answer = await response.read()
-        except asyncio.TimeoutError as error:  # noqa: UP041  (aiohttp's time-outs are also ClientErrors: this one first)
-            raise errors.Timeout(f"{method} {self._url(at)}: no answer within {CALL_TIMEOUT_S:g} s") from error
-        except (aiohttp.ClientError, OSError) as error:
+            async with asyncio.timeout(CALL_TIMEOUT_S), self._server.request(method, target, headers, body) as answer:
+                content = await answer.read()
+        except TimeoutError as error:
+            raise errors.Timeout(f"{method} {target}: no answer within {CALL_TIMEOUT_S:g} s") from error
+        except OSError as error:
             raise errors.ServiceUnavailable(str(error) or type(error).__name__) from error
-        if response.status >= 400:
-            raise to_api_error(response.status, answer)
-        return answer
+        if answer.status >= 400:
+            raise to_api_error(answer.status, content)
+        return content
 
 
 def to_api_error(code: int, body: bytes) -> errors.ApiError:
@@ -179,6 +157,22 @@ def to_api_error(code: int, body: bytes) -> errors.ApiError:
     if isinstance(status, dict) and status.get("kind") == "Status":
         return errors.from_status(status)
     return errors.from_status({"code": code, "message": body[:256].decode(errors="replace")})
+
+
+async def _next_piece(answer: Answer) -> bytes:
+    async with asyncio.timeout(WATCH_SILENCE_S):
+        return await anext(answer.body, b"")
+
+
+def _target(at: Location, parameters: Mapping[str, str]) -> str:
+    """Path and query of a request. Raises BadRequest for a subresource of nothing."""
+    row = at.resource
+    if at.subresource and not at.name:
+        raise errors.BadRequest(f"{row.plural}/{at.subresource}: name is required")
+    root = ("apis", row.group, row.version) if row.group else ("api", row.version)
+    scope = ("namespaces", at.namespace) if row.namespaced and at.namespace else ()
+    path = "/".join(quote(part, safe=":") for part in (*root, *scope, row.plural, at.name, at.subresource) if part)
+    return f"/{path}?{urlencode(parameters)}" if parameters else f"/{path}"
 
 
 def _with_kind(item: bytes, at: Location, metadata_only: bool) -> bytes:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-
-import grpc
+from typing import TYPE_CHECKING
 
 from kube.process.config import TlsFiles
 
+if TYPE_CHECKING:
+    import grpc  # imported where it is used: tools and Pods speak HTTPS alone
+
 
 def grpc_channel_credentials(files: TlsFiles) -> grpc.ChannelCredentials:
+    import grpc
+
     return grpc.ssl_channel_credentials(
         root_certificates=Path(files.ca_file).read_bytes(),
         private_key=Path(files.key_file).read_bytes(),
@@ -20,6 +24,8 @@ def grpc_channel_credentials(files: TlsFiles) -> grpc.ChannelCredentials:
 
 def grpc_server_credentials(files: TlsFiles) -> grpc.ServerCredentials:
     """A server that takes only clients whose certificate the CA signed."""
+    import grpc
+
     return grpc.ssl_server_credentials(
         [(Path(files.key_file).read_bytes(), Path(files.cert_file).read_bytes())],
         root_certificates=Path(files.ca_file).read_bytes(),

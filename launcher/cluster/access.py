@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import aiohttp
-
 from kube.client.client import Client
+from kube.client.http_connection import HttpServer
 from kube.client.rest_transport import RestTransport
 from kube.process.config import TlsFiles
 from kube.process.tls import client_context
+
+ANSWER_TIMEOUT_S = 2.0
+POLL_S = 0.02
 
 
 @asynccontextmanager
@@ -24,18 +25,21 @@ async def admin_client(server: str, tls: TlsFiles) -> AsyncIterator[Client]:
 
 async def wait_for_api(server: str, tls: TlsFiles, timeout_s: float) -> None:
     """Until /readyz says ok. Raises TimeoutError with what it said last."""
-    context: ssl.SSLContext = client_context(tls)
+    api = HttpServer(server, client_context(tls))
     last = "nothing listens"
     try:
-        async with asyncio.timeout(timeout_s), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(timeout_s):
             while True:
                 try:
-                    async with session.get(f"{server}/readyz?verbose", ssl=context, timeout=aiohttp.ClientTimeout(total=2)) as answer:
-                        if answer.status == 200:
-                            return
-                        last = " ".join(line for line in (await answer.text()).splitlines() if line.startswith("[-]"))
-                except (aiohttp.ClientError, TimeoutError) as error:
-                    last = str(error) or "no answer in 2 s"
-                await asyncio.sleep(0.02)
+                    async with asyncio.timeout(ANSWER_TIMEOUT_S), api.request("GET", "/readyz?verbose", {}) as answer:
+                        text = (await answer.read()).decode()
+                    if answer.status == 200:
+                        return
+                    last = " ".join(line for line in text.splitlines() if line.startswith("[-]"))
+                except OSError as error:
+                    last = str(error) or f"no answer in {ANSWER_TIMEOUT_S:g} s"
+                await asyncio.sleep(POLL_S)
     except TimeoutError:
         raise TimeoutError(f"the API at {server} is not ready after {timeout_s:.0f} s: {last}") from None
+    finally:
+        await api.close()

@@ -19,11 +19,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from netns import namespaces, sysctl
 from netns.errors import KernelError
+from netns.iproute import IPRoute, NetlinkError
 from netns.kernel import inside
 
 BRIDGE = "fabric0"

@@ -18,11 +18,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
-
 from netns.errors import KernelError
 from netns.fabric import mac_of
+from netns.iproute import IPRoute, NetlinkError
 from netns.sandbox_link import ROUTE_PROTOCOL
 
 DEVICE: Final = "vxlan1"

@@ -8,6 +8,8 @@ node's own; mounts made there (containers' roots, volumes) are not seen outside,
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -93,6 +95,21 @@ def _write_etc(layout: Layout, node: Node, folder: Path) -> None:
 
 
 def _pin_namespaces(node: Node, run: Path, etc: Path) -> None:
+    """Tries one CPU after the other: a mount namespace cannot be pinned in one with a higher number (that might make a loop), and since
+    Linux 6.18 each CPU gives numbers from a range of its own. Ours is no newer than any unless we run in a container or the like.
+    """
+    cpus = sorted(os.sched_getaffinity(0))
+    for cpu in cpus:
+        try:
+            _pin_namespaces_made_on(cpu, node, run, etc)
+        except OSError as error:
+            if error.errno != errno.EINVAL or cpu == cpus[-1]:
+                raise
+        else:
+            return
+
+
+def _pin_namespaces_made_on(cpu: int, node: Node, run: Path, etc: Path) -> None:
     """A thread unshares, and stays until its namespaces are pinned from here: they must be mounted in ours, not in its own."""
     for kind in PINNED:
         unmount(run / kind)
@@ -103,6 +120,7 @@ def _pin_namespaces(node: Node, run: Path, etc: Path) -> None:
 
     def work() -> None:
         try:
+            os.sched_setaffinity(0, {cpu})      # this thread alone
             enter(namespaces.path_of(node.netns))
             _unshare(node, etc)
             thread_id.append(threading.get_native_id())

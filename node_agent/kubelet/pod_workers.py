@@ -17,6 +17,7 @@ from kube.client.client import Client
 from kube.process.clock import from_rfc3339
 from kube.process.log import Logger, get_logger
 from node_agent.kubelet import event_names as names
+from node_agent.kubelet.pod_admission import refusal_of
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.pod_sync import sync_pod
 from node_agent.kubelet.termination import grace_period_s, stop_pod
@@ -82,6 +83,7 @@ class PodWorker:
         if state.pod.metadata.deletion_timestamp:
             state.stopping.set()
         self._check_deadline()
+        self._check_admission()
         if self.gone or state.stopping.is_set() or state.failed:
             return await self._terminate()
         if state.pod.status.phase in TERMINAL:
@@ -174,6 +176,14 @@ class PodWorker:
         self.state.reason = names.DEADLINE_EXCEEDED
         self.state.message = "Pod was active on the node longer than the specified deadline"
         self._services.events.event(self.state.pod, "Normal", names.DEADLINE_EXCEEDED, self.state.message)
+
+    def _check_admission(self) -> None:
+        state = self.state
+        if state.failed or state.stopping.is_set() or state.pod.status.phase in TERMINAL or self._services.runtime.containers(state.uid):
+            return
+        if refusal := refusal_of(state.pod):
+            state.failed, state.reason, state.message = True, refusal.reason, f"Pod was rejected: {refusal.message}"
+            self._services.events.event(state.pod, "Warning", refusal.reason, refusal.message)
 
     def _start_time(self) -> str:
         status = self._services.statuses.get(self.state.uid)

@@ -134,13 +134,21 @@ def _make_namespaces(sandbox: Sandbox) -> None:
         sethostname(config.hostname)
     if sandbox.net:
         for name, value in (NETWORK_SYSCTLS | config.sysctls).items():
-            Path("/proc/sys", *name.split(".")).write_text(value)
+            _sysctl_file(name).write_text(value)
     for kind, pin in (("net", sandbox.net), ("ipc", sandbox.ipc), ("uts", sandbox.uts)):
         if pin:
             Path(pin).parent.mkdir(parents=True, exist_ok=True)
             unmount(pin)
             Path(pin).touch()
             mount(f"/proc/thread-self/ns/{kind}", pin, flags=MS_BIND)
+
+
+def _sysctl_file(name: str) -> Path:
+    """Raises OSError for a name that would lead out of /proc/sys."""
+    parts = [part.replace("/", ".") for part in name.split(".")]       # a slash is a dot within a part: net.ipv4.conf.eth0/1.forwarding
+    if any(not part.strip(".") for part in parts):
+        raise OSError(errno.EINVAL, f"invalid sysctl name {name!r}")
+    return Path("/proc/sys", *parts)
 
 
 def _mount_shm(path: Path) -> None:

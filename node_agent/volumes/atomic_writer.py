@@ -26,7 +26,9 @@ class FileContent(NamedTuple):
 
 
 def write_payload(volume: Path, payload: Mapping[str, FileContent], *, gid: int | None = None) -> bool:
-    """Makes the volume hold exactly these files (keys are relative paths). False if it did already."""
+    """Makes the volume hold exactly these files (keys: relative paths). False if it did already. Raises OSError, ValueError for a path."""
+    for name in payload:
+        _check_path(name)
     volume.mkdir(parents=True, exist_ok=True)
     current = _current(volume)
     if current is not None and _holds(current, payload):
@@ -34,13 +36,12 @@ def write_payload(volume: Path, payload: Mapping[str, FileContent], *, gid: int 
     stamp = datetime.now(UTC).strftime("..%Y_%m_%d_%H_%M_%S.") + secrets.token_hex(5)
     fresh = volume / stamp
     fresh.mkdir(mode=0o755)
-    for name, content in payload.items():
-        path = fresh / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.data)
-        os.chmod(path, content.mode | (0o040 if gid is not None else 0))
-        if content.uid is not None or content.gid is not None or gid is not None:
-            os.chown(path, content.uid if content.uid is not None else -1, content.gid if content.gid is not None else gid or -1)
+    try:
+        for name, content in payload.items():
+            _write_file(fresh / name, content, gid)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)      # or every retry would leave one more
+        raise
     link = volume / f"{DATA}_tmp"
     link.unlink(missing_ok=True)
     link.symlink_to(stamp)
@@ -49,6 +50,21 @@ def write_payload(volume: Path, payload: Mapping[str, FileContent], *, gid: int 
     if current is not None:
         shutil.rmtree(current, ignore_errors=True)
     return True
+
+
+def _write_file(path: Path, content: FileContent, gid: int | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.data)
+    os.chmod(path, content.mode | (0o040 if gid is not None else 0))
+    if content.uid is not None or content.gid is not None or gid is not None:
+        os.chown(path, content.uid if content.uid is not None else -1, content.gid if content.gid is not None else gid or -1)
+
+
+def _check_path(name: str) -> None:
+    """The apiserver has checked it too; but what is written here is written as root."""
+    parts = name.split("/")
+    if not name or name.startswith("/") or ".." in parts or parts[0].startswith(".."):
+        raise ValueError(f"invalid path {name!r}: must be relative, must not contain '..' nor start with it")
 
 
 def _current(volume: Path) -> Path | None:

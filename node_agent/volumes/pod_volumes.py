@@ -34,7 +34,7 @@ class PodVolumes:
         results = await asyncio.gather(*(self._set_up_one(pod, volume) for volume in pod.spec.volumes), return_exceptions=True)
         paths: dict[str, str] = {}
         for volume, result in zip(pod.spec.volumes, results, strict=True):
-            if isinstance(result, (VolumeError, HostPathError, errors.ApiError, OSError)):
+            if isinstance(result, (VolumeError, HostPathError, errors.ApiError, OSError, ValueError)):
                 raise VolumeSetupError(f'MountVolume.SetUp failed for volume "{volume.name}" : {result}') from result
             if isinstance(result, BaseException):
                 raise result
@@ -47,7 +47,7 @@ class PodVolumes:
             if _file_kind(volume):
                 try:
                     await self._set_up_one(pod, volume)
-                except (VolumeError, errors.ApiError, OSError) as error:
+                except (VolumeError, errors.ApiError, OSError, ValueError) as error:
                     raise VolumeSetupError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
 
     def tear_down(self, pod_uid: str) -> None:

@@ -191,3 +191,34 @@ def test_fields_for_selectors() -> None:
     }
     assert STRATEGY.unsupported_field("spec.foo") == "field label not supported: spec.foo"
     assert STRATEGY.unsupported_field("spec.nodeName") == ""
+
+
+@pytest.mark.parametrize("path", ["../../../etc/cron.d/x", "/etc/cron.d/x", "..data", "a/../../b", ""])
+@pytest.mark.parametrize("source", [
+    pytest.param({"serviceAccountToken": {"expirationSeconds": 600}}, id="token"),
+    pytest.param({"clusterTrustBundle": {"name": "b"}}, id="trust bundle"),
+])
+def test_files_of_projected_volumes_stay_in_them(source: dict[str, Any], path: str) -> None:
+    (kind, content), = source.items()
+    volume = {"name": "v", "projected": {"sources": [{kind: {**content, "path": path}}]}}
+
+    assert any(f"spec.volumes[0].projected.sources[0].{kind}.path" in problem for problem in problems(pod({"volumes": [volume]})))
+
+
+@pytest.mark.parametrize(("name", "more", "said"), [
+    pytest.param("/etc/passwd", {}, "must have at most 253 characters and match regex", id="absolute"),
+    pytest.param("net.ipv4/../../x", {}, "must have at most 253 characters and match regex", id="climbing"),
+    pytest.param("net.ipv4.tcp_syncookies", {"hostNetwork": True}, "may not be specified when 'hostNetwork' is true", id="host network"),
+    pytest.param("kernel.shm_rmid_forced", {"hostIPC": True}, "may not be specified when 'hostIPC' is true", id="host ipc"),
+])
+def test_sysctl_names_stay_in_proc_sys(name: str, more: dict[str, Any], said: str) -> None:
+    (problem,) = problems(pod({"securityContext": {"sysctls": [{"name": name, "value": "1"}]}, **more}))
+
+    assert problem.startswith("spec.securityContext.sysctls[0].name") and said in problem
+
+
+def test_names_of_hosts_cannot_bring_lines_of_their_own() -> None:
+    found = problems(pod({"hostAliases": [{"ip": "1.2.3.4", "hostnames": ["a\n6.6.6.6 bank.example"]}],
+                          "dnsConfig": {"searches": ["a\nnameserver 6.6.6.6", "_tcp.example.com.", "."]}}))
+
+    assert [problem.partition(":")[0] for problem in found] == ["spec.dnsConfig.searches[0]", "spec.hostAliases[0].hostnames"]

@@ -191,3 +191,11 @@ async def test_tokens_are_renewed_before_they_end_and_kept_while_the_apiserver_i
     assert asked[0][:2] == ("default", "robot")
     with pytest.raises(ConnectionError):
         await manager.token(pod(service_account_name="robot"), "", 3600)
+
+
+@pytest.mark.parametrize("name", ["../out", "/out", "a/../../out", "..data", ""])
+def test_no_file_is_written_outside_its_volume(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="must be relative"):
+        write_payload(tmp_path / "v", {"good": FileContent(b"1"), name: FileContent(b"2")})
+
+    assert not list(tmp_path.rglob("out*")) and not list(tmp_path.rglob("good"))

@@ -7,6 +7,7 @@ from typing import Final
 from control_plane.apiserver.strategies.metadata import validate_annotations, validate_labels
 from control_plane.apiserver.strategies.pod_containers import validate_containers, validate_host_ports, validate_ids
 from control_plane.apiserver.strategies.pod_scheduling import validate_affinity, validate_spread, validate_tolerations
+from control_plane.apiserver.strategies.pod_sysctls import validate_sysctls
 from control_plane.apiserver.strategies.pod_volumes import validate_volumes
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
@@ -54,7 +55,12 @@ def validate_pod_spec(spec: JsonObject, path: str) -> list[Cause]:
     causes += _validate_policies(spec, path)
     causes += _validate_names(spec, path)
     causes += validate_labels(spec.get("nodeSelector") or {}, f"{path}.nodeSelector")
-    causes += validate_ids(spec.get("securityContext") or {}, f"{path}.securityContext")
+    security = spec.get("securityContext") or {}
+    causes += validate_ids(security, f"{path}.securityContext")
+    causes += validate_sysctls(
+        security.get("sysctls") or (), f"{path}.securityContext.sysctls", host_network=bool(spec.get("hostNetwork")),
+        host_ipc=bool(spec.get("hostIPC")),
+    )
     causes += validate_affinity(spec.get("affinity") or {}, f"{path}.affinity")
     causes += validate_tolerations(spec.get("tolerations") or (), f"{path}.tolerations")
     causes += validate_spread(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints")
@@ -91,6 +97,14 @@ def _validate_policies(spec: JsonObject, path: str) -> list[Cause]:
             causes.append(required(f"{path}.dnsConfig.nameservers", "must provide at least one DNS nameserver when `dnsPolicy` is None"))
     for index, server in enumerate((spec.get("dnsConfig") or {}).get("nameservers") or ()):
         causes += each(f"{path}.dnsConfig.nameservers[{index}]", server, ip_problems(server))
+    for index, search in enumerate((spec.get("dnsConfig") or {}).get("searches") or ()):
+        if search != ".":
+            # Underscores are found in the names of services, and a trailing dot is no more than clear.
+            problems = dns_subdomain_problems(search.removesuffix(".").replace("_", ""))
+            causes += each(f"{path}.dnsConfig.searches[{index}]", search, problems)
+    for index, option in enumerate((spec.get("dnsConfig") or {}).get("options") or ()):
+        if not option.get("name"):
+            causes.append(required(f"{path}.dnsConfig.options[{index}]", "must not be empty"))
     for index, gate in enumerate(spec.get("readinessGates") or ()):
         kind = gate.get("conditionType") or ""
         causes += each(f"{path}.readinessGates[{index}].conditionType", kind, qualified_name_problems(kind))
@@ -118,4 +132,6 @@ def _validate_names(spec: JsonObject, path: str) -> list[Cause]:
             causes.append(required(f"{path}.imagePullSecrets[{index}].name"))
     for index, alias in enumerate(spec.get("hostAliases") or ()):
         causes += each(f"{path}.hostAliases[{index}].ip", alias.get("ip") or "", ip_problems(alias.get("ip") or ""))
+        for hostname in alias.get("hostnames") or ():
+            causes += each(f"{path}.hostAliases[{index}].hostnames", hostname, dns_subdomain_problems(hostname))
     return causes

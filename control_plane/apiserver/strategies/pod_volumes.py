@@ -84,12 +84,16 @@ def _validate_items(items: Sequence[JsonObject], path: str) -> list[Cause]:
 
 def _validate_item_path(item: JsonObject, path: str) -> list[Cause]:
     causes = _validate_mode(item.get("mode"), f"{path}.mode")
-    where = item.get("path") or ""
+    return [*_validate_file_path(item.get("path") or "", f"{path}.path"), *causes]
+
+
+def _validate_file_path(where: str, path: str) -> list[Cause]:
+    """A file's path in its volume: the kubelet writes it, so it must not lead out."""
     if not where:
-        return [required(f"{path}.path"), *causes]
-    causes += validate_relative_path(where, f"{path}.path")
+        return [required(path)]
+    causes = validate_relative_path(where, path)
     if where.startswith(".."):
-        causes.append(invalid(f"{path}.path", where, "must not start with '..'"))
+        causes.append(invalid(path, where, "must not start with '..'"))
     return causes
 
 
@@ -123,6 +127,11 @@ def _validate_projected(source: JsonObject, path: str) -> list[Cause]:
             causes += _validate_downward(part["downwardAPI"].get("items") or (), f"{at}.downwardAPI.items")
         if (token := part.get("serviceAccountToken")) is not None:
             causes += _validate_token(token, f"{at}.serviceAccountToken")
+        if (bundle := part.get("clusterTrustBundle")) is not None:
+            causes += _validate_file_path(bundle.get("path") or "", f"{at}.clusterTrustBundle.path")
+        for key in ("credentialBundlePath", "keyPath", "certificateChainPath"):
+            if where := (part.get("podCertificate") or {}).get(key):
+                causes += _validate_file_path(where, f"{at}.podCertificate.{key}")
     return causes
 
 
@@ -133,6 +142,4 @@ def _validate_token(token: JsonObject, path: str) -> list[Cause]:
         causes.append(invalid(f"{path}.expirationSeconds", expiration, "may not specify a duration less than 10 minutes"))
     if expiration > 1 << 32:
         causes.append(invalid(f"{path}.expirationSeconds", expiration, "may not specify a duration larger than 2^32 seconds"))
-    if not token.get("path"):
-        causes.append(required(f"{path}.path"))
-    return causes
+    return [*causes, *_validate_file_path(token.get("path") or "", f"{path}.path")]

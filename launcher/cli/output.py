@@ -24,12 +24,8 @@ class StepProgress:
         began = time.monotonic()
         try:
             if self._live:
-                from rich.console import Console  # only a terminal pays for importing it
-
-                with Console(stderr=True, highlight=False).status(f"{text} ..."):
-                    yield
-            else:
-                yield
+                print(f" \u2026 {text}", end="\r", file=sys.stderr, flush=True)
+            yield
         except BaseException:
             self._line("\u2717" if self._live else "failed:", text, began, "31")
             raise

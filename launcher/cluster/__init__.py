@@ -4,6 +4,6 @@ settings.py   what the user may choose      layout.py    where its files, addres
 pki.py        CAs and certificates          kubeconfig.py contexts and credentials
 plan.py       which process runs where      machines.py  nodes as namespaces, the fabric
 zygote.py     forks and restarts processes  supervisor.py the machine room's gRPC face
-growth.py     from a zygote to Ready        readiness.py  labels, addons, what is waited for
+growth.py     all that is made beforehand   readiness.py  labels, addons, what is waited for
 up.py down.py status.py                     the life of a cluster, as the CLI tells it
 """

@@ -12,8 +12,10 @@ from typing import Any
 
 import yaml
 
-from kube.process.config import ConfigError, TlsFiles
-from launcher.cluster.pki import write_private
+from kube.process.config import YAML_LOADER, ConfigError, TlsFiles
+from launcher.cluster.private_file import write_private
+
+YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def document(context: str, server: str, tls: TlsFiles, user: str) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def document(context: str, server: str, tls: TlsFiles, user: str) -> dict[str, A
 
 
 def write(path: Path, config: dict[str, Any]) -> None:
-    write_private(path, yaml.safe_dump(config, sort_keys=False).encode())
+    write_private(path, yaml.dump(config, Dumper=YAML_DUMPER, sort_keys=False).encode())
 
 
 def user_file(environment: dict[str, str] | None = None) -> Path:
@@ -79,7 +81,7 @@ def remove(path: Path, context: str, user: str) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        config = yaml.safe_load(path.read_text()) if path.exists() else {}
+        config = yaml.load(path.read_text(), Loader=YAML_LOADER) if path.exists() else {}  # noqa: S506  (a SafeLoader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is no valid kubeconfig, nothing was changed: {error}") from error
     if config is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,19 +19,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kube.process.config import TlsFiles
 from launcher.cluster.layout import DOMAIN, Layout, Node
+from launcher.cluster.private_file import write_private
 
 CA_LIFETIME = datetime.timedelta(days=3650)
 LIFETIME = datetime.timedelta(days=365)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Writes a file that only its owner can read, from its first byte on; an old one is replaced at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    temporary.replace(path)
 
 
 def _private_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +18,73 @@ from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupVersionKind
 from kube.client.client import Client
 from kube.client.transport import PatchKind
-from launcher.cluster.errors import NotReady
-from launcher.cluster.layout import Layout
+from kube.process.config import YAML_LOADER, TlsFiles
+from launcher.cluster.access import admin_client, wait_for_api
+from launcher.cluster.errors import NotReady, UpFailed
+from launcher.cluster.layout import Layout, Node
+from launcher.cluster.progress import Progress
 
 DNS_SELECTOR = "k8s-app=kube-dns"
+NAMESPACES, WORKLOADS = ("Namespace",), ("Deployment", "DaemonSet")
 POLL_S = 0.03
+API_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 120.0
+
+
+async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequence[Node], progress: Progress) -> None:
+    """Until the nodes and the DNS Pods of a cluster whose processes are starting are Ready. Raises UpFailed, NotReady."""
+    objects = addon_manifests(layout)
+    with progress.step(f"the API answers at {server}"):
+        try:
+            await wait_for_api(server, admin, API_TIMEOUT_S)
+        except TimeoutError as error:
+            raise UpFailed(f"{error}; see {layout.logs}") from error
+    async with admin_client(server, admin) as client:
+        labelling = asyncio.create_task(label_nodes(client, _labels(layout, nodes)), name="label nodes")
+        try:
+            with progress.step("applying the addons"):
+                await apply(client, objects)
+            with progress.step(f"{len(nodes)} nodes are Ready"):
+                await wait_for_nodes(client, {node.name for node in nodes}, READY_TIMEOUT_S)
+                await labelling
+            with progress.step("cluster DNS is Ready"):
+                await wait_for_dns(client, READY_TIMEOUT_S)
+        finally:
+            labelling.cancel()
+
+
+def _labels(layout: Layout, nodes: Sequence[Node]) -> dict[str, dict[str, str]]:
+    labels = {node.name: dict(layout.settings.node_labels.get(node.name, {})) for node in nodes}
+    labels["node1"] |= {"node-role.kubernetes.io/control-plane": "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
+    return labels
 
 
 def addon_manifests(layout: Layout) -> list[dict[str, Any]]:
     """The objects of every addon, with this cluster's addresses."""
     objects: list[dict[str, Any]] = []
     for file in sorted(Path(next(iter(addons.__path__))).glob("*/manifests/*.yaml")):
-        objects += [document for document in yaml.safe_load_all(file.read_text()) if document]
+        objects += [document for document in yaml.load_all(file.read_text(), YAML_LOADER) if document]
     for obj in objects:
         if obj["kind"] == "Service" and obj["metadata"]["name"] == "kube-dns":
             obj["spec"].update({"clusterIP": layout.dns_ip, "clusterIPs": [layout.dns_ip]})
     return objects
 
 
-async def apply(client: Client, objects: Iterable[dict[str, Any]]) -> None:
-    """Creates each object; one that is there is brought to what the manifest says (a merge patch), so that `up` repairs it."""
-    for obj in objects:
-        resource = SCHEME.for_kind(GroupVersionKind.of(obj["apiVersion"], obj["kind"]))
-        assert resource is not None, obj["kind"]
-        try:
-            await client.dynamic.create(resource, obj)
-        except errors.AlreadyExists:
-            await client.dynamic.patch(resource, NamespacedName.of(obj), obj, kind=PatchKind.MERGE)
-        except errors.Invalid:      # a Service whose fixed address is its own already
-            await client.dynamic.patch(resource, NamespacedName.of(obj), obj, kind=PatchKind.MERGE)
+async def apply(client: Client, objects: Sequence[dict[str, Any]]) -> None:
+    """Namespaces first, workloads last: what their Pods need (accounts, rights, configuration) is there by then."""
+    for stage in (NAMESPACES, None, WORKLOADS):
+        of_stage = [obj for obj in objects if (obj["kind"] in stage if stage else obj["kind"] not in NAMESPACES + WORKLOADS)]
+        await asyncio.gather(*(_apply(client, obj) for obj in of_stage))
+
+
+async def _apply(client: Client, obj: dict[str, Any]) -> None:
+    """Creates it; an object that is there is brought to what the manifest says (a merge patch), so that `up` repairs it."""
+    resource = SCHEME.for_kind(GroupVersionKind.of(obj["apiVersion"], obj["kind"]))
+    assert resource is not None, obj["kind"]
+    try:
+        await client.dynamic.create(resource, obj)
+    except (errors.AlreadyExists, errors.Invalid):      # Invalid: a Service whose fixed address is its own already
+        await client.dynamic.patch(resource, NamespacedName.of(obj), obj, kind=PatchKind.MERGE)
 
 
 async def label_nodes(client: Client, labels: dict[str, dict[str, str]]) -> None:

@@ -22,15 +22,20 @@ class RunningCluster:
 
 
 def up(layout: Layout, progress: Progress) -> RunningCluster:
-    """Brings the cluster up, or what is missing of it. The caller holds the cluster's lock. Raises UpFailed, ConfigError."""
+    """Brings the cluster up, or what is missing of it. The caller holds the cluster's lock. Raises UpFailed, NotReady, ConfigError.
+
+    What it imports, it imports where it must wait for others anyway.
+    """
     created = not layout.settings_file.exists()
     with progress.step("preparing certificates, machines and the fabric"):
         save_settings(layout)
         server = f"https://{API_HOST}:{ensure_zygote(layout)}"
-        from launcher.cluster.growth import Growth  # imports for 0.3 s, as the zygote now does on the other core
+        from launcher.cluster.growth import Growth
 
         growth = Growth(layout, server)
         growth.start_processes()
         growth.write_kubeconfigs()
-    asyncio.run(growth.finish(progress))
+    from launcher.cluster.readiness import make_ready
+
+    asyncio.run(make_ready(layout, server, growth.pki.admin, growth.nodes, progress))
     return RunningCluster(layout, server, created, layout.settings.context, growth.merge_kubeconfig())

@@ -36,9 +36,13 @@ _ROLES: Final = (*USER_ROLES, *COMPONENT_ROLES, *CONTROLLER_ROLES)
 
 
 def bootstrap_objects() -> list[JsonObject]:
-    """Roles first, so that no binding is ever seen without its role. Aggregated roles come with their rules filled in."""
+    """Roles first, so that no binding is ever seen without its role. Aggregated roles come with their rules filled in.
+
+    Only the outermost level and `metadata` are copies, to be completed; what is below belongs to the module.
+    """
     roles = [_aggregated(role) for role in _ROLES]
-    return copy.deepcopy([*roles, *NAMESPACE_ROLES, *COMPONENT_BINDINGS, *CONTROLLER_BINDINGS, *NAMESPACE_BINDINGS])
+    objects = (*roles, *NAMESPACE_ROLES, *COMPONENT_BINDINGS, *CONTROLLER_BINDINGS, *NAMESPACE_BINDINGS)
+    return [{**obj, "metadata": {**obj["metadata"]}} for obj in objects]
 
 
 async def ensure_bootstrap_policy(store: EtcdStore, cache: WatchCache, clock: Clock) -> None:

@@ -33,6 +33,7 @@ _OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.keepalive_time_ms", 10_000),             # a peer that vanished without a word is noticed; etcd allows 5 s
     ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.enable_http_proxy", 0),                  # these connections stay on the machine, whatever the user's environment says
     ("grpc.http2.max_pings_without_data", 0),
 )
 

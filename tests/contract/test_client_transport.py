@@ -55,6 +55,13 @@ def config_map(**labels: str) -> ConfigMap:
     return ConfigMap(metadata=ObjectMeta(namespace="default", name=f"cm-{uuid.uuid4().hex[:8]}", labels=labels), data={"a": "1"})
 
 
+async def test_the_users_web_proxy_is_not_asked(apiserver: RunningApiserver, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with asyncio.timeout(10), Client(GrpcTransport(apiserver.access())) as client:
+        assert (await client.create(config_map())).data == {"a": "1"}
+
+
 async def test_what_was_created_can_be_read(client: Client) -> None:
     created = await client.create(config_map())
 

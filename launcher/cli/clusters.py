@@ -84,6 +84,12 @@ def need_root(what: str) -> None:
         raise ConfigError(f"{what} makes network namespaces, mounts and control groups: run it as root (sudo ./kubonsai ...)")
 
 
+def settle_environment() -> None:
+    """What the cluster's processes inherit, whoever starts them."""
+    os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"      # a plain `su` leaves them out
+    os.umask(0o022)     # containers that do not run as root read what is made here; keys are 0600 anyhow
+
+
 def need_system_commands() -> None:
     missing = sorted(package for command, package in SYSTEM_COMMANDS.items() if not shutil.which(command))
     if missing:
@@ -93,6 +99,7 @@ def need_system_commands() -> None:
 def up_command(options: argparse.Namespace) -> int:
     """Starts a cluster and returns when its nodes and its DNS are Ready. On a running cluster it repairs what is missing."""
     need_root("up")
+    settle_environment()
     need_system_commands()
     settings = load_config(ClusterSettings, options.config) if options.config else ClusterSettings()
     settings = with_flags(settings, name=options.name, nodes=options.nodes, api_port=options.api_port)
@@ -136,7 +143,7 @@ def _after_failure(layout: Layout, error: BaseException, *, remove: bool) -> Non
     interrupted = isinstance(error, KeyboardInterrupt)
     if not interrupted:
         print(f"kubonsai: {error if str(error) else type(error).__name__}", file=sys.stderr)
-        if not isinstance(error, LauncherError | ConfigError | OSError):
+        if not isinstance(error, LauncherError | ConfigError) and not getattr(error, "filename", None):     # "[Errno 22]" alone says little
             import traceback
 
             traceback.print_exception(error)

@@ -9,7 +9,6 @@ import pytest
 from launcher.testing.cluster import eventually
 from tests.support.space import Space, config_map, deployment, pod, service
 
-
 GENERATED = {
     "deployment.apps": ["deployment", "x", "--image=busybox", "--replicas=2", "--", "sleep", "100"],
     "configmap": ["configmap", "x", "--from-literal=a=b"],
@@ -93,7 +92,8 @@ def test_the_three_kinds_of_patch(space: Space) -> None:
     assert sorted(container["name"] for container in by_strategy) == ["main", "second"]
     assert merged == {"new": "yes"}
     assert nothing.strip() == "configmap/c patched (no change)"
-    assert "patched" in scaled and space.get("deployment", "d")["spec"]["replicas"] == 0
+    assert "patched" in scaled
+    assert space.get("deployment", "d")["spec"]["replicas"] == 0
     assert "the server rejected our request due to an error in our request" in space.refused(
         "patch", "deployment", "d", "--type=json", "-p", '[{"op":"remove","path":"/spec/nope"}]',
     )
@@ -154,7 +154,8 @@ def test_output_forms(space: Space) -> None:
     assert space.kubectl("get", "pods", "-L", "app").splitlines()[0].split()[-1] == "APP"
     assert space.kubectl("get", "pods", "-o", "name").strip() == "pod/p"
     assert space.kubectl("get", "pod", "p", "-o", "jsonpath={.status.phase}/{.spec.containers[0].name}") == "Running/main"
-    assert space.kubectl("get", "pod", "p", "-o", "custom-columns=N:.metadata.name,I:.spec.containers[*].image").split() == ["N", "I", "p", "busybox"]
+    columns = "custom-columns=N:.metadata.name,I:.spec.containers[*].image"
+    assert space.kubectl("get", "pod", "p", "-o", columns).split() == ["N", "I", "p", "busybox"]
     assert space.kubectl("get", "pod", "p", "-o", "go-template={{.metadata.name}}") == "p"
     assert "phase: Running" in space.kubectl("get", "pod", "p", "-o", "yaml")
     assert space.kubectl("get", "pods", "--sort-by=.metadata.name", "-A", "-o", "name").count("coredns") == 2
@@ -191,13 +192,15 @@ def test_describe_pod_reads_naturally(space: Space) -> None:
 
     address = space.pod("p")["status"]["podIP"]
     for part in (
-        "Name:             p\n", "Service Account:  default", "Labels:           app=p", "Status:           Running", f"IP:               {address}",
+        "Name:             p\n", "Service Account:  default", "Labels:           app=p", "Status:           Running",
+        f"IP:               {address}",
         "Image:         busybox", "Port:          80/TCP", "State:          Running", "Ready:          True", "Restart Count:  0",
         "cpu:     100m", "memory:  100Mi", "Liveness:  exec [true] delay=0s timeout=1s period=10s #success=1 #failure=3",
         "A:  b", "P:  p (v1:metadata.name)", "/baz from baz (rw)", "/data from data (ro)",
         "/var/run/secrets/kubernetes.io/serviceaccount from kube-api-access-", "PodReadyToStartContainers   True",
         "Type:      ConfigMap (a volume populated by a ConfigMap)", "Name:      baz-cm", "Optional:  false",
-        "Type:       EmptyDir (a temporary directory that shares a pod's lifetime)", "SizeLimit:  <unset>", "QoS Class:                   Guaranteed",
+        "Type:       EmptyDir (a temporary directory that shares a pod's lifetime)", "SizeLimit:  <unset>",
+        "QoS Class:                   Guaranteed",
         "node.kubernetes.io/not-ready:NoExecute op=Exists for 300s", "Successfully assigned", "Container created", "Container started",
     ):
         assert part in text, f"{part!r} is missing in\n{text}"
@@ -207,7 +210,8 @@ def test_run_with_and_without_a_terminal(space: Space) -> None:
     answer = space.kubectl("run", "once", "--image=busybox", "--restart=Never", "--rm", "--attach", "--quiet", "--", "echo", "hello")
 
     assert answer.startswith("hello\n")
-    assert space.kubectl("run", "p", "--image=busybox", "--restart=Never", "--env=A=b", "--labels=x=y", "--", "sleep", "100") == "pod/p created\n"
+    made = space.kubectl("run", "p", "--image=busybox", "--restart=Never", "--env=A=b", "--labels=x=y", "--", "sleep", "100")
+    assert made == "pod/p created\n"
     assert space.pod("p")["metadata"]["labels"] == {"x": "y"}
     assert space.kubectl("run", "q", "--image=busybox", "--dry-run=server", "-o", "name") == "pod/q\n"
     assert "NotFound" in space.refused("get", "pod", "q")

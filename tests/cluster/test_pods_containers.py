@@ -23,7 +23,8 @@ def secret(name: str, **data: str) -> Json:
 def test_environment(space: Space) -> None:
     env = [
         {"name": "POD_NAME", **field("metadata.name")}, {"name": "POD_NAMESPACE", **field("metadata.namespace")},
-        {"name": "POD_IP", **field("status.podIP")}, {"name": "NODE", **field("spec.nodeName")}, {"name": "TIER", **field("metadata.labels['tier']")},
+        {"name": "POD_IP", **field("status.podIP")}, {"name": "NODE", **field("spec.nodeName")},
+        {"name": "TIER", **field("metadata.labels['tier']")},
         {"name": "LIMIT", "valueFrom": {"resourceFieldRef": {"resource": "limits.memory"}}},
         {"name": "ONE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "one"}}},
         {"name": "NONE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "nope", "optional": True}}},
@@ -149,7 +150,8 @@ def test_files_of_the_platform(space: Space) -> None:
         assert space.sh("p", "hostname", container=name) == "named"
     assert f"{address}\tnamed.sub.{space.namespace}.svc.cluster.local\tnamed" in hosts
     assert "192.0.2.7\tdb.example" in hosts
-    assert {"/": "overlay", "/dev": "tmpfs", "/dev/shm": "tmpfs", "/run/secrets/kubernetes.io/serviceaccount": "tmpfs"}.items() <= mounts.items()
+    kinds = {"/": "overlay", "/dev": "tmpfs", "/dev/shm": "tmpfs", "/run/secrets/kubernetes.io/serviceaccount": "tmpfs"}
+    assert kinds.items() <= mounts.items()
     assert {"/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "/dev/termination-log", "/proc/acpi", "/sys/firmware"} <= mounts.keys()
     assert space.sh("p", "ls /dev/shm; df -m /dev/shm | tail -1").split()[1] == "64"
 
@@ -189,9 +191,11 @@ def test_limits_are_cgroups(space: Space) -> None:
 
 
 def test_who_the_process_is(space: Space) -> None:
-    secured = container(securityContext={
-        "runAsUser": 1000, "runAsGroup": 3000, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}, "allowPrivilegeEscalation": False,
-    }, workingDir="/tmp")
+    context = {
+        "runAsUser": 1000, "runAsGroup": 3000, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+        "allowPrivilegeEscalation": False,
+    }
+    secured = container(securityContext=context, workingDir="/tmp")
     space.run(pod("p", secured, securityContext={"fsGroup": 2000, "supplementalGroups": [4000]}))
     space.create(pod("q", container(), securityContext={"runAsNonRoot": True}))
 

@@ -91,7 +91,8 @@ def test_a_failing_readiness_probe_leaves_the_service_and_restarts_nothing(space
 @pytest.mark.req("POD-06")
 def test_probes_by_http_and_tcp_and_startup_before_all(space: Space) -> None:
     slow = container(
-        script="sleep 2; mkdir -p /www/ok; echo ok >/www/ok/index.html; exec httpd -f -p 8080 -h /www", ports=[{"name": "web", "containerPort": 8080}],
+        script="sleep 2; mkdir -p /www/ok; echo ok >/www/ok/index.html; exec httpd -f -p 8080 -h /www",
+        ports=[{"name": "web", "containerPort": 8080}],
         startupProbe={"httpGet": {"path": "/ok/", "port": "web"}, "periodSeconds": 1, "failureThreshold": 20},
         livenessProbe={"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
         readinessProbe={"httpGet": {"path": "/ok/", "port": 8080}, "periodSeconds": 1},

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -35,7 +35,8 @@ def test_logs_are_chosen_by_container_length_and_time(space: Space) -> None:
     assert logs("p", "--since=1h", "--tail=1") == ["to stderr"]
     assert logs("p", "--since-time=2100-01-01T00:00:00Z") == []
     assert logs("p", "--tail=1", "--timestamps")[0].endswith("Z to stderr")
-    assert sorted(logs("-l", "app=x", "--all-containers", "--tail=1", "--prefix")) == ["[pod/p/main] to stderr", "[pod/p/side] from the side"]
+    everywhere = logs("-l", "app=x", "--all-containers", "--tail=1", "--prefix")
+    assert sorted(everywhere) == ["[pod/p/main] to stderr", "[pod/p/side] from the side"]
     assert "container nope is not valid for pod p" in space.refused("logs", "p", "-c", "nope")
     assert 'previous terminated container "main" in pod "p" not found' in space.refused("logs", "p", "--previous", "-c", "main")
     files = Path("/var/lib/kubonsai/clusters", space.cluster.name, "nodes").glob(f"*/logs/pods/{space.namespace}_p_*/main/0.log")
@@ -45,8 +46,9 @@ def test_logs_are_chosen_by_container_length_and_time(space: Space) -> None:
 
 @pytest.mark.req("LOG-01", "LIF-16")
 def test_logs_follow_across_a_restart_and_show_the_run_before(space: Space) -> None:
-    space.run(pod("p", container(script="touch /data/n; echo run $(cat /data/n); echo x >>/data/n; until test -e /tmp/end; do sleep 0.05; done",
-                                 volumeMounts=[{"name": "v", "mountPath": "/data"}]), volumes=[{"name": "v", "emptyDir": {}}]))
+    script = "touch /v/n; echo run $(cat /v/n); echo x >>/v/n; until test -e /tmp/end; do sleep 0.05; done"
+    counting = container(script=script, volumeMounts=[{"name": "v", "mountPath": "/v"}])
+    space.run(pod("p", counting, volumes=[{"name": "v", "emptyDir": {}}]))
     with space.started("logs", "p", "-f") as follow:
         eventually(lambda: follow.text.startswith("run"))
 
@@ -109,11 +111,11 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
-    def sees(self, text: str) -> bool:
-        try:
+    def sees(self, text: str, *, after_typing: str = "") -> bool:
+        if after_typing:
+            self.type(after_typing)
+        with suppress(BlockingIOError, OSError):
             self.seen += os.read(self.fd, 65536).decode()
-        except (BlockingIOError, OSError):
-            pass
         return text in self.seen
 
     def resize(self, rows: int, columns: int) -> None:
@@ -130,7 +132,7 @@ def test_exec_with_a_terminal_follows_its_size(space: Space) -> None:
         eventually(lambda: screen.sees("24 80"))
         assert "/dev/pts/" in screen.seen
         screen.resize(40, 132)
-        eventually(lambda: screen.type("stty size\n") or screen.sees("40 132"), every_s=0.3)
+        eventually(lambda: screen.sees("40 132", after_typing="stty size\n"), every_s=0.3)
         screen.type("sleep 100\n")
         eventually(lambda: "sleep 100" in space.sh("p", "ps"))
         screen.type("\x03")
@@ -142,7 +144,7 @@ def test_exec_with_a_terminal_follows_its_size(space: Space) -> None:
 
 def test_attach_and_run_interactively(space: Space) -> None:
     with terminal(space, "run", "shell", "--image=busybox", "--restart=Never", "--rm", "-it", "--", "sh") as screen:
-        eventually(lambda: screen.type("\n") or screen.sees("/ # "), every_s=0.3)
+        eventually(lambda: screen.sees("/ # ", after_typing="\n"), every_s=0.3)
         screen.type("echo in-$((1+1)); exit\n")
         eventually(lambda: screen.sees("in-2"))
         eventually(lambda: screen.sees('pod "shell" deleted') or screen.process.poll() is not None)

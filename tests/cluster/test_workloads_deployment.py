@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -13,10 +12,10 @@ from tests.support.space import Json, Space, container, deployment, pod
 
 def replica_sets(space: Space, name: str) -> dict[str, tuple[int, int]]:
     """Revision -> (wanted, ready) of the Deployment's ReplicaSets."""
-    return {
-        item["metadata"]["annotations"]["deployment.kubernetes.io/revision"]: (item["spec"]["replicas"], item["status"].get("readyReplicas", 0))
-        for item in space.items("replicasets", "-l", f"app={name}")
-    }
+    found = space.items("replicasets", "-l", f"app={name}")
+    revisions = [item["metadata"]["annotations"]["deployment.kubernetes.io/revision"] for item in found]
+    numbers = [(item["spec"]["replicas"], item["status"].get("readyReplicas", 0)) for item in found]
+    return dict(zip(revisions, numbers, strict=True))
 
 
 def rolled_out(space: Space, name: str, within_s: int = 40) -> str:
@@ -84,7 +83,7 @@ def test_pause_collects_changes(space: Space) -> None:
     assert space.kubectl("rollout", "pause", "deployment/d") == "deployment.apps/d paused\n"
     space.kubectl("set", "image", "deployment/d", "main=busybox:1.36")
     space.kubectl("set", "env", "deployment/d", "A=b")
-    eventually(lambda: space.get("deployment", "d")["status"]["observedGeneration"] == space.get("deployment", "d")["metadata"]["generation"])
+    space.kubectl("wait", "--for=jsonpath={.status.observedGeneration}=4", "deployment/d", "--timeout=10s")
     assert list(replica_sets(space, "d")) == ["1"]
     assert space.kubectl("rollout", "resume", "deployment/d") == "deployment.apps/d resumed\n"
     rolled_out(space, "d")
@@ -131,7 +130,8 @@ def test_a_deployment_has_the_last_word_over_its_replica_set(space: Space) -> No
 def test_recreate_stops_all_before_it_starts_any(space: Space) -> None:
     space.create(deployment("d", replicas=2, strategy={"type": "Recreate"}))
     rolled_out(space, "d")
-    with space.started("get", "pods", "-w", "--no-headers", "-o", "custom-columns=N:.metadata.name,I:.spec.containers[0].image,P:.status.phase") as seen:
+    columns = "custom-columns=N:.metadata.name,I:.spec.containers[0].image,P:.status.phase"
+    with space.started("get", "pods", "-w", "--no-headers", "-o", columns) as seen:
         space.kubectl("set", "image", "deployment/d", "main=busybox:1.36")
         rolled_out(space, "d")
         eventually(lambda: seen.text.count("busybox:1.36   Running") >= 2)
@@ -167,10 +167,9 @@ def test_a_replica_set_keeps_its_number(space: Space) -> None:
     eventually(lambda: space.kubectl("get", "rs", "r", "--no-headers").split()[1:4] == ["3", "3", "3"])
 
 
-def owned_config_map(name: str, owner: Json, **reference: Any) -> Json:
-    references = [{
-        "apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"], **reference,
-    }]
+def owned_config_map(name: str, owner: Json) -> Json:
+    about = {"name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}
+    references = [{"apiVersion": owner["apiVersion"], "kind": owner["kind"], **about}]
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "ownerReferences": references}}
 
 

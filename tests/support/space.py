@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes import client as kube
-from kubernetes import config as kube_config
+import kubernetes
 
 from launcher.testing.cluster import Cluster, eventually, run
 
 Json = dict[str, Any]
+OFFICIAL: Any = kubernetes      # its types make everything optional; a test that finds None fails well enough
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,17 @@ class Space:
         reason: str = self.state(pod)["state"].get("waiting", {}).get("reason", "")
         return reason
 
-    def python_client(self, **changes: Any) -> kube.ApiClient:
-        """The official client, logged in as the cluster's administrator."""
-        configuration = kube.Configuration()
-        kube_config.load_kube_config(self.cluster.environment["KUBECONFIG"], client_configuration=configuration)
+    def python_client(self, **changes: Any) -> Any:
+        """The official client's ApiClient, logged in as the cluster's administrator."""
+        configuration = OFFICIAL.client.Configuration()
+        OFFICIAL.config.load_kube_config(self.cluster.environment["KUBECONFIG"], client_configuration=configuration)
         for name, value in changes.items():
             setattr(configuration, name, value)
-        return kube.ApiClient(configuration)
+        return OFFICIAL.client.ApiClient(configuration)
+
+    def watch(self, call: Any, **options: Any) -> Iterator[Json]:
+        """The official client's watch of one of its list calls, in the namespace."""
+        yield from OFFICIAL.watch.Watch().stream(call, self.namespace, **options)
 
     def curl(self, pod: str, *arguments: str, timeout_s: float = 10.0) -> str:
         """The machine's own curl in the Pod's network; every call is a new connection."""

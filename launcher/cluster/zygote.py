@@ -35,11 +35,12 @@ import setproctitle
 from launcher.cluster import cgroups
 from launcher.cluster.zygote_client import FIRST_INHERITED_FD, MAX_MESSAGE, ProcessSpec, ProcessState, Reply, Request, start_ticks
 
-# The apiserver first, for which all wait; its largest libraries one by one, so that no request waits for all of them.
+# The apiserver first, for which all wait; its largest libraries one by one, so that no request waits for all of them. Then the
+# scheduler, which has more to import by itself (numpy), and the supervisor before the cloud-controller-manager, which calls it.
 PRELOADED = (
     "asyncio", "grpc", "aiohttp.web", "kube.api.core_v1", "cryptography.x509", "control_plane.apiserver.authorization.authorizer",
-    "control_plane.apiserver.app", "control_plane.controllers.app", "node_agent.kubelet.app", "control_plane.scheduler.app",
-    "control_plane.cloud.app", "node_agent.proxy.app", "launcher.cluster.supervisor",
+    "control_plane.apiserver.app", "control_plane.scheduler.app", "control_plane.controllers.app", "node_agent.kubelet.app",
+    "launcher.cluster.supervisor", "control_plane.cloud.app", "node_agent.proxy.app",
 )
 NAMESPACE_FLAGS = {"net": 0x40000000, "uts": 0x04000000, "mnt": 0x00020000}
 RESTART_DELAYS_S = (0.05, 0.2, 1.0, 2.0, 5.0, 10.0)

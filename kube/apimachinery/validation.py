@@ -17,6 +17,7 @@ from kube.apimachinery.errors import Cause
 FIELD_IMMUTABLE: Final = "field is immutable"
 NOT_NEGATIVE: Final = "must be greater than or equal to 0"
 INT32_MAX: Final = 2**31 - 1
+_MEMORABLE: Final = 320      # longer texts are wrong anyway; kept as keys of a cache they would only fill the memory
 
 NameRule = Callable[[str], list[str]]
 
@@ -171,7 +172,7 @@ def _qualified_name_problems(value: str) -> tuple[str, ...]:
 
 def qualified_name_problems(value: str) -> list[str]:
     """Keys of labels, annotations, taints, finalizers: an optional DNS prefix, a slash, a name."""
-    return list(_qualified_name_problems(value))
+    return list(_qualified_name_problems(value) if len(value) <= _MEMORABLE else _qualified_name_problems.__wrapped__(value))
 
 
 @lru_cache(maxsize=8192)
@@ -185,7 +186,7 @@ def _label_value_problems(value: str) -> tuple[str, ...]:
 
 
 def label_value_problems(value: str) -> list[str]:
-    return list(_label_value_problems(value))
+    return list(_label_value_problems(value) if len(value) <= _MEMORABLE else _label_value_problems.__wrapped__(value))
 
 
 def config_key_problems(value: str) -> list[str]:

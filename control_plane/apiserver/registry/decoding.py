@@ -10,6 +10,7 @@ from typing import Any
 
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, YAML
 from control_plane.apiserver.registry.call import Call
+from kube.apimachinery.codec.depth import TOO_DEEP, is_too_deep
 from kube.apimachinery.codec.json import decode_json, duplicate_fields
 from kube.apimachinery.decode import Problems, cannot_be_handled, check_structure
 from kube.apimachinery.errors import BadRequest
@@ -25,6 +26,8 @@ def parse_body(data: bytes, media_type: str) -> JsonObject:
         from kube.apimachinery.codec.protobuf import decode_protobuf  # heavy, and most clients speak JSON
 
         obj = decode_protobuf(data)
+        if is_too_deep(obj):
+            raise BadRequest(TOO_DEEP)
     elif media_type == YAML:
         from kube.apimachinery.codec.yaml import decode_yaml  # likewise
 

@@ -8,21 +8,26 @@ from typing import Any
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.strategies.metadata import generated_name
+from kube.apimachinery.codec.depth import MAX_DEPTH, TOO_DEEP
 from kube.apimachinery.errors import BadRequest, Cause, Conflict, conflict, invalid
 from kube.apimachinery.meta import JsonObject
 from kube.process.clock import to_rfc3339
 
 
 def deep_copy(obj: JsonObject) -> JsonObject:
-    """A copy of a JSON object; ten times as fast as copy.deepcopy."""
-    return {key: _copied(value) for key, value in obj.items()}
+    """A copy of a JSON object; ten times as fast as copy.deepcopy. Raises BadRequest for one nested beyond reason."""
+    return {key: _copied(value, MAX_DEPTH) for key, value in obj.items()}
 
 
-def _copied(value: Any) -> Any:
+def _copied(value: Any, levels: int) -> Any:
     if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
+        if not levels:
+            raise BadRequest(TOO_DEEP)      # a patch can nest what was not nested before
+        return {key: _copied(item, levels - 1) for key, item in value.items()}
     if type(value) is list:
-        return [_copied(item) for item in value]
+        if not levels:
+            raise BadRequest(TOO_DEEP)
+        return [_copied(item, levels - 1) for item in value]
     return value
 
 

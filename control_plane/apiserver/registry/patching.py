@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from control_plane.apiserver.registry.object_meta import deep_copy
+from kube.apimachinery.codec.json import MalformedJsonError, parse_json
 from kube.apimachinery.errors import BadRequest, UnsupportedMediaType
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.patch.json_patch import apply_json_patch
@@ -32,8 +31,8 @@ class Patch:
             )
         self._gvk = gvk
         try:
-            self._patch: Any = msgspec.json.decode(data)
-        except msgspec.DecodeError as error:
+            self._patch: Any = parse_json(data)
+        except MalformedJsonError as error:
             raise BadRequest(f"error decoding patch: {error}") from error
         if self._type != JSON_PATCH and not isinstance(self._patch, dict):
             raise BadRequest("error decoding patch: json: cannot unmarshal a non-object into Go value of type map[string]interface {}")

@@ -7,10 +7,15 @@ from typing import Any
 
 import msgspec
 
+from kube.apimachinery.codec.depth import MAX_DEPTH, TOO_DEEP, is_too_deep
 from kube.apimachinery.errors import BadRequest
 
 _decoder = msgspec.json.Decoder()
 encode_json = msgspec.json.Encoder().encode
+
+
+class MalformedJsonError(ValueError):
+    """Not JSON, or nested beyond reason; the message says which."""
 
 
 class _Twice(list[tuple[str, Any]]):
@@ -18,10 +23,25 @@ class _Twice(list[tuple[str, Any]]):
 
 
 def decode_json(data: bytes) -> Any:
+    """An object as a client sent it. Raises BadRequest."""
     try:
-        return _decoder.decode(data)
-    except msgspec.DecodeError as error:
+        return parse_json(data)
+    except MalformedJsonError as error:
         raise BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
+
+
+def parse_json(data: bytes) -> Any:
+    """Raises MalformedJsonError."""
+    try:
+        value = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedJsonError(str(error)) from error
+    except RecursionError as error:
+        raise MalformedJsonError(TOO_DEEP) from error
+    # A document cannot be deeper than it has brackets; few have as many, and only those are walked through.
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and is_too_deep(value):
+        raise MalformedJsonError(TOO_DEEP)
+    return value
 
 
 def duplicate_fields(data: bytes) -> list[str]:

@@ -1,12 +1,20 @@
-"""YAML request bodies and answers, read as the JSON they stand for."""
+"""YAML request bodies and answers, read as the JSON they stand for.
+
+A document is looked through event by event before anything is built of it: libyaml's composer recurses on the C stack, which ends
+the process where the nesting is deep enough, and a few aliases of aliases stand for more than fits into any memory.
+"""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import math
+from typing import Any, ClassVar, Final
 
 import yaml
 
+from kube.apimachinery.codec.depth import MAX_DEPTH, TOO_DEEP
 from kube.apimachinery.errors import BadRequest
+
+MAX_EXPANDED: Final = 3 * 1024 * 1024       # of a document with aliases, written out: what a request body may have
 
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -22,10 +30,61 @@ class _Loader(_SafeLoader):  # type: ignore[misc,valid-type]
 
 
 def decode_yaml(data: bytes) -> Any:
+    """Raises BadRequest."""
     try:
-        return yaml.load(data, Loader=_Loader)  # noqa: S506 (a SafeLoader)
-    except yaml.YAMLError as error:
+        _look_through(data)
+        return _as_json(yaml.load(data, Loader=_Loader))  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         raise BadRequest(f"yaml: {error}") from error
+
+
+def _look_through(data: bytes) -> None:
+    """Raises ValueError for what is too deep, or too large once its aliases are written out."""
+    open_nodes: list[tuple[str | None, int]] = []       # anchor, and the size of what came before
+    sizes: dict[str | None, int] = {}                   # of anchors that are complete
+    size, aliased = 0, False
+    for event in yaml.parse(data, Loader=_Loader):
+        if isinstance(event, yaml.ScalarEvent):
+            sizes[event.anchor] = 1 + len(event.value)
+            size += sizes[event.anchor]
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, size))
+            size += 1
+            if len(open_nodes) > MAX_DEPTH:
+                raise ValueError(TOO_DEEP)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            sizes[anchor] = size - before
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                raise ValueError(f"anchor '{event.anchor}' value contains itself")
+            aliased = True
+            size += sizes.get(event.anchor, 0)          # an unknown anchor is the composer's to refuse
+        if aliased and size > MAX_EXPANDED:
+            raise ValueError("document contains excessive aliasing")
+
+
+def _as_json(value: Any) -> Any:
+    """With text for keys, every alias written out, and nothing that JSON does not know."""
+    if isinstance(value, dict):
+        return {_key(key): _as_json(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_json(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"json: unsupported value: {value}")
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise ValueError(f"cannot be said in JSON: {type(value).__name__}")
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, str):
+        return key
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if isinstance(key, int | float):
+        return str(key)
+    raise ValueError(f"unsupported map key: {key!r}")
 
 
 def encode_yaml(obj: Any) -> bytes:

@@ -6,9 +6,12 @@ import copy
 import re
 from typing import Any, Final
 
+import msgspec
+
 from kube.apimachinery.errors import BadRequest, Invalid, RequestEntityTooLarge
 
 MAX_OPERATIONS: Final = 10000
+MAX_COPIED: Final = 3 * 1024 * 1024     # bytes of JSON that the copy operations of one patch may add; upstream's limit of a body
 _CANNOT_APPLY: Final = "the server rejected our request due to an error in our request"
 _NEEDED: Final = {"add": "value", "replace": "value", "test": "value", "move": "from", "copy": "from", "remove": "path"}
 _MISSING: Final = object()
@@ -26,8 +29,13 @@ def apply_json_patch(doc: dict[str, Any], operations: Any) -> dict[str, Any]:
         raise RequestEntityTooLarge(
             f"Request entity is too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
     out: Any = copy.deepcopy(doc)
+    copied = 0
     try:
         for operation in operations:
+            if operation.get("op") == "copy":       # a few of these double a document again and again
+                copied += len(msgspec.json.encode(_get(out, operation.get("from"))))
+                if copied > MAX_COPIED:
+                    raise _PatchError(f"the accumulated size of copies is over {MAX_COPIED}")
             out = _apply(out, operation)
     except _PatchError as error:
         raise Invalid(_CANNOT_APPLY) from error
@@ -69,7 +77,7 @@ def _tokens(path: Any) -> list[str]:
 
 
 def _index(token: str, length: int) -> int:
-    if not re.fullmatch("-?(0|[1-9][0-9]*)", token) or not -length <= int(token) < length:
+    if not re.fullmatch("-?(0|[1-9][0-9]{0,9})", token) or not -length <= int(token) < length:
         raise _PatchError(f"unable to access invalid index: {token}")
     return int(token)
 

@@ -25,6 +25,9 @@ GENERATORS: Final = {
 
 
 def add_commands(commands: Subparsers) -> None:
+    """Nothing where the project is installed as a package: tests and tools are in a checkout only."""
+    if not (ROOT / "pyproject.toml").exists():
+        return
     test = commands.add_parser("test", help="lint, then every test; other arguments go to pytest", description=test_command.__doc__)
     test.add_argument("--full", action="store_true", help="with the long runs: soak, thousands of rounds")
     test.add_argument("--no-lint", action="store_true", help="tests only")

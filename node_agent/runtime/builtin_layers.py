@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from node_agent.runtime.layers import link_or_copy, link_tree
+from node_agent.runtime.layers import copy_readable, link_or_copy, link_tree
 
-RECIPE_VERSION = 2                       # part of every fingerprint: raise it when a recipe changes
+RECIPE_VERSION = 3                       # part of every fingerprint: raise it when a recipe changes
 PROJECT_ROOT = "/opt/kubonsai"           # where the project lies inside an addon's image
 PACKAGES_ROOT = "/opt/site-packages"     # and what it imports; no folder of the interpreter's, since Debian's looks elsewhere than others
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -155,11 +155,11 @@ def _build_project(sources: Iterable[Path], target: Path) -> None:
     for source in sources:
         copy = root / source.relative_to(REPOSITORY)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source, copy)
+        copy_readable(source, copy)
         cached = Path(importlib.util.cache_from_source(str(source))) if source.suffix == ".py" else None
         if cached is not None and cached.exists():
             (copy.parent / "__pycache__").mkdir(exist_ok=True)
-            shutil.copy2(cached, copy.parent / "__pycache__" / cached.name)
+            copy_readable(cached, copy.parent / "__pycache__" / cached.name)
     compileall.compile_dir(str(root), quiet=2)  # only what the copied caches do not cover
 
 

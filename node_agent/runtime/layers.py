@@ -10,6 +10,8 @@ from pathlib import Path
 
 from node_agent.runtime.syscalls import mount, unmount
 
+READABLE = 0o444
+
 
 def mount_overlay(layers: Iterable[str], container_dir: Path) -> str:
     """Mounts the layers (topmost first) with a writable upper below `container_dir`; returns the root. Nothing is copied."""
@@ -29,13 +31,17 @@ def discard_overlay(container_dir: Path) -> None:
 def link_or_copy(source: Path, target: Path) -> None:
     """A hard link where both lie on one filesystem, else a copy. Links are followed; an existing target stays."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        try:
+    if source.stat().st_mode & READABLE == READABLE:
+        with suppress(OSError):
             os.link(source.resolve(), target)
-        except FileExistsError:
-            raise
-        except OSError:
-            shutil.copy2(source, target)
+    if not target.exists():
+        copy_readable(source, target)
+
+
+def copy_readable(source: Path, target: Path) -> None:
+    """A copy that everybody may read, whatever the umask of whoever made the source: not every container runs as root."""
+    shutil.copy2(source, target)
+    target.chmod(source.stat().st_mode & 0o777 | READABLE)
 
 
 def link_tree(source: Path, target: Path, *, skip: frozenset[str] = frozenset()) -> None:

@@ -38,7 +38,8 @@ def until_dns_answers(cluster: Cluster) -> float:
     began = time.perf_counter()
     (pod, *_) = cluster.pods("kube-system", "k8s-app=kube-dns")
     namespace = cluster.netns_of(pod["metadata"]["name"], "kube-system")
-    query = ["ip", "netns", "exec", namespace, "dig", "+short", "+time=1", "+tries=1", "@10.96.0.10", "kubernetes.default.svc.cluster.local"]
+    question = ["+short", "+time=1", "+tries=1", "@10.96.0.10", "kubernetes.default.svc.cluster.local"]
+    query = ["ip", "netns", "exec", namespace, "dig", *question]
     eventually(lambda: run(query).strip() == "10.96.0.1", within_s=20)
     return time.perf_counter() - began
 

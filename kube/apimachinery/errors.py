@@ -21,7 +21,7 @@ from kube.apimachinery.scheme import GroupResource, GroupVersionKind
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One reason why a request failed. `reason` is upstream's CauseType, e.g. FieldValueRequired; `field` a path like spec.ports[0].port."""
+    """One reason why a request failed. `reason` is upstream's CauseType (FieldValueRequired); `field` a path like spec.ports[0].port."""
 
     reason: str
     field: str

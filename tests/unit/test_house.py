@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("kube", "control_plane", "node_agent", "netns", "addons", "launcher")
@@ -72,6 +76,15 @@ def test_locks_name_no_registry() -> None:
         lines = [line for line in (ROOT / name).read_text().splitlines() if not line.startswith("#")]
 
         assert all("==" in line and "/" not in line for line in lines), f"{name}: names and versions only"
+
+
+def test_locks_know_all_that_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {canonicalize_name(Requirement(text).name) for text in project["dependencies"] + project["optional-dependencies"]["dev"]}
+    lines = ((ROOT / "requirements.lock").read_text() + (ROOT / "requirements-dev.lock").read_text()).splitlines()
+    locked = {line.partition("==")[0] for line in lines}
+
+    assert wanted <= locked, f"run ./kubonsai generate lock; missing: {wanted - locked}"
 
 
 def test_ci_runs_the_readmes_test_command() -> None:

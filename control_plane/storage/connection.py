@@ -23,14 +23,14 @@ R = TypeVar("R")
 REQUEST_TIMEOUT_S: Final = 10.0     # for all tries of one request together
 TRY_TIMEOUT_S: Final = 5.0
 FIRST_BACKOFF_S: Final = 0.02
-LAST_BACKOFF_S: Final = 0.5
+LAST_BACKOFF_S: Final = 0.1         # to ask again costs nothing, and whatever waits for etcd makes the whole cluster wait
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),        # a range over everything is one message
     ("grpc.max_send_message_length", -1),           # etcd refuses what is too large, with a clearer message
-    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.initial_reconnect_backoff_ms", 20),
     ("grpc.min_reconnect_backoff_ms", 1000),        # in truth the connect timeout
-    ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 100),
     ("grpc.keepalive_time_ms", 10_000),             # a peer that vanished without a word is noticed; etcd allows 5 s
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.enable_http_proxy", 0),                  # these connections stay on the machine, whatever the user's environment says

@@ -117,6 +117,7 @@ class Planner:
         tls, peer = self.pki.etcd_server, f"https://{self.first.address}:2380"
         data = Path(self.layout.etcd_data)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A lone member elects itself after one heartbeat interval: by default that is most of its start.
         arguments = (
             "/usr/bin/env", "etcd", "--name", self.first.name, "--data-dir", str(data),
             "--listen-client-urls", f"https://127.0.0.1:2379,https://{self.first.address}:2379",
@@ -124,7 +125,7 @@ class Planner:
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"{self.first.name}={peer}",
             "--cert-file", tls.cert_file, "--key-file", tls.key_file, "--trusted-ca-file", tls.ca_file, "--client-cert-auth",
             "--peer-cert-file", tls.cert_file, "--peer-key-file", tls.key_file, "--peer-trusted-ca-file", tls.ca_file,
-            "--peer-client-cert-auth", "--heartbeat-interval", "100", "--election-timeout", "500", "--snapshot-count", "10000",
+            "--peer-client-cert-auth", "--heartbeat-interval", "25", "--election-timeout", "250", "--snapshot-count", "10000",
             "--logger", "zap", "--log-level", "warn",
         )
         return ProcessSpec(

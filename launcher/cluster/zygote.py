@@ -24,7 +24,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -277,11 +277,30 @@ def import_for_all(module: str) -> None:
     """
     gc.disable()
     try:
-        importlib.import_module(module)
+        with without_public_authorities():
+            importlib.import_module(module)
     except Exception:
         traceback.print_exc()
     gc.freeze()
     gc.enable()
+
+
+@contextlib.contextmanager
+def without_public_authorities() -> Iterator[None]:
+    """aiohttp reads the machine's CA bundle when it is imported, for clients that name no CA: a tenth of the time of all imports.
+
+    The components' clients name the CA that they trust. One that does not trusts nobody.
+    """
+    held = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    os.environ.update(dict.fromkeys(held, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in held.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def enter(spec: ProcessSpec, inherited: Sequence[int]) -> None:

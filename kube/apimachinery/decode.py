@@ -95,6 +95,8 @@ class _Walk:
                     del obj[key]
                 elif new is not value:
                     obj[key] = new
+        if schema.required and where.startswith("status"):
+            _fill(obj, schema)
 
     def value(self, value: Any, schema: Schema, where: str, owner: str, go_path: str) -> Any:
         kind = schema.type
@@ -156,6 +158,14 @@ class _Walk:
 
 def mismatch(value: Any, schema: Schema, owner: str, go_path: str) -> BadRequest:
     return BadRequest(f"json: cannot unmarshal {json_kind(value)} into Go struct field {owner}.{go_path} of type {schema.go_type}")
+
+
+def _fill(obj: dict[str, Any], schema: Schema) -> None:
+    """Zeros that a writer left out and readers rely on: a status is made by programs, and Go's write every required field."""
+    for key in schema.required:
+        child = schema.properties[key]
+        if key not in obj and child.type in ("string", "integer", "boolean") and child.format not in STRING_FORMATS:
+            obj[key] = zero(child)
 
 
 def zero(schema: Schema) -> Any:

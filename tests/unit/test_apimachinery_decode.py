@@ -86,6 +86,15 @@ def test_empty_lists_and_maps_are_no_values_but_empty_structs_and_required_lists
     assert obj == {"metadata": {}, "spec": {"containers": [], "volumes": [{"name": "v", "emptyDir": {}}]}}
 
 
+def test_a_status_has_the_zeros_that_readers_rely_on() -> None:
+    obj = {"spec": {"containers": [{}]}, "status": {"containerStatuses": [{"name": "main", "restartCount": 2}]}}
+
+    check_structure(obj, schema_of(GroupVersionKind("", "v1", "Pod")))
+
+    assert obj["status"] == {"containerStatuses": [{"name": "main", "restartCount": 2, "ready": False, "image": "", "imageID": ""}]}
+    assert obj["spec"] == {"containers": [{}]}
+
+
 def test_free_form_json_is_kept_as_it_is() -> None:
     obj = {"data": {"spec": {"anything": [1, None]}}, "revision": 1}
 

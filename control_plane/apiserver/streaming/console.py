@@ -21,6 +21,7 @@ from kube.apimachinery.errors import BadRequest, InternalError
 from kube.rpc.v1.node_pb2 import StreamFrame, StreamStart, TerminalSize
 
 _HEARTBEAT_S: Final = 30.0
+_SPDY: Final = "this server speaks WebSocket, and not the SPDY of older clients: use kubectl 1.31 or later for exec, attach and cp"
 _SUCCESS: Final = {"metadata": {}, "status": "Success"}
 _WRITABLE: Final = {"stdout": channels.STDOUT, "stderr": channels.STDERR}
 
@@ -31,7 +32,7 @@ async def serve_console(
     """`subresource` is exec or attach. Raises BadRequest when the client does not ask for a WebSocket."""
     socket = web.WebSocketResponse(protocols=channels.PROTOCOLS, heartbeat=_HEARTBEAT_S, max_msg_size=0)
     if not socket.can_prepare(request):
-        raise BadRequest("Upgrade request required")
+        raise BadRequest(_SPDY if request.headers.get("Upgrade", "").upper().startswith("SPDY") else "Upgrade request required")
     service = nodes.service(node_name)
     await socket.prepare(request)
     protocol = Protocol(socket.ws_protocol or "channel.k8s.io")

@@ -6,6 +6,7 @@ Both doors open when the cache is loaded and the system's own objects are there,
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -148,4 +149,7 @@ async def _background() -> AsyncIterator[Background]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    # As Go's runtime does: the soft limit is often 1,024, and every watch is a connection.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return run_process("kube-apiserver", ApiserverConfig, run, argv)

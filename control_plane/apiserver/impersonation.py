@@ -34,11 +34,11 @@ def impersonated(user: UserInfo, headers: Iterable[tuple[str, str]], authorizer:
     extra: dict[str, list[str]] = {}
     for header, value in headers:
         if header == USER:
-            name = value
+            name = name or value
         elif header == GROUP:
             groups.append(value)
         elif header == UID:
-            uid = value
+            uid = uid or value
         elif header.startswith(EXTRA_PREFIX):
             extra.setdefault(unquote(header.removeprefix(EXTRA_PREFIX)), []).append(value)
     if not name:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from control_plane.apiserver.authentication.user import UserInfo
@@ -22,7 +22,8 @@ from control_plane.apiserver.registry.writer import Writer
 from control_plane.apiserver.request_info import RequestInfo
 from control_plane.apiserver.subresources.scale import Scales
 from control_plane.storage.cached_object import CachedObject
-from kube.apimachinery.errors import MethodNotAllowed, NotFound
+from kube.apimachinery.errors import BadRequest, MethodNotAllowed, NotFound
+from kube.apimachinery.fields import FieldRequirement, FieldSelector
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import subresource_kind, subresource_of
 from kube.apimachinery.scheme import GroupVersionKind, Scheme
@@ -74,10 +75,10 @@ class ObjectApi:
         return await self.reader.get(call, resource_version)
 
     async def list(self, call: Call, options: ListOptions) -> ListPage:
-        return await self.reader.list(call, options)
+        return await self.reader.list(call, _of_the_named(call, options))
 
     async def watch(self, call: Call, options: ListOptions) -> Watcher:
-        return await self.watching.open(call, options)
+        return await self.watching.open(call, _of_the_named(call, options))
 
     async def create(self, call: Call, data: bytes, media_type: str, options: WriteOptions) -> Written:
         creator = self.creators.get((call.resource.group, call.resource.plural, call.subresource))
@@ -113,6 +114,8 @@ class ObjectApi:
         self, call: Call, listing: ListOptions, data: bytes, media_type: str, query: Mapping[str, str]
     ) -> ListPage:
         options = delete_options(data, media_type, query)
+        if call.name:
+            raise not_allowed()
         return await _to_the_end(self.deleter.delete_collection(call, listing, options))
 
     @staticmethod
@@ -121,9 +124,25 @@ class ObjectApi:
         return subresource_kind(call.resource, call.subresource) if call.subresource else call.gvk
 
 
+def _of_the_named(call: Call, options: ListOptions) -> ListOptions:
+    """What was authorized for one name shows that object alone, wherever the name came from (a path, a coordinate, a selector)."""
+    if not call.name:
+        return options
+    if options.fields is None:
+        return replace(options, fields=FieldSelector((FieldRequirement("metadata.name", "=", call.name),)))
+    if options.fields.required_value("metadata.name") != call.name:
+        raise BadRequest("fieldSelector metadata.name doesn't match requested name")
+    return options
+
+
+_writes: set[asyncio.Task[Any]] = set()       # the event loop itself holds tasks weakly
+
+
 async def _to_the_end(write: Coroutine[Any, Any, T]) -> T:
     """A client that leaves cancels its request. A write under way is not stopped half-way: its reservations must be settled."""
     task = asyncio.create_task(write, name="write")
+    _writes.add(task)
+    task.add_done_callback(_writes.discard)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -136,6 +155,8 @@ def delete_options(data: bytes, media_type: str, query: Mapping[str, str]) -> De
     if not data.strip():
         return DeleteOptions.from_object(DeleteOptions.query_object(query))
     obj = parse_body(data, media_type)
+    if obj.get("kind") not in (None, "", _DELETE_OPTIONS.kind):
+        raise BadRequest("decoded object cannot be converted to DeleteOptions")
     return DeleteOptions.from_object(check_object(obj, _DELETE_OPTIONS, "Ignore", []))
 
 

@@ -11,8 +11,14 @@ from prometheus_client.platform_collector import PlatformCollector
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.flow_control import FlowControl
 from control_plane.apiserver.request_info import RequestInfo
+from kube.apimachinery.resources import SCHEME
 
 _DURATION_BUCKETS: Final = (0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
+
+
+_VERBS: Final = frozenset({
+    "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "post", "put", "head", "options",
+})
 
 
 class RequestObserver(Protocol):
@@ -42,8 +48,7 @@ class RequestMetrics:
         self._observations: dict[tuple[str, ...], Callable[[float], None]] = {}
 
     def completed(self, info: RequestInfo, user: UserInfo | None, code: int, duration_s: float) -> None:
-        verb = info.verb.upper() if info.verb != "deletecollection" else "DELETECOLLECTION"
-        key = (verb, info.group, info.version, info.resource, info.subresource, _scope(info))
+        key = _labels(info)
         counted = (*key, str(code))
         count = self._counts.get(counted)
         if count is None:
@@ -54,6 +59,15 @@ class RequestMetrics:
             if observe is None:
                 observe = self._observations[key] = self._duration.labels(*key).observe
             observe(duration_s)
+
+
+def _labels(info: RequestInfo) -> tuple[str, ...]:
+    """Only names that the server knows: each set of labels is kept for ever, and a path can hold anything."""
+    verb = info.verb.upper() if info.verb in _VERBS else "OTHER"
+    row = SCHEME.for_path(info.group, info.version, info.resource) if info.is_resource else None
+    if row is None or (info.subresource and info.subresource not in row.subresources):
+        return (verb, "", "", "", "", _scope(info))
+    return (verb, info.group, info.version, info.resource, info.subresource, _scope(info))
 
 
 def _scope(info: RequestInfo) -> str:

@@ -7,14 +7,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from kube.apimachinery.fields import parse_field_selector
+from kube.apimachinery.labels import SelectorError
+from kube.apimachinery.validation import path_segment_problems
+
 _VERBS: Final = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _NAMESPACE_SUBRESOURCES: Final = frozenset({"status", "finalize"})
-_FIELD_SELECTOR_NAME: Final = re.compile(r"(?:^|,)\s*metadata\.name={1,2}([^,!=]+?)\s*(?:,|$)")
 _LONG_RUNNING_SUBRESOURCES: Final = frozenset({"attach", "exec", "proxy", "log", "portforward"})
 
 
@@ -74,8 +76,13 @@ def parse_request(method: str, path: str, query: Mapping[str, str]) -> RequestIn
 def select(info: RequestInfo, field_selector: str, label_selector: str) -> None:
     """Notes the selectors. One on a single name asks about that object: authorization by resourceNames then applies."""
     info.field_selector, info.label_selector = field_selector, label_selector
-    if info.verb in ("list", "watch") and not info.name and (match := _FIELD_SELECTOR_NAME.search(field_selector)):
-        info.name = match.group(1)
+    if info.verb in ("list", "watch") and not info.name and "metadata.name" in field_selector:
+        try:
+            name = parse_field_selector(field_selector).required_value("metadata.name") or ""
+        except SelectorError:
+            return      # the verb refuses it
+        if not path_segment_problems(name):
+            info.name = name
 
 
 def _refine_verb(info: RequestInfo, query: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import grpc
 from aetcd import rpc
 
-from control_plane.storage.errors import Compacted, StorageError, StoreUnavailable, ValueTooLarge
+from control_plane.storage.errors import Compacted, FutureRevision, StorageError, StoreUnavailable, ValueTooLarge
 from kube.process.config import TlsFiles
 from kube.process.tls import grpc_channel_credentials
 
@@ -57,6 +57,8 @@ def translating(operation: str) -> Iterator[None]:
         details = error.details() or error.code().name
         if error.code() is grpc.StatusCode.OUT_OF_RANGE and "compacted" in details:
             raise Compacted(0) from error
+        if error.code() is grpc.StatusCode.OUT_OF_RANGE and "future revision" in details:
+            raise FutureRevision(details) from error
         if error.code() is grpc.StatusCode.INVALID_ARGUMENT and "too large" in details:
             raise ValueTooLarge(details) from error
         if error.code() is grpc.StatusCode.NOT_FOUND and "lease" in details:

@@ -4,6 +4,7 @@
     ├── KeyExists           create: the key is there already
     ├── RevisionMismatch    update, delete: the key is not at the expected revision (or gone)
     ├── Compacted           the revision asked for has been compacted away
+    ├── FutureRevision      the revision asked for is still to come
     ├── ValueTooLarge       etcd's request limit (1.5 MiB)
     └── StoreUnavailable    no endpoint answered in time; of a write nobody knows whether it happened
 """
@@ -43,6 +44,10 @@ class Compacted(StorageError):
     def __init__(self, compact_revision: int) -> None:
         super().__init__(f"revisions up to {compact_revision} have been compacted")
         self.compact_revision = compact_revision
+
+
+class FutureRevision(StorageError):
+    pass
 
 
 class ValueTooLarge(StorageError):

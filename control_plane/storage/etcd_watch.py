@@ -43,7 +43,8 @@ async def watch_forever(connection: Connection, key: bytes, range_end: bytes, st
         request = rpc.WatchRequest(
             create_request=rpc.WatchCreateRequest(key=key, range_end=range_end, start_revision=next_revision, fragment=True)
         )
-        call = endpoint.watch.Watch(timeout=None)
+        # A member that lost its leader ends the watch, instead of keeping silent while the others go on.
+        call = endpoint.watch.Watch(timeout=None, metadata=(("hasleader", "true"),))
         try:
             with translating("watch"):
                 await call.write(request)

@@ -12,6 +12,7 @@ Reading is linearizable through `fresh()`: ask etcd for its current revision, wa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
@@ -34,6 +35,13 @@ log = get_logger("watch-cache")
 FRESH_TIMEOUT_S: Final = 3.0        # upstream's blockTimeout
 PAGE: Final = 5000                  # keys per range while loading
 RETRY_S: Final = 0.5
+
+
+def too_large_resource_version(wanted: int, held: int) -> Timeout:
+    return Timeout(
+        f"Too large resource version: {wanted}, current: {held}",
+        causes=[Cause("ResourceVersionTooLarge", "", "Too large resource version")], retry_after_s=1,
+    )
 
 
 class WatchedStore(Protocol):
@@ -123,15 +131,18 @@ class WatchCache:
             return
         seen = asyncio.get_running_loop().create_future()
         self._tickets += 1
-        heapq.heappush(self._waiting, (revision, self._tickets, seen))
+        waiting = (revision, self._tickets, seen)
+        heapq.heappush(self._waiting, waiting)
         try:
             async with asyncio.timeout(FRESH_TIMEOUT_S):
                 await seen
         except TimeoutError:
-            raise Timeout(
-                f"Too large resource version: {revision}, current: {self._revision}",
-                causes=[Cause("ResourceVersionTooLarge", "", "Too large resource version")], retry_after_s=1,
-            ) from None
+            raise too_large_resource_version(revision, self._revision) from None
+        finally:
+            if seen.cancelled():
+                with contextlib.suppress(ValueError):      # woken in the same moment
+                    self._waiting.remove(waiting)          # or it would stay until that revision comes, which may be never
+                    heapq.heapify(self._waiting)
 
     def get(self, resource: ResourceType, key: NamespacedName) -> CachedObject | None:
         return self._resources[resource.storage_identity].objects.get(str(key))

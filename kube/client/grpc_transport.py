@@ -23,6 +23,7 @@ from kube.rpc.v1 import objects_pb2_grpc
 STATUS_METADATA: Final = "kube-status-bin"
 CALL_TIMEOUT_S: Final = 30.0
 LIST_TIMEOUT_S: Final = 60.0
+METADATA_BYTES: Final = 256 * 1024
 
 CHANNEL_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.max_receive_message_length", -1),
@@ -35,6 +36,8 @@ CHANNEL_OPTIONS: Final[tuple[tuple[str, int], ...]] = (
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.enable_http_proxy", 0),                  # these connections stay on the machine, whatever the user's environment says
+    ("grpc.max_metadata_size", METADATA_BYTES),                # a Status comes as a trailer; the default takes 8 KiB
+    ("grpc.absolute_max_metadata_size", METADATA_BYTES),
     ("grpc.use_local_subchannel_pool", 1),          # a closed channel's connection is not shared with the next one
 )
 

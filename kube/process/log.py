@@ -66,8 +66,15 @@ def _quoted(value: Any) -> str:
     return text if text and _BARE.issuperset(text) else json.dumps(text, ensure_ascii=False)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """aiohttp logs a traceback for whatever is no HTTP; anybody who reaches the port could fill the disk with them."""
+    error = record.exc_info[1] if record.exc_info else None
+    return error is None or (type(error).__module__ != "aiohttp.http_exceptions" and type(error).__name__ != "RequestPayloadError")
+
+
 def configure_logging(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.server").addFilter(_is_news)

@@ -31,7 +31,7 @@ def check_escalation(
         if _may(authorizer, user, "escalate", resource, namespace, name):
             return
         wanted = rules_of(obj)
-        if obj.get("aggregationRule") and not_covered(FULL_POWER, authorizer.held_rules(user, "")):
+        if (obj.get("aggregationRule") or (old or {}).get("aggregationRule")) and not_covered(FULL_POWER, authorizer.held_rules(user, "")):
             raise forbidden(resource.group_resource, name, "must have cluster-admin privileges to use the aggregationRule")
     elif resource.kind in ("RoleBinding", "ClusterRoleBinding"):
         if old is not None and all(obj.get(field) == old.get(field) for field in ("subjects", "roleRef")):

@@ -24,8 +24,9 @@ from control_plane.apiserver.registry.options import ListOptions, WriteOptions
 from control_plane.apiserver.registry.watching import error_event
 from control_plane.apiserver.request_info import RequestInfo, select
 from control_plane.storage.cached_object import CachedObject
-from control_plane.storage.errors import StoreUnavailable, ValueTooLarge
-from kube.apimachinery.errors import ApiError, Expired, InternalError
+from control_plane.storage.errors import StorageError
+from kube.apimachinery.codec.depth import TOO_DEEP
+from kube.apimachinery.errors import ApiError, BadRequest, Expired, InternalError
 from kube.process.log import get_logger
 from kube.rpc.v1 import objects_pb2 as pb
 from kube.rpc.v1.objects_pb2_grpc import ObjectServiceServicer
@@ -34,6 +35,8 @@ log = get_logger("grpc-door")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 STATUS_METADATA: Final = "kube-status-bin"
+_STATUS_BYTES: Final = 64 * 1024
+_DETAILS: Final = 1024
 _CODES: Final = {
     400: grpc.StatusCode.INVALID_ARGUMENT, 401: grpc.StatusCode.UNAUTHENTICATED, 403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND, 405: grpc.StatusCode.UNIMPLEMENTED, 409: grpc.StatusCode.ABORTED, 410: grpc.StatusCode.OUT_OF_RANGE,
@@ -140,8 +143,10 @@ class ObjectService(ObjectServiceServicer):
                 yield self._api.call(info, admitted.user)
         except ApiError as error:
             await _fail(context, error)
-        except (StoreUnavailable, ValueTooLarge) as error:
+        except StorageError as error:
             await _fail(context, storage_error(error))
+        except RecursionError:
+            await _fail(context, BadRequest(TOO_DEEP))
         except (grpc.RpcError, grpc.aio.AbortError, grpc.aio.UsageError):
             raise
         except Exception:
@@ -168,7 +173,19 @@ def _write_options(options: pb.WriteOptions, kind: str) -> WriteOptions:
 
 async def _fail(context: Context, error: ApiError) -> NoReturn:
     await context.abort(
-        _CODES.get(error.code, grpc.StatusCode.INTERNAL), error.message,
-        trailing_metadata=((STATUS_METADATA, encode_json(error.to_status())),),
+        _CODES.get(error.code, grpc.StatusCode.INTERNAL), error.message[:_DETAILS],
+        trailing_metadata=((STATUS_METADATA, _status_bytes(error)),),
     )
     raise AssertionError("abort raises")
+
+
+def _status_bytes(error: ApiError) -> bytes:
+    """The Status, cut to what headers may hold (clients of ours take METADATA_BYTES): 1,000 wrong fields are a few too many to read."""
+    status = error.to_status()
+    data = encode_json(status)
+    if len(data) <= _STATUS_BYTES:
+        return data
+    status["message"] = f"{status.get('message', '')[:_DETAILS]} ..."
+    if details := status.get("details"):
+        status["details"] = {key: value for key, value in details.items() if key != "causes"}
+    return encode_json(status)

@@ -18,12 +18,15 @@ from control_plane.apiserver.http_door.resources import Resources
 from control_plane.apiserver.negotiation import PLAIN_JSON, Representation, negotiate
 from control_plane.apiserver.pipeline import Pipeline
 from control_plane.apiserver.request_info import parse_request
-from control_plane.storage.errors import StoreUnavailable, ValueTooLarge
-from kube.apimachinery.errors import ApiError, InternalError, NotAcceptable, RequestEntityTooLarge, ServiceUnavailable
+from control_plane.storage.errors import StorageError, StoreUnavailable, ValueTooLarge
+from kube.apimachinery.codec.depth import TOO_DEEP
+from kube.apimachinery.errors import ApiError, BadRequest, InternalError, NotAcceptable, RequestEntityTooLarge, ServiceUnavailable
 from kube.process.log import get_logger
 
 log = get_logger("http-door")
 
+_WARNINGS_IN_FULL: Final = 4 * 1024
+_WARNING_CUT: Final = 256
 _STREAM_PROTOCOL_TOKEN: Final = "base64url.bearer.authorization.k8s.io."  # noqa: S105 (how browsers send a token with a WebSocket)
 
 
@@ -49,8 +52,10 @@ class Handler:
                 admitted.code = response.status
         except ApiError as error:
             response = error_response(error, _wanted_of_errors(request))
-        except (StoreUnavailable, ValueTooLarge) as error:
+        except StorageError as error:
             response = error_response(storage_error(error), _wanted_of_errors(request))
+        except RecursionError:
+            response = error_response(BadRequest(TOO_DEEP), _wanted_of_errors(request))
         except ConnectionError as error:
             log.debug("client left", verb=info.verb, path=info.path, error=str(error))
             response = error_response(InternalError("client left"), PLAIN_JSON)      # read by nobody
@@ -75,10 +80,14 @@ class Handler:
         return subject
 
 
-def storage_error(error: StoreUnavailable | ValueTooLarge) -> ApiError:
+def storage_error(error: StorageError) -> ApiError:
+    """What storage raised and nobody below knew how to say."""
     if isinstance(error, ValueTooLarge):
         return RequestEntityTooLarge(str(error) or "etcdserver: request is too large")
-    return ServiceUnavailable(str(error))
+    if isinstance(error, StoreUnavailable):
+        return ServiceUnavailable(str(error))
+    log.error("storage failed", error=str(error))
+    return InternalError(f"Internal error occurred: {error}")
 
 
 def _token(request: web.BaseRequest) -> str | None:
@@ -103,9 +112,14 @@ def _token_of_protocols(protocols: str) -> str | None:
 
 
 def _impersonation(request: web.BaseRequest) -> Iterable[tuple[str, str]]:
-    if "mpersonate-" not in "".join(request.headers):
+    if "impersonate-" not in "".join(request.headers).lower():      # a header's name may come in any case
         return ()
-    return [(name.lower(), value) for name, value in request.headers.items() if name.lower().startswith("impersonate-")]
+    return [(name.lower(), _text(value)) for name, value in request.headers.items() if name.lower().startswith("impersonate-")]
+
+
+def _text(value: str) -> str:
+    """Of a header; bytes that are no UTF-8 came as lone surrogates, which no answer could repeat."""
+    return value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _wanted_of_errors(request: web.BaseRequest) -> Representation:
@@ -116,6 +130,14 @@ def _wanted_of_errors(request: web.BaseRequest) -> Representation:
 
 
 def _add_warnings(response: web.StreamResponse, warnings: list[str]) -> None:
-    for text in dict.fromkeys(warnings):
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    """As apiserver's warning recorder: cut when there are many, and no control characters, which would end the header."""
+    texts = list(dict.fromkeys(warnings))
+    if sum(map(len, texts)) > _WARNINGS_IN_FULL:
+        texts = [text[:_WARNING_CUT] for text in texts]
+    room = _WARNINGS_IN_FULL
+    for text in texts:
+        if (room := room - len(text)) < 0:
+            return
+        plain = "".join(char if char.isprintable() else " " for char in text)
+        escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Final
 
@@ -17,10 +18,11 @@ from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import ListOptions, WriteOptions, is_true
 from control_plane.apiserver.request_info import RequestInfo
 from control_plane.apiserver.streaming.connect import Connector
-from kube.apimachinery.errors import RequestEntityTooLarge
+from kube.apimachinery.errors import BadRequest, RequestEntityTooLarge, Timeout
 from kube.process.clock import Clock
 
 _STREAMED: Final = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_READ_BODY_S: Final = 60.0                            # upstream's --request-timeout
 _PEOPLE: Final = ("curl", "Wget", "Mozilla/5.0")      # user agents behind which somebody reads
 _DEPRECATED: Final = {
     ("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
@@ -89,6 +91,11 @@ async def _body(request: web.BaseRequest) -> tuple[bytes, str]:
 
 async def _read(request: web.BaseRequest) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(_READ_BODY_S):
+            return await request.read()
+    except TimeoutError as error:      # meanwhile the request holds one of few places
+        raise Timeout("Timeout: request did not complete within the allotted timeout") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY}") from error
+    except web.RequestPayloadError as error:
+        raise BadRequest(f"the body cannot be read: {error}") from error

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from kube.process.config import TlsFiles
 from kube.process.tls import server_context
@@ -17,6 +18,28 @@ _KEEP_ALIVE_S: Final = 90.0
 _GRACE_S: Final = 2.0             # for requests under way when the apiserver ends; watches are cut
 MAX_BODY: Final = 3 * 1024 * 1024    # upstream's limit of a request body
 _MAX_LINE: Final = 64 * 1024
+_READ_HEADER_S: Final = 32.0      # upstream's ReadHeaderTimeout: who connects and says nothing is hung up on
+
+
+class _Connection(RequestHandler):
+    """aiohttp's own time-out begins with the first answer."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._patience = asyncio.get_running_loop().call_later(_READ_HEADER_S, self._hang_up)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._patience.cancel()
+        super().connection_lost(exc)
+
+    def _hang_up(self) -> None:
+        if not self._request_count:
+            self.force_close()
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
@@ -29,7 +52,7 @@ async def serve_https(
     handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], tls: TlsFiles, port: int, listen_fds: Sequence[int] = ()
 ) -> AsyncIterator[int]:
     """Serves while the context is open; yields the port (`port` 0 picks one)."""
-    server = web.Server(
+    server = _Server(
         handler, request_factory=_request, handler_cancellation=True, keepalive_timeout=_KEEP_ALIVE_S, access_log=None,
         max_line_size=_MAX_LINE, max_field_size=_MAX_LINE, tcp_keepalive=True,
     )

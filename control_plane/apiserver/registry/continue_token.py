@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 
@@ -14,7 +15,7 @@ from kube.apimachinery.meta import JsonObject
 
 class _Wire(msgspec.Struct):
     v: str = ""
-    rv: int = 0
+    rv: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] = 0
     start: str = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from kube.apimachinery.labels import Selector, SelectorError, parse_selector
 from kube.apimachinery.scheme import GroupVersionKind
 
 FIELD_VALIDATIONS: Final = ("Ignore", "Warn", "Strict")
+_INT64_MAX: Final = 2**63 - 1
 PROPAGATION_POLICIES: Final = ("Orphan", "Background", "Foreground")
 
 
@@ -126,7 +128,7 @@ class ListOptions:
             watch=watch,
             label_selector=query.get("labelSelector", ""),
             field_selector=query.get("fieldSelector", ""),
-            limit=_integer("limit", query.get("limit", "") or "0"),
+            limit=max(0, _integer("limit", query.get("limit", "") or "0")),
             continue_token=query.get("continue", ""),
             resource_version=query.get("resourceVersion", ""),
             resource_version_match=query.get("resourceVersionMatch", ""),
@@ -190,7 +192,8 @@ def parse_resource_version(text: str) -> int:
     """A resourceVersion as the number that it is to the server; "" and "0" are 0."""
     if not text:
         return 0
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > _INT64_MAX:
+        text = text[:64]
         raise BadRequest(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
     return int(text)
 
@@ -201,12 +204,9 @@ def is_true(text: str) -> bool:
 
 
 def _integer(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise BadRequest(
-            f'unable to decode query parameter "{name}": strconv.ParseInt: parsing "{text}": invalid syntax'
-        ) from None
+    if not re.fullmatch("[+-]?[0-9]{1,19}", text, re.ASCII) or not -_INT64_MAX <= int(text) <= _INT64_MAX:
+        raise BadRequest(f'unable to decode query parameter "{name}": strconv.ParseInt: parsing "{text[:64]}": invalid syntax')
+    return int(text)
 
 
 def _dry_run_causes(values: Sequence[str]) -> list[Cause]:

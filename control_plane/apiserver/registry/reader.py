@@ -19,10 +19,10 @@ from control_plane.apiserver.registry.continue_token import ContinueExpired, Con
 from control_plane.apiserver.registry.options import ListOptions, parse_resource_version
 from control_plane.apiserver.strategies.registry import strategy_for
 from control_plane.storage.cached_object import CachedObject
-from control_plane.storage.errors import Compacted, StoredValue
+from control_plane.storage.errors import Compacted, FutureRevision, StoredValue
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import resource_prefix
-from control_plane.storage.watch_cache import WatchCache
+from control_plane.storage.watch_cache import WatchCache, too_large_resource_version
 from kube.apimachinery.errors import BadRequest, Expired, not_found
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.scheme import ResourceType
@@ -124,6 +124,8 @@ class Reader:
                 if options.continue_token:
                     raise ContinueExpired(after) from error
                 raise Expired(f"The resourceVersion for the provided list is too old: {revision}") from error
+            except FutureRevision as error:
+                raise too_large_resource_version(revision, self._cache.revision) from error
             revision = revision or found.revision
             for position, stored in enumerate(found.items):
                 item = _stored_object(call.resource, stored)

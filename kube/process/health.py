@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from aiohttp import web
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from kube.process.pages import Answer, Page, serve_pages
 
 Check = Callable[[], bool]
 
@@ -24,6 +25,11 @@ def report(checks: Mapping[str, Check], title: str, *, verbose: bool) -> tuple[i
     return (200 if healthy else 500), "\n".join(lines) + "\n"
 
 
+def metrics_page(query: str) -> Answer:
+    """What the process counts, for Prometheus."""
+    return Answer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
+
+
 @asynccontextmanager
 async def serve_health(
     port: int,
@@ -35,26 +41,15 @@ async def serve_health(
 ) -> AsyncIterator[None]:
     """Serves while the context is open. `ready` and `live` map a check's name to a function that says whether it holds."""
 
-    def page(title: str, checks: Mapping[str, Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def answer(request: web.Request) -> web.Response:
-            status, text = report(checks, title, verbose="verbose" in request.query)
-            return web.Response(status=status, text=text)
+    def page(title: str, checks: Mapping[str, Check]) -> Page:
+        return lambda query: Answer(*report(checks, title, verbose="verbose" in query))
 
-        return answer
-
-    async def metrics(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    application = web.Application()
     alive = {"ping": lambda: True, **(live or {})}
-    application.router.add_get("/livez", page("livez", alive))
-    application.router.add_get("/healthz", page("healthz", alive))
-    application.router.add_get("/readyz", page("readyz", {"ping": lambda: True, **(ready or {})}))
-    application.router.add_get("/metrics", metrics)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+    pages = {
+        "/livez": page("livez", alive),
+        "/healthz": page("healthz", alive),
+        "/readyz": page("readyz", {"ping": lambda: True, **(ready or {})}),
+        "/metrics": metrics_page,
+    }
+    async with serve_pages(host, port, pages, tls):
         yield
-    finally:
-        await runner.cleanup()

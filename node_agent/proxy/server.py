@@ -6,13 +6,12 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-
-from aiohttp import web
-from prometheus_client import REGISTRY, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from typing import Final
 
 from kube.api.core_v1 import Node
 from kube.process.clock import Clock
+from kube.process.health import metrics_page
+from kube.process.pages import Answer, Page, serve_pages
 from node_agent.proxy.config import ProxyConfig
 from node_agent.proxy.proxier import Proxier
 
@@ -23,17 +22,11 @@ TO_BE_DELETED = "ToBeDeletedByClusterAutoscaler"
 @asynccontextmanager
 async def serve(config: ProxyConfig, proxier: Proxier, clock: Clock) -> AsyncIterator[None]:
     """Serves while the context is open."""
-    runners = []
-    pages = ((_health(proxier, clock), "0.0.0.0", config.health_port), (_operators(), config.metrics_address, config.metrics_port))
-    try:
-        for application, host, port in pages:
-            runners.append(web.AppRunner(application, access_log=None))
-            await runners[-1].setup()
-            await web.TCPSite(runners[-1], host, port).start()
+    async with (
+        serve_pages("0.0.0.0", config.health_port, _health(proxier, clock)),
+        serve_pages(config.metrics_address, config.metrics_port, OPERATORS),
+    ):
         yield
-    finally:
-        for runner in runners:
-            await runner.cleanup()
 
 
 def is_alive(proxier: Proxier, now: datetime) -> bool:
@@ -48,38 +41,25 @@ def is_eligible(node: Node | None) -> bool:
     return not node.metadata.deletion_timestamp and all(taint.key != TO_BE_DELETED for taint in node.spec.taints)
 
 
-def _health(proxier: Proxier, clock: Clock) -> web.Application:
-    async def healthz(request: web.Request) -> web.Response:
+def _health(proxier: Proxier, clock: Clock) -> dict[str, Page]:
+    def healthz(query: str) -> Answer:
         eligible = is_eligible(proxier.node)
         return page(is_alive(proxier, clock.now()) and eligible, {"nodeEligible": eligible})
 
-    async def livez(request: web.Request) -> web.Response:
+    def livez(query: str) -> Answer:
         return page(is_alive(proxier, clock.now()), {})
 
-    def page(good: bool, more: dict[str, bool]) -> web.Response:
+    def page(good: bool, more: dict[str, bool]) -> Answer:
         now = clock.now()
         last = now.timestamp() if proxier.last_synced >= proxier.last_queued else proxier.last_synced
         body = {"lastUpdated": str(datetime.fromtimestamp(last, UTC)), "currentTime": str(now), **more}
-        return web.json_response(body, status=200 if good else 503, headers={"X-Content-Type-Options": "nosniff"}, dumps=json.dumps)
+        return Answer(200 if good else 503, json.dumps(body), "application/json; charset=utf-8")
 
-    application = web.Application()
-    application.router.add_get("/healthz", healthz)
-    application.router.add_get("/livez", livez)
-    return application
+    return {"/healthz": healthz, "/livez": livez}
 
 
-def _operators() -> web.Application:
-    async def proxy_mode(request: web.Request) -> web.Response:
-        return web.Response(text="nftables")
-
-    async def healthz(request: web.Request) -> web.Response:
-        return web.Response(text="ok")
-
-    async def metrics(request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-    application = web.Application()
-    application.router.add_get("/proxyMode", proxy_mode)
-    application.router.add_get("/healthz", healthz)
-    application.router.add_get("/metrics", metrics)
-    return application
+OPERATORS: Final[dict[str, Page]] = {
+    "/proxyMode": lambda query: Answer(200, "nftables"),
+    "/healthz": lambda query: Answer(200, "ok"),
+    "/metrics": metrics_page,
+}

@@ -7,4 +7,5 @@ objects.py          keys, owners and types of objects    informer.py     list + 
 reflector.py        the loop under an informer           store.py        an informer's objects and indexes
 workqueue.py        keys to reconcile, client-go's rules controller.py   queue + workers + reconcile
 leader_election.py  one of several processes works       events.py, event_correlator.py   Events, aggregated
+delegated_auth.py   who may use a component's own port
 """

@@ -14,6 +14,7 @@ from kube.api.authentication_v1 import TokenRequest
 from kube.api.core_v1 import Node, Pod, Service, ServiceAccount
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.delegated_auth import DelegatedAuth
 from kube.client.events import EventRecorder
 from kube.client.grpc_transport import GrpcTransport
 from kube.client.informer import InformerFactory
@@ -83,6 +84,7 @@ class Kubelet:
         events: EventRecorder, kernel: KernelThread,
     ) -> None:
         self._config = config
+        self._auth = DelegatedAuth(client, anonymous=False)
         self._informers = informers
         self._network_informers = network_informers
         self._events = events
@@ -155,7 +157,7 @@ class Kubelet:
         config = self._config
         async with (
             serve_grpc(config, NodeService(self.services, self.workers)),
-            serve_https(config.port, config.serving_tls, self.services, self.workers),
+            serve_https(config.port, config.serving_tls, self.services, self.workers, self._auth),
         ):
             await asyncio.Event().wait()
 

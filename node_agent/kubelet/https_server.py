@@ -1,4 +1,8 @@
-"""The kubelet's own HTTPS API on 10250, thin: health, metrics, the Pods it runs, their logs. Clients need a certificate of the cluster."""
+"""The kubelet's own HTTPS API on 10250, thin: health, metrics, the Pods it runs, their logs.
+
+Nobody is anonymous here: a certificate of the cluster or a token, and the right to that part of the Node (nodes/metrics, nodes/pods ...,
+or nodes/proxy, which stands for all). Follows pkg/kubelet/server.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,13 @@ from types import SimpleNamespace
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from kube.api.authorization_v1 import ResourceAttributes
 from kube.apimachinery import errors
+from kube.client.delegated_auth import Caller, Credentials, DelegatedAuth
 from kube.process.config import TlsFiles
 from kube.process.tls import server_context
 from node_agent.kubelet.container_logs import log_source
@@ -22,13 +29,20 @@ from node_agent.kubelet.pod_workers import PodWorkers
 from node_agent.runtime.logs import read_log
 from node_agent.runtime.model import ContainerState
 
-ALLOWED_NAMES = ("kube-apiserver-kubelet-client", "kubernetes-admin")
+SUBRESOURCES = {
+    "stats": "stats", "metrics": "metrics", "logs": "log", "pods": "pods", "runningpods": "pods", "healthz": "healthz",
+    "configz": "configz",
+}
+VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serve_https(port: int, tls: TlsFiles, services: Services, workers: PodWorkers) -> AsyncIterator[None]:
+async def serve_https(
+    port: int, tls: TlsFiles, services: Services, workers: PodWorkers, auth: DelegatedAuth,
+) -> AsyncIterator[None]:
     """Serves while the context is open."""
-    application = web.Application(middlewares=[_authorize])
+    application = web.Application(middlewares=[guarded_by(auth, services.config.node_name)])
     handlers = _Handlers(services, workers)
     application.router.add_get("/healthz", handlers.healthz)
     application.router.add_get("/pods", handlers.pods)
@@ -93,16 +107,27 @@ def _log_query(query: Mapping[str, str]) -> SimpleNamespace:
     )
 
 
-@web.middleware
-async def _authorize(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> web.StreamResponse:
-    if request.path == "/healthz":
+def guarded_by(auth: DelegatedAuth, node_name: str) -> Middleware:
+    """A middleware that lets through who may; asked for paths that do not exist too."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        certificate = request.transport.get_extra_info("peercert") if request.transport else None
+        try:
+            caller = await auth.caller(Credentials(certificate, request.headers.get("Authorization", "")))
+            await _require(auth, caller, request, node_name)
+        except errors.ApiError as error:
+            return web.Response(status=error.code, text=error.message)
         return await handler(request)
-    certificate = request.transport.get_extra_info("peercert") if request.transport else None
-    if not certificate:
-        return web.Response(status=401, text="Unauthorized")
-    names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
-    if not any(name in ALLOWED_NAMES for name in names):
-        return web.Response(status=403, text=f"Forbidden (user={','.join(names)}, verb=get, resource=nodes, subresource=proxy)")
-    return await handler(request)
+
+    return guard
+
+
+async def _require(auth: DelegatedAuth, caller: Caller, request: web.Request, node_name: str) -> None:
+    own = SUBRESOURCES.get(request.path.split("/")[1], "proxy")
+    verb = VERBS.get(request.method, "")
+    for subresource in dict.fromkeys((own, "proxy")):
+        attributes = ResourceAttributes(verb=verb, version="v1", resource="nodes", subresource=subresource, name=node_name)
+        if await auth.may(caller, attributes):
+            return
+    raise errors.Forbidden(f"Forbidden (user={caller.user}, verb={verb}, resource=nodes, subresource(s)=[{own}])")

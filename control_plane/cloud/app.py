@@ -15,6 +15,7 @@ from control_plane.controllers.managed import ControllerContext
 from kube.api.core_v1 import Node
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.delegated_auth import DelegatedAuth
 from kube.client.events import EventRecorder
 from kube.client.grpc_transport import GrpcTransport
 from kube.client.informer import InformerFactory
@@ -34,7 +35,7 @@ async def run(config: CloudConfig, stop: asyncio.Event) -> None:
         room = await stack.enter_async_context(MachineRoom(config.supervisor_socket))
         events = await stack.enter_async_context(EventRecorder(client, NAME))
         tls = server_context(config.serving_tls) if config.serving_tls else None
-        await stack.enter_async_context(serve_health(config.health_port, tls=tls))
+        await stack.enter_async_context(serve_health(config.health_port, tls=tls, guard=DelegatedAuth(client).check))
         clock = SystemClock()
 
         async def lead() -> None:

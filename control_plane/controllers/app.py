@@ -24,6 +24,7 @@ from control_plane.controllers.root_ca import RootCaPublisher
 from control_plane.controllers.service_account import ServiceAccountController
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.delegated_auth import DelegatedAuth
 from kube.client.events import EventRecorder
 from kube.client.grpc_transport import GrpcTransport
 from kube.client.informer import InformerFactory
@@ -61,7 +62,7 @@ async def run(config: ControllerManagerConfig, stop: asyncio.Event) -> None:
         client = await stack.enter_async_context(Client(GrpcTransport(config.apiserver), field_manager=NAME))
         events = await stack.enter_async_context(EventRecorder(client, NAME))
         tls = server_context(config.serving_tls) if config.serving_tls else None
-        await stack.enter_async_context(serve_health(config.health_port, tls=tls))
+        await stack.enter_async_context(serve_health(config.health_port, tls=tls, guard=DelegatedAuth(client).check))
 
         async def lead() -> None:
             async with InformerFactory(client) as informers:

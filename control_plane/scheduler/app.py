@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from control_plane.scheduler.config import SchedulerConfig
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.delegated_auth import DelegatedAuth
 from kube.client.events import EventRecorder
 from kube.client.grpc_transport import GrpcTransport
 from kube.client.informer import InformerFactory
@@ -45,7 +46,7 @@ async def run(config: SchedulerConfig, stop: asyncio.Event) -> None:
             EventHandlers(cache, queue, profile.scheduler_name).register(informers)
             await informers.start()
             ready = {"informer-sync": lambda: informers.synced}
-            async with serve_health(config.health_port, ready=ready, tls=tls):
+            async with serve_health(config.health_port, ready=ready, tls=tls, guard=DelegatedAuth(client).check):
 
                 async def work() -> None:
                     await informers.wait_synced()

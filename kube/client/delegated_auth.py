@@ -20,6 +20,7 @@ from kube.api.authorization_v1 import (
 )
 from kube.apimachinery.errors import ApiError, Forbidden, InternalError, Unauthorized
 from kube.client.client import Client
+from kube.process.pages import PageRequest
 
 REMEMBERED_S: Final = 10.0
 REMEMBERED: Final = 1024
@@ -81,11 +82,11 @@ class DelegatedAuth:
             self._verdicts.put(question, verdict)
         return verdict
 
-    async def check_path(self, credentials: Credentials, verb: str, path: str) -> None:
-        """May the caller use this very path? Raises Unauthorized, Forbidden, InternalError."""
-        caller = await self.caller(credentials)
-        if not await self.may(caller, NonResourceAttributes(verb=verb, path=path)):
-            raise Forbidden(f'forbidden: User "{caller.user}" cannot {verb} path "{path}"')
+    async def check(self, request: PageRequest) -> None:
+        """A Guard for pages: may the caller use this very path? Raises Unauthorized, Forbidden, InternalError."""
+        caller, verb = await self.caller(Credentials(request.certificate, request.authorization)), request.method.lower()
+        if not await self.may(caller, NonResourceAttributes(verb=verb, path=request.path)):
+            raise Forbidden(f'forbidden: User "{caller.user}" cannot {verb} path "{request.path}"')
 
     async def _caller_of_token(self, token: str) -> Caller | None:
         digest = hashlib.sha256(token.encode(errors="replace")).digest()

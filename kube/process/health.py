@@ -1,17 +1,22 @@
-"""Health and metrics over HTTP, as every Kubernetes component serves them: /livez, /readyz, /healthz, /metrics."""
+"""Health and metrics over HTTP, as every Kubernetes component serves them: /livez, /readyz, /healthz, /metrics.
+
+Health is for everybody, all else for whom `guard` lets pass.
+"""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Final
 
 from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from kube.process.pages import Answer, Page, serve_pages
+from kube.process.pages import Answer, Guard, Page, PageRequest, serve_pages
 
 Check = Callable[[], bool]
+ALWAYS_ALLOWED: Final = ("/livez", "/readyz", "/healthz")      # upstream's --authorization-always-allow-paths
 
 
 def report(checks: Mapping[str, Check], title: str, *, verbose: bool) -> tuple[int, str]:
@@ -38,6 +43,7 @@ async def serve_health(
     ready: Mapping[str, Check] | None = None,
     live: Mapping[str, Check] | None = None,
     tls: ssl.SSLContext | None = None,
+    guard: Guard | None = None,
 ) -> AsyncIterator[None]:
     """Serves while the context is open. `ready` and `live` map a check's name to a function that says whether it holds."""
 
@@ -51,5 +57,10 @@ async def serve_health(
         "/readyz": page("readyz", {"ping": lambda: True, **(ready or {})}),
         "/metrics": metrics_page,
     }
-    async with serve_pages(host, port, pages, tls):
+
+    async def guarded(request: PageRequest) -> None:
+        if guard is not None and request.path not in ALWAYS_ALLOWED:
+            await guard(request)
+
+    async with serve_pages(host, port, pages, tls, guard=guarded):
         yield

@@ -5,12 +5,18 @@ so much of a forked process's shared memory becomes its own when the framework's
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-REASONS: Final = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error", 503: "Service Unavailable"}
+from kube.apimachinery.errors import ApiError
+
+REASONS: Final = {
+    200: "OK", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 MAX_HEADER_LINES: Final = 100
 READ_TIMEOUT_S: Final = 5.0
 
@@ -21,17 +27,29 @@ class Answer(NamedTuple):
     content_type: str = "text/plain; charset=utf-8"
 
 
-Page = Callable[[str], Answer]      # takes the request's query: "verbose&x=1"
+class PageRequest(NamedTuple):
+    method: str
+    path: str
+    query: str                            # "verbose&x=1"
+    authorization: str                    # the header
+    certificate: Mapping[str, Any] | None = None      # of the peer, verified by TLS
+
+
+Page = Callable[[str], Answer]      # takes the request's query
+Guard = Callable[[PageRequest], Awaitable[None]]      # raises the ApiError that refuses a request
 
 
 @asynccontextmanager
-async def serve_pages(host: str, port: int, pages: Mapping[str, Page], tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Serves while the context is open; `pages` by their path. Yields the port (`port` 0 picks one)."""
+async def serve_pages(
+    host: str, port: int, pages: Mapping[str, Page], tls: ssl.SSLContext | None = None, *, guard: Guard | None = None,
+) -> AsyncIterator[int]:
+    """Serves while the context is open; `pages` by their path, each for whom `guard` lets pass. Yields the port (`port` 0 picks one)."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
-                writer.write(_encode(*_respond(await _request_line(reader), pages)))
+                request = await _read_request(reader, writer.get_extra_info("peercert"))
+                writer.write(_encode(await _respond(request, pages, guard), with_body=request.method != "HEAD"))
                 await writer.drain()
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass                # the client went away or speaks something else
@@ -45,30 +63,39 @@ async def serve_pages(host: str, port: int, pages: Mapping[str, Page], tls: ssl.
         server.close()
 
 
-async def _request_line(reader: asyncio.StreamReader) -> str:
+async def _read_request(reader: asyncio.StreamReader, certificate: Mapping[str, Any] | None) -> PageRequest:
     line = await reader.readline()
+    authorization = ""
     for _ in range(MAX_HEADER_LINES):
-        if (await reader.readline()) in (b"\r\n", b"\n", b""):
+        header = await reader.readline()
+        if header in (b"\r\n", b"\n", b""):
             break
-    return line.decode("latin-1")
-
-
-def _respond(request_line: str, pages: Mapping[str, Page]) -> tuple[Answer, bool]:
-    """The answer, and whether its body is wanted."""
-    method, target, _ = request_line.split(" ", 2)
+        name, _, value = header.decode("latin-1").partition(":")
+        if name.strip().lower() == "authorization":
+            authorization = value.strip()
+    method, target, _ = line.decode("latin-1").split(" ", 2)
     path, _, query = target.partition("?")
-    page = pages.get(path) or pages.get(path.rstrip("/"))
+    return PageRequest(method, path.rstrip("/") or "/", query, authorization, certificate)
+
+
+async def _respond(request: PageRequest, pages: Mapping[str, Page], guard: Guard | None) -> Answer:
+    try:
+        if guard is not None:
+            await guard(request)
+    except ApiError as error:
+        return Answer(error.code, json.dumps(error.to_status()), "application/json")
+    page = pages.get(request.path)
     if page is None:
-        return Answer(404, "404 page not found\n"), True
-    if method not in ("GET", "HEAD"):
-        return Answer(405, "method not allowed\n"), True
-    return page(query), method == "GET"
+        return Answer(404, "404 page not found\n")
+    if request.method not in ("GET", "HEAD"):
+        return Answer(405, "method not allowed\n")
+    return page(request.query)
 
 
-def _encode(answer: Answer, with_body: bool) -> bytes:
+def _encode(answer: Answer, *, with_body: bool) -> bytes:
     body = answer.body.encode() if isinstance(answer.body, str) else answer.body
     head = (
-        f"HTTP/1.1 {answer.status} {REASONS[answer.status]}\r\nContent-Type: {answer.content_type}\r\n"
+        f"HTTP/1.1 {answer.status} {REASONS.get(answer.status, '-')}\r\nContent-Type: {answer.content_type}\r\n"
         f"Content-Length: {len(body)}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + (body if with_body else b"")

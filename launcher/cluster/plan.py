@@ -50,7 +50,8 @@ class Planner:
             root_ca_file=str(pki.ca.certificate_file), cluster_cidr=layout.settings.pod_subnet,
         )
         cloud = CloudConfig(
-            apiserver=self._access(pki.cloud_controller_manager), supervisor_socket=str(layout.supervisor_socket), identity=self.first.name
+            apiserver=self._access(pki.cloud_controller_manager), serving_tls=pki.component_serving,
+            supervisor_socket=str(layout.supervisor_socket), identity=self.first.name,
         )
         return [
             self._etcd(),

@@ -18,6 +18,7 @@ from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.delegated_auth import REMEMBERED_S, Caller, Credentials, DelegatedAuth
 from kube.client.grpc_transport import GrpcTransport
+from kube.process.pages import PageRequest
 from tests.support.apiserver import RunningApiserver, running_apiserver
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
@@ -96,9 +97,9 @@ async def test_a_certificate_is_asked_about(kubelet: Client, credentials: Creden
 async def test_paths_are_for_whom_the_apiserver_would_let_in(kubelet: Client) -> None:
     auth = DelegatedAuth(kubelet)
 
-    await auth.check_path(certificate("kubernetes-admin", "system:masters"), "get", "/metrics")
+    await auth.check(PageRequest("GET", "/metrics", "", "", certificate("kubernetes-admin", "system:masters").certificate))
     with pytest.raises(Forbidden, match='User "system:anonymous" cannot get path "/metrics"'):
-        await auth.check_path(Credentials(), "get", "/metrics")
+        await auth.check(PageRequest("GET", "/metrics", "", ""))
 
 
 async def test_answers_count_for_a_while(server: RunningApiserver, kubelet: Client) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
+from kube.apimachinery.errors import Forbidden
 from kube.client.http_connection import HttpServer
-from kube.process.health import metrics_page, report
-from kube.process.pages import Answer, serve_pages
+from kube.process.health import metrics_page, report, serve_health
+from kube.process.pages import Answer, PageRequest, serve_pages
+from tests.support.etcd import _free_ports
 
 PAGES = {
     "/livez": lambda query: Answer(200, "ok" if not query else f"asked for {query}"),
@@ -45,6 +48,31 @@ async def test_noise_is_hung_up_on() -> None:
         writer.write(b"\x16\x03\x01\r\n\r\n")
         assert await reader.read() == b""
         writer.close()
+
+
+async def only_with_a_token(request: PageRequest) -> None:
+    if request.authorization != "Bearer t":
+        raise Forbidden(f"{request.method} {request.path}?{request.query}")
+
+
+@pytest.mark.parametrize(("target", "headers", "status"), [
+    pytest.param("/metrics", {}, 403, id="no token"),
+    pytest.param("/metrics/", {}, 403, id="no token, with a slash"),
+    pytest.param("/elsewhere", {}, 403, id="not even what is there"),
+    pytest.param("/metrics", {"authorization": "Bearer t"}, 200, id="token"),
+    pytest.param("/healthz", {}, 200, id="health"),
+    pytest.param("/readyz/", {}, 200, id="readiness"),
+])
+async def test_metrics_are_guarded_and_health_is_not(target: str, headers: dict[str, str], status: int) -> None:
+    (port,) = _free_ports(1)
+    async with (
+        serve_health(port, host="127.0.0.1", guard=only_with_a_token),
+        HttpServer(f"http://127.0.0.1:{port}").request("GET", target, headers) as answer,
+    ):
+        body = await answer.read()
+
+    assert answer.status == status
+    assert status == 200 or json.loads(body)["message"] == f"GET {target.rstrip('/')}?"
 
 
 def test_a_failed_check_is_named() -> None:

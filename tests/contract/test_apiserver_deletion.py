@@ -134,11 +134,13 @@ async def test_a_namespace_ends_when_it_is_finalized(api: Api) -> None:
     assert missing == 404
 
 
-async def test_an_evicted_pod_goes(api: Api) -> None:
-    path = await new_namespace(api, "evict", service_account=True)
+@pytest.mark.parametrize("version", ["v1", "v1beta1"])      # v1beta1: kubectl drain before 1.22
+async def test_an_evicted_pod_goes(api: Api, version: str) -> None:
+    path = await new_namespace(api, f"evict-{version}", service_account=True)
     await api.post(f"{path}/pods", pod("p", nodeName="n1"))
 
-    code, status = await api.post(f"{path}/pods/p/eviction", {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}})
+    eviction = {"apiVersion": f"policy/{version}", "kind": "Eviction", "metadata": {"name": "p"}}
+    code, status = await api.post(f"{path}/pods/p/eviction", eviction)
     _, left = await api.get(f"{path}/pods/p")
 
     assert (code, status["status"]) == (201, "Success")

@@ -6,7 +6,7 @@ What is wrong with the form is a BadRequest in the words of upstream's decoder; 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, YAML
 from control_plane.apiserver.registry.call import Call
@@ -17,6 +17,9 @@ from kube.apimachinery.errors import BadRequest
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.schema import schemas
 from kube.apimachinery.scheme import GroupVersionKind
+
+# An older version of the same form that upstream takes as well: kubectl before 1.22 drains with it.
+ALSO_TAKEN: Final = {GroupVersionKind("policy", "v1", "Eviction"): "policy/v1beta1"}
 
 
 def parse_body(data: bytes, media_type: str) -> JsonObject:
@@ -44,7 +47,7 @@ def expect_kind(obj: JsonObject, expected: GroupVersionKind) -> None:
     api_version, kind = obj.get("apiVersion") or "", obj.get("kind") or ""
     if not isinstance(api_version, str) or not isinstance(kind, str):
         raise BadRequest("couldn't get version/kind; json parse error: apiVersion and kind must be strings")
-    if api_version and api_version != expected.api_version:
+    if api_version and api_version not in (expected.api_version, ALSO_TAKEN.get(expected)):
         raise BadRequest(
             f"the API version in the data ({api_version}) does not match the expected API version ({expected.api_version})"
         )

@@ -18,11 +18,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from netns import namespaces, sysctl
 from netns.errors import KernelError
-from netns.iproute import IPRoute, NetlinkError
 from netns.kernel import inside
+from netns.rtnetlink import mac_of
+
+if TYPE_CHECKING:
+    from netns.iproute import IPRoute  # imported where the fabric is changed: it takes 45 ms, and most who know a fabric never do
 
 BRIDGE = "fabric0"
 
@@ -41,11 +45,6 @@ class Uplink:
     def mac(self) -> str:
         """Fixed by the address, so that neighbours' caches stay right when a machine is made again."""
         return mac_of(str(ipaddress.ip_interface(self.address).ip))
-
-
-def mac_of(address: str, prefix: str = "02:6b") -> str:
-    """A locally administered MAC that spells the IPv4 address: 02:6b:ac:1e:00:0b."""
-    return ":".join((prefix, *(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)))
 
 
 def port_name(machine: str) -> str:
@@ -133,6 +132,8 @@ def ports(fabric_ns: str) -> list[str]:
 @contextmanager
 def _network(netns_path: str) -> Iterator[IPRoute]:
     """A netlink socket of that namespace; the socket stays there when the thread has come back."""
+    from netns.iproute import IPRoute, NetlinkError
+
     with inside(netns_path):
         route = IPRoute()
     try:

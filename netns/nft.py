@@ -23,7 +23,7 @@ from netns.kernel import inside, libc
 T = TypeVar("T")
 
 _OUTPUT_JSON: Final = 1 << 4
-_LARGE: Final = 1 << 13           # bytes of text after which the allocator is asked to give memory back
+_LARGE: Final = 1 << 11           # bytes of text after which the allocator is asked to give memory back
 
 
 class Nft:

@@ -11,26 +11,23 @@ A device's MAC spells its machine's address, so peers need not tell each other. 
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import socket
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+import struct
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
-from netns.errors import KernelError
-from netns.fabric import mac_of
-from netns.iproute import IPRoute, NetlinkError
-from netns.sandbox_link import ROUTE_PROTOCOL
+from netns import rtnetlink
+from netns.errors import translating
+from netns.netlink import CREATE, EXCL, NetlinkSocket, Request, attribute, attributes, nested
+from netns.rtnetlink import IFLA_ADDRESS, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_LINKINFO, IFLA_MTU, mac_of, number, packed_mac
 
 DEVICE: Final = "vxlan1"
 VNI: Final = 1
 PORT: Final = 8472                 # Linux's own default, and flannel's; IANA's later number is 4789
 _MAC_PREFIX: Final = "0e:6b"
-_PERMANENT: Final = 0x80
-_NOARP: Final = 0x40
-_SELF: Final = 0x02
-_ONLINK: Final = ("onlink",)
+_FORWARDING: Final = rtnetlink.PERMANENT | rtnetlink.NOARP
+_VXLAN_ID, _VXLAN_LOCAL, _VXLAN_LEARNING, _VXLAN_PORT = 1, 4, 7, 15
 
 
 class Peer(NamedTuple):
@@ -50,80 +47,74 @@ class Peer(NamedTuple):
 
 def create(own: Peer, *, mtu: int = 1450) -> None:
     """Makes this machine's device with the first address of its range; one that is not as it should be is made anew."""
-    with _netlink("set the overlay device up") as route:
-        links = route.get_links(ifname=DEVICE) if route.link_lookup(ifname=DEVICE) else ()
-        if links and not _is_as_wanted(links[0], own):
-            route.link("del", index=links[0]["index"])
-            links = ()
-        if not links:
-            route.link(
-                "add", ifname=DEVICE, kind="vxlan", address=own.mac, mtu=mtu,
-                vxlan_id=VNI, vxlan_local=own.machine, vxlan_port=PORT, vxlan_learning=False,
-            )  # fmt: skip
-        (index,) = route.link_lookup(ifname=DEVICE)
-        for held in route.get_addr(index=index, family=socket.AF_INET):
-            if held.get("IFA_LOCAL") != own.gateway:
-                route.addr("del", index=index, address=held.get("IFA_LOCAL"), prefixlen=held["prefixlen"])
-        route.addr("replace", index=index, address=own.gateway, prefixlen=32)
-        route.link("set", index=index, mtu=mtu, state="up")
+    with NetlinkSocket() as machine:
+        index = _index()
+        if index and not _is_as_wanted(rtnetlink.link_attributes(machine, index), own):
+            machine.perform([Request(f"delete link {DEVICE}", rtnetlink.DELLINK, 0, rtnetlink.ifinfo(index))])
+            index = 0
+        if not index:
+            machine.perform([_device(own, mtu)])
+            index = _index()
+        stale = [held for held in rtnetlink.addresses(machine, index) if held != own.gateway]
+        machine.perform([
+            *(rtnetlink.address(index, held, delete=True) for held in stale),
+            rtnetlink.address(index, own.gateway),
+            rtnetlink.link_up(index, DEVICE, number(IFLA_MTU, mtu)),
+        ])
 
 
 def set_peers(peers: Iterable[Peer]) -> None:
     """Makes the kernel's routes, neighbours and forwarding entries those of the peers: adds what is missing, removes what is not theirs."""
     wanted = set(peers)
-    with _netlink("set the overlay's peers") as route:
-        (index,) = route.link_lookup(ifname=DEVICE)
-        entries = {(peer.mac, peer.machine) for peer in wanted}
+    with translating("find the overlay's device"):
+        index = socket.if_nametoindex(DEVICE)
+    with NetlinkSocket() as machine:
+        entries = {(peer.machine, peer.mac) for peer in wanted}
         neighbours = {(peer.gateway, peer.mac) for peer in wanted}
         routes = {(peer.cidr, peer.gateway) for peer in wanted}
-        held_entries, held_neighbours, held_routes = _entries(route, index), _neighbours(route, index), _routes(route, index)
-        for cidr, _ in held_routes - routes:
-            _gone(route.route, dst=cidr, oif=index, proto=ROUTE_PROTOCOL)
-        for gateway, mac in held_neighbours - neighbours:
-            _gone(route.neigh, dst=gateway, lladdr=mac, ifindex=index)
-        for mac, machine in held_entries - entries:
-            _gone(route.fdb, lladdr=mac, dst=machine, ifindex=index, flags=_SELF)
-        for mac, machine in entries - held_entries:
-            route.fdb("replace", lladdr=mac, dst=machine, ifindex=index, flags=_SELF, state=_PERMANENT | _NOARP)
-        for gateway, mac in neighbours - held_neighbours:
-            route.neigh("replace", dst=gateway, lladdr=mac, ifindex=index, state=_PERMANENT)
-        for cidr, gateway in routes - held_routes:         # last: no packet goes a way that is not finished
-            route.route("replace", dst=cidr, gateway=gateway, oif=index, flags=_ONLINK, proto=ROUTE_PROTOCOL)
+        held_entries = {(held.address, held.mac) for held in rtnetlink.neighbours(machine, index, socket.AF_BRIDGE)}
+        held_neighbours = {
+            (held.address, held.mac) for held in rtnetlink.neighbours(machine, index) if held.state & rtnetlink.PERMANENT
+        }
+        held_routes = {(held.to, held.gateway) for held in rtnetlink.routes(machine, index)}
+        machine.perform([
+            *(rtnetlink.route(to, index=index, gateway=gateway, delete=True) for to, gateway in held_routes - routes),
+            *(rtnetlink.neighbour(index, *gone, delete=True) for gone in held_neighbours - neighbours),
+            *(_entry(index, *gone, delete=True) for gone in held_entries - entries),
+            *(_entry(index, *new) for new in entries - held_entries),
+            *(rtnetlink.neighbour(index, *new) for new in neighbours - held_neighbours),
+            # last: no packet goes a way that is not finished
+            *(rtnetlink.route(to, index=index, gateway=gateway) for to, gateway in routes - held_routes),
+        ])
 
 
-def _is_as_wanted(link: Any, own: Peer) -> bool:
-    data = link.get("IFLA_LINKINFO").get("IFLA_INFO_DATA")
-    held = (link.get("IFLA_ADDRESS"), data.get("IFLA_VXLAN_ID"), data.get("IFLA_VXLAN_LOCAL"), data.get("IFLA_VXLAN_PORT"))
-    return held == (own.mac, VNI, own.machine, PORT)
-
-
-def _routes(route: IPRoute, index: int) -> set[tuple[str, str]]:
-    found = route.get_routes(family=socket.AF_INET, oif=index, proto=ROUTE_PROTOCOL)
-    return {(f"{entry.get('RTA_DST')}/{entry['dst_len']}", entry.get("RTA_GATEWAY")) for entry in found if entry.get("RTA_GATEWAY")}
-
-
-def _neighbours(route: IPRoute, index: int) -> set[tuple[str, str]]:
-    found = route.get_neighbours(family=socket.AF_INET, ifindex=index)
-    return {(entry.get("NDA_DST"), entry.get("NDA_LLADDR")) for entry in found if entry["state"] & _PERMANENT}
-
-
-def _entries(route: IPRoute, index: int) -> set[tuple[str, str]]:
-    found = route.get_neighbours(family=socket.AF_BRIDGE, ifindex=index)
-    return {(entry.get("NDA_LLADDR"), entry.get("NDA_DST")) for entry in found if entry.get("NDA_DST")}
-
-
-def _gone(call: Any, **what: Any) -> None:
+def _index() -> int:
+    """The device's; 0 when there is none."""
     try:
-        call("del", **what)
-    except NetlinkError as error:
-        if error.code not in (errno.ENOENT, errno.ESRCH):
-            raise
+        return socket.if_nametoindex(DEVICE)
+    except OSError:
+        return 0
 
 
-@contextmanager
-def _netlink(operation: str) -> Iterator[IPRoute]:
-    try:
-        with IPRoute() as route:
-            yield route
-    except NetlinkError as error:
-        raise KernelError(operation, error.code, str(error)) from error
+def _device(own: Peer, mtu: int) -> Request:
+    data = nested(
+        IFLA_INFO_DATA, number(_VXLAN_ID, VNI), attribute(_VXLAN_LOCAL, socket.inet_aton(own.machine)),
+        attribute(_VXLAN_PORT, struct.pack("!H", PORT)), attribute(_VXLAN_LEARNING, b"\0"),
+    )  # fmt: skip
+    body = b"".join((
+        rtnetlink.ifinfo(0), rtnetlink.name_of(DEVICE), attribute(IFLA_ADDRESS, packed_mac(own.mac)), number(IFLA_MTU, mtu),
+        nested(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, b"vxlan\0"), data),
+    ))
+    return Request(f"create link {DEVICE}", rtnetlink.NEWLINK, CREATE | EXCL, body)
+
+
+def _is_as_wanted(link: dict[int, bytes], own: Peer) -> bool:
+    data = attributes(attributes(link.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_DATA, b""))
+    held = (link.get(IFLA_ADDRESS), data.get(_VXLAN_ID), data.get(_VXLAN_LOCAL), data.get(_VXLAN_PORT))
+    return held == (packed_mac(own.mac), struct.pack("=I", VNI), socket.inet_aton(own.machine), struct.pack("!H", PORT))
+
+
+def _entry(index: int, machine: str, mac: str, *, delete: bool = False) -> Request:
+    return rtnetlink.neighbour(
+        index, machine, mac, family=socket.AF_BRIDGE, state=_FORWARDING, flags=rtnetlink.SELF, delete=delete,
+    )  # fmt: skip

@@ -14,29 +14,20 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
-import socket
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netns import netlink, sysctl
+from netns import netlink, rtnetlink, sysctl
 from netns.errors import KernelError
 from netns.kernel import inside
-from netns.netlink import CREATE, EXCL, REPLACE, NetlinkSocket, Request, attribute, nested
+from netns.netlink import CREATE, EXCL, NetlinkSocket, Request, attribute, nested
+from netns.rtnetlink import ifinfo, name_of, number, packed_mac
 
 GATEWAY: Final = "169.254.1.1"
 GATEWAY_MAC: Final = "ee:ee:ee:ee:ee:ee"
-ROUTE_PROTOCOL: Final = 107                # marks our routes ("proto 107"); no routing daemon has that number
 
-_NEWLINK, _DELLINK, _GETLINK, _NEWADDR, _NEWROUTE, _DELROUTE, _NEWNEIGH = 16, 17, 18, 20, 24, 25, 28
-_UP: Final = 1
-_LOOPBACK_INDEX: Final = 1
-_ONLINK: Final = 4
-_PERMANENT: Final = 0x80
-_MAIN_TABLE: Final = 254
-_UNIVERSE, _LINK_SCOPE = 0, 253
-_UNICAST, _BLACKHOLE = 1, 6
+_VETH_INFO_PEER: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,21 +68,21 @@ def attach(link: SandboxLink, netns_path: str) -> None:
 
 def detach(host_ifname: str) -> None:
     """Takes the wire away, both ends and the route with it. Idempotent."""
-    body = _ifinfo(0) + attribute(_IFLA_IFNAME, host_ifname.encode() + b"\0")
+    body = ifinfo(0) + name_of(host_ifname)
     with NetlinkSocket() as machine:
-        machine.perform([Request(f"delete link {host_ifname}", _DELLINK, 0, body, tolerate=(errno.ENODEV,))])
+        machine.perform([Request(f"delete link {host_ifname}", rtnetlink.DELLINK, 0, body, tolerate=(errno.ENODEV,))])
 
 
 def set_blackhole(cidr: str) -> None:
     """Packets to addresses of the range that no sandbox has end here, instead of leaving by the default route."""
     with NetlinkSocket() as machine:
-        machine.perform([_route(f"add blackhole {cidr}", ipaddress.IPv4Network(cidr), kind=_BLACKHOLE)])
+        machine.perform([rtnetlink.route(cidr, kind=rtnetlink.BLACKHOLE)])
 
 
 def bring_loopback_up() -> None:
     """In the namespace of the calling thread."""
     with NetlinkSocket() as here:
-        here.perform([_up(_LOOPBACK_INDEX, "lo")])
+        here.perform([rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX, "lo")])
 
 
 def _take_over(machine: NetlinkSocket, link: SandboxLink, sandbox_fd: int, netns_path: str) -> None:
@@ -105,9 +96,9 @@ def _take_over(machine: NetlinkSocket, link: SandboxLink, sandbox_fd: int, netns
 
 
 def _exists(where: NetlinkSocket, ifname: str) -> bool:
-    body = _ifinfo(0) + attribute(_IFLA_IFNAME, ifname.encode() + b"\0")
+    body = ifinfo(0) + name_of(ifname)
     try:
-        where.perform([Request(f"find link {ifname}", _GETLINK, 0, body)])
+        where.perform([Request(f"find link {ifname}", rtnetlink.GETLINK, 0, body)])
     except KernelError as error:
         if error.errno == errno.ENODEV:
             return False
@@ -115,82 +106,44 @@ def _exists(where: NetlinkSocket, ifname: str) -> bool:
     return True
 
 
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 18, 28
-_IFLA_NUM_TX_QUEUES, _IFLA_NUM_RX_QUEUES = 31, 32
-_IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
-
-
 def _pair(link: SandboxLink, sandbox_fd: int) -> Request:
-    mtu = attribute(_IFLA_MTU, struct.pack("=I", link.mtu))
+    mtu = number(rtnetlink.IFLA_MTU, link.mtu)
     # One queue: the default is one per processor, which nobody serves here. The far end must not be created up (ENOTCONN).
-    queues = attribute(_IFLA_NUM_TX_QUEUES, struct.pack("=I", 1)) + attribute(_IFLA_NUM_RX_QUEUES, struct.pack("=I", 1))
+    queues = number(rtnetlink.IFLA_NUM_TX_QUEUES, 1) + number(rtnetlink.IFLA_NUM_RX_QUEUES, 1)
     peer = nested(
         _VETH_INFO_PEER,
-        _ifinfo(link.index),
-        attribute(_IFLA_IFNAME, link.ifname.encode() + b"\0"),
-        attribute(_IFLA_ADDRESS, _mac(link.mac)),
-        attribute(_IFLA_NET_NS_FD, struct.pack("=I", sandbox_fd)),
+        ifinfo(link.index),
+        name_of(link.ifname),
+        attribute(rtnetlink.IFLA_ADDRESS, packed_mac(link.mac)),
+        number(rtnetlink.IFLA_NET_NS_FD, sandbox_fd),
         mtu,
         queues,
     )
     body = b"".join((
-        _ifinfo(link.index, up=True),
-        attribute(_IFLA_IFNAME, link.host_ifname.encode() + b"\0"),
-        attribute(_IFLA_ADDRESS, _mac(GATEWAY_MAC)),
+        ifinfo(link.index, up=True),
+        name_of(link.host_ifname),
+        attribute(rtnetlink.IFLA_ADDRESS, packed_mac(GATEWAY_MAC)),
         mtu,
         queues,
-        nested(_IFLA_LINKINFO, attribute(_IFLA_INFO_KIND, b"veth\0"), nested(_IFLA_INFO_DATA, peer)),
+        nested(
+            rtnetlink.IFLA_LINKINFO, attribute(rtnetlink.IFLA_INFO_KIND, b"veth\0"), nested(rtnetlink.IFLA_INFO_DATA, peer)
+        ),
     ))
-    return Request(f"create link {link.host_ifname}", _NEWLINK, CREATE | EXCL, body)
+    return Request(f"create link {link.host_ifname}", rtnetlink.NEWLINK, CREATE | EXCL, body)
 
 
 def _machine_side(link: SandboxLink) -> Sequence[Request]:
-    own = ipaddress.IPv4Network(link.address)
     return (
-        _route(f"add route to {link.address}", own, index=link.index, scope=_LINK_SCOPE),
-        _neighbour(link.index, link.address, link.mac),
+        rtnetlink.route(link.address, index=link.index, scope=rtnetlink.LINK_SCOPE),
+        rtnetlink.neighbour(link.index, link.address, link.mac),
     )
 
 
 def _sandbox_side(link: SandboxLink) -> Sequence[Request]:
-    address = socket.inet_aton(link.address)
-    ifaddr = struct.pack("=BBBBI", socket.AF_INET, 32, 0, _UNIVERSE, link.index) + attribute(1, address) + attribute(2, address)
     return (
-        _up(_LOOPBACK_INDEX, "lo"),
-        _up(link.index, link.ifname),
-        Request(f"add address {link.address}", _NEWADDR, CREATE | REPLACE, ifaddr),
-        _route("add default route", ipaddress.IPv4Network("0.0.0.0/0"), index=link.index, gateway=GATEWAY),
-        _neighbour(link.index, GATEWAY, GATEWAY_MAC),
+        rtnetlink.link_up(rtnetlink.LOOPBACK_INDEX, "lo"),
+        rtnetlink.link_up(link.index, link.ifname),
+        rtnetlink.address(link.index, link.address),
+        rtnetlink.route("0.0.0.0/0", index=link.index, gateway=GATEWAY),
+        rtnetlink.neighbour(link.index, GATEWAY, GATEWAY_MAC),
     )
-
-
-def _up(index: int, name: str) -> Request:
-    return Request(f"set link {name} up", _NEWLINK, 0, _ifinfo(index, up=True))
-
-
-def _ifinfo(index: int, *, up: bool = False) -> bytes:
-    return struct.pack("=BxHiII", socket.AF_UNSPEC, 0, index, _UP if up else 0, _UP if up else 0)
-
-
-def _route(
-    operation: str, to: ipaddress.IPv4Network, *, index: int = 0, scope: int = _UNIVERSE, kind: int = _UNICAST, gateway: str = ""
-) -> Request:
-    flags = _ONLINK if gateway else 0
-    body = struct.pack("=BBBBBBBBI", socket.AF_INET, to.prefixlen, 0, 0, _MAIN_TABLE, ROUTE_PROTOCOL, scope, kind, flags)
-    if to.prefixlen:
-        body += attribute(1, to.network_address.packed)
-    if index:
-        body += attribute(4, struct.pack("=I", index))
-    if gateway:
-        body += attribute(5, socket.inet_aton(gateway))
-    return Request(operation, _NEWROUTE, CREATE | REPLACE, body)
-
-
-def _neighbour(index: int, address: str, mac: str) -> Request:
-    body = struct.pack("=BxxxiHBB", socket.AF_INET, index, _PERMANENT, 0, 0)
-    body += attribute(1, socket.inet_aton(address)) + attribute(2, _mac(mac))
-    return Request(f"add neighbour {address}", _NEWNEIGH, CREATE | REPLACE, body)
-
-
-def _mac(text: str) -> bytes:
-    return bytes.fromhex(text.replace(":", ""))

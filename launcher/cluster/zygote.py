@@ -40,7 +40,7 @@ from launcher.cluster.zygote_client import FIRST_INHERITED_FD, MAX_MESSAGE, Proc
 PRELOADED = (
     "asyncio", "grpc", "aiohttp.web", "kube.api.core_v1", "cryptography.x509", "control_plane.apiserver.authorization.authorizer",
     "control_plane.apiserver.app", "launcher.cluster.shared_decoders", "control_plane.scheduler.app", "control_plane.controllers.app",
-    "node_agent.kubelet.app", "launcher.cluster.supervisor", "control_plane.cloud.app", "node_agent.proxy.app",
+    "node_agent.kubelet.app", "node_agent.proxy.app", "launcher.cluster.supervisor", "control_plane.cloud.app",
 )
 NAMESPACE_FLAGS = {"net": 0x40000000, "uts": 0x04000000, "mnt": 0x00020000}
 RESTART_DELAYS_S = (0.05, 0.2, 1.0, 2.0, 5.0, 10.0)

@@ -160,15 +160,15 @@ def test_data_survives_down_with_keep_data(tmp_path: Path) -> None:
 def test_an_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
     command = [str(ROOT / "kubonsai"), "up", "--name", cluster.name]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **cluster.environment})
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "done: preparing" in line:
-            process.send_signal(signal.SIGINT)
-            break
-    rest = process.stderr.read()
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **cluster.environment}) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "done: preparing" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
 
-    assert process.wait(timeout=60) == 130
+    assert process.returncode == 130
     assert "interrupted" in rest
     assert traces(cluster.name) == []
 

@@ -82,8 +82,9 @@ async def test_unknown_command_is_a_start_error(node: RuntimeNode) -> None:
 async def test_stop_asks_before_it_kills(node: RuntimeNode) -> None:
     sandbox = await node.sandbox()
     polite = await node.run(sandbox, "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.05; done")
-    deaf = await node.run(sandbox, "trap '' TERM; while :; do sleep 0.05; done", name="deaf", log_path=str(node.root / "logs/deaf/0.log"))
-    await node.eventually(lambda: node.log() == ["ready"])
+    deaf_log = node.root / "logs/deaf/0.log"
+    deaf = await node.run(sandbox, "trap '' TERM; echo deaf; while :; do sleep 0.05; done", name="deaf", log_path=str(deaf_log))
+    await node.eventually(lambda: node.log() == ["ready"] and "deaf" in deaf_log.read_text())
 
     await asyncio.gather(node.runtime.stop_container(polite.id, 5), node.runtime.stop_container(deaf.id, 0.3))
 
@@ -146,7 +147,9 @@ async def test_exec_gives_output_exit_code_and_errors(node: RuntimeNode) -> None
 
 async def test_exec_with_a_terminal_has_its_size(node: RuntimeNode) -> None:
     record = await node.run(await node.sandbox(), "exec sleep 1000")
-    session = await node.runtime.open_exec(record.id, ["sh", "-c", "read line; stty size; echo got $line"], tty=True, stdin=True)
+    # the size follows the start, as with every runtime: a shell hears of it by SIGWINCH
+    command = 'until [ "$(stty size)" = "33 101" ]; do sleep 0.02; done; read line; stty size; echo got $line'
+    session = await node.runtime.open_exec(record.id, ["sh", "-c", command], tty=True, stdin=True)
     session.resize(101, 33)
     await session.write(b"text\n")
     output = b""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from launcher.cluster import cgroups
 from launcher.cluster.layout import Layout, Node
+from launcher.cluster.private_file import make_private_folder
 from netns import fabric, namespaces
 from netns.kernel import check, enter, libc
 
@@ -33,8 +34,8 @@ def node_namespaces(layout: Layout, node: Node) -> dict[str, str]:
 
 def prepare_host(layout: Layout) -> None:
     """The runtime folder as a private mount (a mount namespace can be pinned on no other), /run/netns as a shared one, the fabric."""
-    layout.run.mkdir(parents=True, exist_ok=True)
-    layout.logs.mkdir(parents=True, exist_ok=True)
+    make_private_folder(layout.run)
+    make_private_folder(layout.logs)
     if layout.run not in mount_points():
         mount(str(layout.run), layout.run, MS_BIND)
     mount("none", layout.run, MS_PRIVATE)

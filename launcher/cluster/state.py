@@ -11,6 +11,7 @@ import msgspec
 
 from kube.process.config import ConfigError
 from launcher.cluster.layout import RUN_ROOT, STATE_ROOT, Layout
+from launcher.cluster.private_file import make_private_folder
 from launcher.cluster.settings import ClusterSettings
 
 
@@ -28,7 +29,7 @@ def load_settings(name: str) -> ClusterSettings:
 
 
 def save_settings(layout: Layout) -> None:
-    layout.state.mkdir(parents=True, exist_ok=True)
+    make_private_folder(layout.state)
     layout.settings_file.write_bytes(msgspec.json.format(msgspec.json.encode(layout.settings), indent=2))
 
 
@@ -42,7 +43,7 @@ def cluster_names() -> list[str]:
 def locked(layout: Layout) -> Iterator[None]:
     """Waits until no other `up` or `down` works on the cluster. The state folder itself is the lock: nothing is left behind."""
     while True:
-        layout.state.mkdir(parents=True, exist_ok=True)
+        make_private_folder(layout.state)
         descriptor = os.open(layout.state, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):

@@ -14,6 +14,7 @@ from kube.process.config import ConfigError
 from launcher.cluster import cgroups
 from launcher.cluster.errors import ZygoteUnavailable
 from launcher.cluster.layout import Layout
+from launcher.cluster.private_file import make_private_folder
 from launcher.cluster.zygote_client import Request, ask, end_leftovers
 
 DEFAULT_API_PORT = 6443
@@ -30,7 +31,7 @@ def ensure_zygote(layout: Layout) -> int:
     except (ZygoteUnavailable, OSError, ValueError):
         pass
     for folder in (layout.run, layout.logs):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
     end_leftovers(layout.process_table)
     zygote_socket.unlink(missing_ok=True)
     cgroups.create(layout.cgroup)

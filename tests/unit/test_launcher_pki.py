@@ -10,6 +10,7 @@ import pytest
 from launcher.cluster import layout as layout_module
 from launcher.cluster.layout import Layout
 from launcher.cluster.pki import ensure_node_identities, ensure_pki
+from launcher.cluster.private_file import make_private_folder
 from launcher.cluster.settings import ClusterSettings
 
 
@@ -57,3 +58,13 @@ def test_private_keys_are_private_and_a_second_run_keeps_everything(layout: Layo
 
     assert {path: path.read_bytes() for path in layout.pki.rglob("*") if path.is_file()} == before
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in before if path.suffix == ".key")
+
+
+def test_folders_of_a_cluster_are_nobody_elses(tmp_path: Path) -> None:
+    folder = tmp_path / "clusters" / "c"
+    folder.mkdir(parents=True, mode=0o755)
+
+    make_private_folder(folder)
+    make_private_folder(tmp_path / "run" / "c")
+
+    assert [path.stat().st_mode & 0o777 for path in (folder, tmp_path / "run" / "c")] == [0o700, 0o700]

@@ -1,8 +1,8 @@
 """One probe of one container: looks every period, counts, and tells when the verdict changes. Follows pkg/kubelet/prober/worker.go.
 
 One thing is ours: while a container warms up, readiness and startup probes look again after 50 ms, then a quarter longer each time, until
-a period is over. Such looks can only succeed: their failures neither count nor become events, and the looks at whole periods stay what
-they are upstream. A server that listens 400 ms after its start is Ready at most 100 ms later, and not a period later.
+that is longer than a period. Such looks can only succeed: their failures neither count nor become events, and the looks at whole periods
+stay what they are upstream. A server that listens 400 ms after its start is Ready at most 100 ms later, and not a period later.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from node_agent.probes.results import Finding, Outcome, ProbeKind
 # The first wait of a warming-up container, and how each following one grows; an exec costs more than a connection.
 EARLY_S, EARLY_GROWTH = 0.05, 1.25
 EXEC_EARLY_S, EXEC_EARLY_GROWTH = 0.4, 2.0
+GOOD = (Outcome.SUCCESS, Outcome.WARNING)
 
 Look = Callable[[Probe, Container, str, str], Awaitable[Finding]]
 
@@ -67,6 +68,8 @@ class ProbeWorker:
         self._kind, self._probe, self._target = kind, probe, target
         self._look, self._clock = look, clock
         self._on_finding, self._on_change = on_finding, on_change
+        self._warms_up = kind is not ProbeKind.LIVENESS and (probe.success_threshold or 1) == 1
+        self._wait_s, self._growth = (EXEC_EARLY_S, EXEC_EARLY_GROWTH) if probe.exec is not None else (EARLY_S, EARLY_GROWTH)
 
     async def run(self) -> None:
         period_s = float(self._probe.period_seconds or 10)
@@ -74,28 +77,27 @@ class ProbeWorker:
         await self._clock.sleep(max(0.0, float(self._probe.initial_delay_seconds or 0) - age_s))
         next_at = self._clock.monotonic()
         finding = await self._look_once()
-        if self._may_warm_up and finding.outcome is Outcome.FAILURE:
+        self._warms_up = self._warms_up and not self.verdict.value
+        if self._warms_up and finding.outcome is Outcome.FAILURE:
             early = await self._look_early(next_at + period_s)
             next_at = self._clock.monotonic() - (0 if early else period_s)
-            finding = early or finding
+            finding = early or finding      # a failure is told, and counts, only when nothing better came within its period
         while not self._take(finding):
             next_at = max(next_at + period_s, self._clock.monotonic())
-            await self._clock.sleep(next_at - self._clock.monotonic())
-            finding = await self._look_once()
-
-    @property
-    def _may_warm_up(self) -> bool:
-        return self._kind is not ProbeKind.LIVENESS and not self.verdict.value and (self._probe.success_threshold or 1) == 1
+            early = await self._look_early(next_at) if self._warms_up else None
+            if early is not None:
+                next_at = self._clock.monotonic()
+            await self._clock.sleep(max(0.0, next_at - self._clock.monotonic()))
+            finding = early or await self._look_once()
 
     async def _look_early(self, until: float) -> Finding | None:
-        """Looks between the first look, which failed, and the second; a success, or None when the time is over."""
-        wait_s, growth = (EXEC_EARLY_S, EXEC_EARLY_GROWTH) if self._probe.exec is not None else (EARLY_S, EARLY_GROWTH)
-        while self._clock.monotonic() + wait_s < until:
-            await self._clock.sleep(wait_s)
+        """Looks between two whole periods; a success, or None when the time is over."""
+        while self._clock.monotonic() + self._wait_s < until:
+            await self._clock.sleep(self._wait_s)
             finding = await self._look_once()
-            if finding.outcome in (Outcome.SUCCESS, Outcome.WARNING):
+            if finding.outcome in GOOD:
                 return finding
-            wait_s *= growth
+            self._wait_s *= self._growth
         await self._clock.sleep(max(0.0, until - self._clock.monotonic()))
         return None
 
@@ -106,6 +108,7 @@ class ProbeWorker:
     def _take(self, finding: Finding) -> bool:
         """True when there is nothing left to find out."""
         self._on_finding(self._kind, self._target, finding)
+        self._warms_up = self._warms_up and finding.outcome not in GOOD
         if self.verdict.add(finding):
             self._on_change(self._target)
         if self._kind is ProbeKind.STARTUP:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -17,6 +18,7 @@ from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupVersionKind
 from kube.client.client import Client
+from kube.client.informer import Informer, InformerFactory
 from kube.client.transport import PatchKind
 from kube.process.config import YAML_LOADER, TlsFiles
 from launcher.cluster.access import admin_client, wait_for_api
@@ -24,9 +26,9 @@ from launcher.cluster.errors import NotReady, UpFailed
 from launcher.cluster.layout import Layout, Node
 from launcher.cluster.progress import Progress
 
+V = TypeVar("V", ApiNode, Pod)
 DNS_SELECTOR = "k8s-app=kube-dns"
 NAMESPACES, WORKLOADS = ("Namespace",), ("Deployment", "DaemonSet")
-POLL_S = 0.03
 API_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 120.0
 
@@ -39,16 +41,19 @@ async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequen
             await wait_for_api(server, admin, API_TIMEOUT_S)
         except TimeoutError as error:
             raise UpFailed(f"{error}; see {layout.logs}") from error
-    async with admin_client(server, admin) as client:
-        labelling = asyncio.create_task(label_nodes(client, _labels(layout, nodes)), name="label nodes")
+    async with admin_client(server, admin) as client, InformerFactory(client) as informers:
+        held_nodes = informers.informer(ApiNode)
+        dns_pods = informers.informer(Pod, namespace="kube-system", label_selector=DNS_SELECTOR)
+        await informers.start()
+        labelling = asyncio.create_task(label_nodes(client, held_nodes, _labels(layout, nodes)), name="label nodes")
         try:
             with progress.step("applying the addons"):
                 await apply(client, objects)
             with progress.step(f"{len(nodes)} nodes are Ready"):
-                await wait_for_nodes(client, {node.name for node in nodes}, READY_TIMEOUT_S)
+                await until(held_nodes, partial(_missing_nodes, {node.name for node in nodes}), READY_TIMEOUT_S)
                 await labelling
             with progress.step("cluster DNS is Ready"):
-                await wait_for_dns(client, READY_TIMEOUT_S)
+                await until(dns_pods, _missing_dns, READY_TIMEOUT_S)
         finally:
             labelling.cancel()
 
@@ -87,43 +92,42 @@ async def _apply(client: Client, obj: dict[str, Any]) -> None:
         await client.dynamic.patch(resource, NamespacedName.of(obj), obj, kind=PatchKind.MERGE)
 
 
-async def label_nodes(client: Client, labels: dict[str, dict[str, str]]) -> None:
+async def label_nodes(client: Client, nodes: Informer[ApiNode], labels: dict[str, dict[str, str]]) -> None:
     """Sets labels on nodes as soon as they have registered. A kubelet may not give itself a role (NodeRestriction)."""
-    waiting = {name: wanted for name, wanted in labels.items() if wanted}
-    while waiting:
-        for name, wanted in list(waiting.items()):
-            try:
-                await client.patch(ApiNode, NamespacedName("", name), {"metadata": {"labels": wanted}}, kind=PatchKind.MERGE)
-            except errors.NotFound:
-                continue
-            del waiting[name]
-        if waiting:
-            await asyncio.sleep(POLL_S)
+    for name, wanted in labels.items():
+        if wanted:
+            await until(nodes, partial(_unregistered, name), READY_TIMEOUT_S)
+            await client.patch(ApiNode, NamespacedName("", name), {"metadata": {"labels": wanted}}, kind=PatchKind.MERGE)
 
 
 def has_condition(obj: ApiNode | Pod, kind: str) -> bool:
     return any(condition.type == kind and condition.status == "True" for condition in obj.status.conditions)
 
 
-async def wait_for_nodes(client: Client, names: set[str], timeout_s: float) -> None:
-    def missing(nodes: list[ApiNode]) -> str:
-        ready = {node.metadata.name for node in nodes if has_condition(node, "Ready")}
-        return ", ".join(f"node {name} is not Ready" for name in sorted(names - ready))
+async def until(informer: Informer[V], missing: Callable[[list[V]], str], timeout_s: float) -> None:
+    """Until nothing is missing, as `missing` says in words of the objects that there are. Raises NotReady with its last words."""
+    changed = asyncio.Event()
+    informer.on_change(lambda _: changed.set())
+    what = "nothing was heard from the API"
+    try:
+        async with asyncio.timeout(timeout_s):
+            while what := missing(informer.store.list()):
+                await changed.wait()
+                changed.clear()
+    except TimeoutError:
+        raise NotReady(f"not ready after {timeout_s:.0f} s: {what}") from None
 
-    await _until(lambda: _all(client, ApiNode), missing, timeout_s)
+
+def _missing_nodes(names: set[str], nodes: list[ApiNode]) -> str:
+    ready = {node.metadata.name for node in nodes if has_condition(node, "Ready")}
+    return ", ".join(f"node {name} is not Ready" for name in sorted(names - ready))
 
 
-async def wait_for_dns(client: Client, timeout_s: float) -> None:
-    def missing(pods: list[Pod]) -> str:
-        alive = [pod for pod in pods if not pod.metadata.deletion_timestamp]
-        if not alive:
-            return "there is no DNS Pod yet"
-        return ", ".join(f"Pod {pod.metadata.name} is {_why(pod)}" for pod in alive if not has_condition(pod, "Ready"))
-
-    async def dns_pods() -> list[Pod]:
-        return list((await client.list(Pod, "kube-system", label_selector=DNS_SELECTOR)).items)
-
-    await _until(dns_pods, missing, timeout_s)
+def _missing_dns(pods: list[Pod]) -> str:
+    alive = [pod for pod in pods if not pod.metadata.deletion_timestamp]
+    if not alive:
+        return "there is no DNS Pod yet"
+    return ", ".join(f"Pod {pod.metadata.name} is {_why(pod)}" for pod in alive if not has_condition(pod, "Ready"))
 
 
 def _why(pod: Pod) -> str:
@@ -131,21 +135,5 @@ def _why(pod: Pod) -> str:
     return waiting[0] if waiting else f"{pod.status.phase or 'Pending'}, not Ready"
 
 
-async def _all(client: Client, kind: type[ApiNode]) -> list[ApiNode]:
-    return list((await client.list(kind)).items)
-
-
-async def _until(fetch: Callable[[], Any], missing: Callable[[list[Any]], str], timeout_s: float) -> None:
-    what = "nothing was heard from the API"
-    try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                try:
-                    what = missing(await fetch())
-                except errors.ApiError as error:
-                    what = str(error)
-                if not what:
-                    return
-                await asyncio.sleep(POLL_S)
-    except TimeoutError:
-        raise NotReady(f"not ready after {timeout_s:.0f} s: {what}") from None
+def _unregistered(name: str, nodes: list[ApiNode]) -> str:
+    return "" if any(node.metadata.name == name for node in nodes) else f"node {name} has not registered"

@@ -26,6 +26,7 @@ from node_agent.kubelet import event_names as names
 from node_agent.kubelet.pod_view import PodView, ProbeResults, is_ready, is_started, restart_policy
 from node_agent.kubelet.resources import is_sidecar, qos_class
 from node_agent.runtime import model
+from node_agent.runtime.images import parse_reference
 from node_agent.runtime.model import ContainerRecord
 
 RUNTIME = "kubonsai"
@@ -82,11 +83,18 @@ def _container_status(pod: Pod, container: Container, observed: Observed, *, ini
     ready = is_ready(container, record, observed.probes) and not done_init
     if done_init and record is not None and record.state is model.ContainerState.EXITED and record.exit_code == 0:
         ready = True
+    image, image_id = (container.image, "") if record is None else _resolved_image(record)
     return ContainerStatus(
         name=container.name, state=state, last_state=last, ready=ready, started=is_started(container, record, observed.probes),
-        restart_count=record.config.attempt if record else 0, image=container.image if record is None else record.config.image,
-        image_id=record.image_id if record else "", container_id=container_id(record) if record else "",
+        restart_count=record.config.attempt if record else 0, image=image, image_id=image_id,
+        container_id=container_id(record) if record else "",
     )
+
+
+def _resolved_image(record: ContainerRecord) -> tuple[str, str]:
+    """What the Pod's short name stands for: docker.io/library/busybox:latest, and the same by digest."""
+    reference = parse_reference(record.config.image)
+    return str(reference), f"{reference.name}@{record.image_id}"
 
 
 def _states(

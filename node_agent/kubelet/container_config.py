@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expan
 from node_agent.kubelet.pod_files import hosts_file, pod_domain, pod_hostname
 from node_agent.kubelet.resources import container_resources, oom_score_adj
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Sandbox, Security
-from node_agent.volumes.pod_volumes import is_read_only
+from node_agent.volumes.pod_volumes import SUB_PATHS, is_read_only
+from node_agent.volumes.sub_paths import SubPathError, bind_sub_path
 
 _PROPAGATION = {"": "rprivate", "None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
 DEFAULT_MESSAGE_PATH = "/dev/termination-log"
@@ -39,6 +39,9 @@ class PodPaths:
     def container(self, name: str) -> Path:
         return self.directory / "containers" / name
 
+    def sub_path(self, volume: str, container: str, index: int) -> Path:
+        return self.directory / SUB_PATHS / volume / container / str(index)
+
     def log_file(self, container: str, attempt: int) -> Path:
         return self.logs / container / f"{attempt}.log"
 
@@ -59,7 +62,7 @@ def container_config(
         args=tuple(expand(word, variables) for word in container.args),
         env=env, working_dir=container.working_dir,
         mounts=(
-            *_volume_mounts(container, pod, volumes, variables),
+            *_volume_mounts(container, pod, volumes, variables, paths),
             *_etc_mounts(container, facts, sandbox, paths, cluster_domain),
             Mount(source=str(message_file), target=target),
         ),
@@ -88,32 +91,30 @@ def _termination_file(directory: Path, attempt: int) -> Path:
 
 
 def _volume_mounts(
-    container: Container, pod: Pod, volumes: Mapping[str, str], variables: Mapping[str, str],
+    container: Container, pod: Pod, volumes: Mapping[str, str], variables: Mapping[str, str], paths: PodPaths,
 ) -> list[Mount]:
     by_name = {volume.name: volume for volume in pod.spec.volumes}
     mounts = []
-    for mount in sorted(container.volume_mounts, key=lambda mount: mount.mount_path.count("/")):
+    for index, mount in sorted(enumerate(container.volume_mounts), key=lambda item: item[1].mount_path.count("/")):
         if mount.name not in volumes:
             raise ContainerConfigError(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
         target = mount.mount_path if mount.mount_path.startswith("/") else "/" + mount.mount_path
         mounts.append(Mount(
-            source=_source(volumes[mount.name], mount, variables), target=target,
+            source=_source(volumes[mount.name], mount, variables, paths.sub_path(mount.name, container.name, index)), target=target,
             read_only=bool(mount.read_only) or is_read_only(by_name[mount.name]),
             propagation=_PROPAGATION.get(mount.mount_propagation, "rprivate"),
         ))
     return mounts
 
 
-def _source(volume: str, mount: VolumeMount, variables: Mapping[str, str]) -> str:
+def _source(volume: str, mount: VolumeMount, variables: Mapping[str, str], place: Path) -> str:
     sub_path = mount.sub_path or (expand(mount.sub_path_expr, variables) if mount.sub_path_expr else "")
     if not sub_path:
         return volume
-    path = os.path.realpath(os.path.join(volume, sub_path))
-    if not path.startswith(os.path.realpath(volume) + "/"):
-        raise ContainerConfigError(f'failed to prepare subPath for volumeMount "{mount.name}": subPath {sub_path!r} leaves the volume')
-    if not os.path.lexists(path):
-        os.makedirs(path, mode=0o750)
-    return path
+    try:
+        return bind_sub_path(volume, sub_path, place)
+    except (SubPathError, OSError) as error:
+        raise ContainerConfigError(f'failed to prepare subPath for volumeMount "{mount.name}" of container: {error}') from error
 
 
 def _etc_mounts(container: Container, facts: PodFacts, sandbox: Sandbox, paths: PodPaths, cluster_domain: str) -> list[Mount]:

@@ -9,4 +9,5 @@ execs.py       exec, with and without a terminal       attach.py      conmon's a
 logs.py        CRI log files: read, follow, rotate     cgroups.py     v1, hybrid and v2
 images.py      references and the store                builtin.py     images made on the spot
 layers.py      overlay mounts, hard-linked trees       syscalls.py    mount, unshare, inotify by ctypes
+safe_paths.py  paths that containers or images can change under our eyes
 """

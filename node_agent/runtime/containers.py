@@ -126,6 +126,7 @@ class Containers:
         bundle.mkdir()
         spec = oci_spec(
             record.config, image, sandbox, rootfs=rootfs, own_oom_score_adj=self._own_oom_score_adj, bounding=self._bounding,
+            unified_cgroups=isinstance(self._cgroups, cgroup_tree.UnifiedCgroups),
         )
         (bundle / "config.json").write_text(json.dumps(spec))
         log_path = Path(record.config.log_path)

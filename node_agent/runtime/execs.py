@@ -17,6 +17,7 @@ import struct
 import termios
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,34 @@ from node_agent.runtime.model import ContainerRecord, ExecResult, RuntimeService
 from node_agent.runtime.processes import readable, reap, spawn, writable
 
 CHUNK = 64 * 1024
+END_GRACE_S, END_POLL_S = 2.0, 0.02
 OUTPUT_LIMIT = 10 * 1024            # of a probe or hook; kubelet's maxRespBodyLength
+
+
+@dataclass(frozen=True, slots=True)
+class ExecFiles:
+    """What one exec has in the container's bundle."""
+
+    log: Path
+    spec: Path
+    pid: Path
+
+    @classmethod
+    def in_bundle(cls, bundle: Path) -> ExecFiles:
+        token = secrets.token_hex(4)
+        return cls(*(bundle / f"exec-{token}.{suffix}" for suffix in ("log", "json", "pid")))
+
+    def remove(self) -> None:
+        for file in (self.log, self.spec, self.pid):
+            file.unlink(missing_ok=True)
 
 
 class ExecSession:
     """A running exec. Read from `stdout` and `stderr` until b""; `wait()` gives the exit code; `close()` in every case."""
 
-    def __init__(self, pid: int, log: Path, spec: Path, stdin: int, stdout: int, stderr: int, terminal: int = -1) -> None:
+    def __init__(self, pid: int, files: ExecFiles, stdin: int, stdout: int, stderr: int, terminal: int = -1) -> None:
         self._pid = pid
-        self._log = log
-        self._spec = spec
+        self._files = files
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self._terminal = terminal
         self._exit: asyncio.Task[int] = asyncio.create_task(reap(pid), name="runc exec")
@@ -65,7 +84,7 @@ class ExecSession:
             self._stdin = -1
 
     def resize(self, width: int, height: int) -> None:
-        if self._terminal >= 0 and width and height:
+        if self._terminal >= 0 and 0 < width < 1 << 16 and 0 < height < 1 << 16:
             fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
             self.signal(signal.SIGWINCH)
 
@@ -83,17 +102,26 @@ class ExecSession:
 
     async def close(self) -> None:
         if not self._exit.done():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(END_GRACE_S):
+                    await self._end_command()
             self.signal(signal.SIGKILL)
             await self._exit
         for fd in {self._stdin, self._stdout, self._stderr, self._terminal} - {-1}:
             os.close(fd)
         self._stdin = self._stdout = self._stderr = self._terminal = -1
-        self._log.unlink(missing_ok=True)
-        self._spec.unlink(missing_ok=True)
+        self._files.remove()
+
+    async def _end_command(self) -> None:
+        """The command itself: were only `runc exec` ended, it would live on in the container. Its parent lives and so keeps its pid."""
+        while not self._exit.done():
+            with suppress(OSError, ValueError):      # the file is written shortly after the start
+                os.kill(int(self._files.pid.read_text()), signal.SIGKILL)
+            await asyncio.wait((self._exit,), timeout=END_POLL_S)
 
     def _failure(self) -> str:
         with suppress(OSError):
-            for line in self._log.read_text(errors="replace").splitlines():
+            for line in self._files.log.read_text(errors="replace").splitlines():
                 with suppress(ValueError):
                     entry = json.loads(line)
                     if entry.get("level") == "error":
@@ -104,15 +132,15 @@ class ExecSession:
 async def open_exec(
     tools: Tools, record: ContainerRecord, bundle: Path, command: Sequence[str], *, tty: bool, stdin: bool,
 ) -> ExecSession:
-    token = secrets.token_hex(4)
-    log, spec = bundle / f"exec-{token}.log", bundle / f"exec-{token}.json"
-    spec.write_text(json.dumps(process_spec(json.loads((bundle / "config.json").read_text()), command, tty=tty)))
-    argv = tools.runc_command("--log", str(log), "--log-format", "json", "exec", "--process", str(spec), record.id)
+    files = ExecFiles.in_bundle(bundle)
+    files.spec.write_text(json.dumps(process_spec(json.loads((bundle / "config.json").read_text()), command, tty=tty)))
+    argv = tools.runc_command(
+        "--log", str(files.log), "--log-format", "json", "exec", "--process", str(files.spec), "--pid-file", str(files.pid), record.id)
     if tty:
         master, slave = pty.openpty()
         os.set_blocking(master, False)
         pid = _spawn_closing(argv, environment(), {0: slave, 1: slave, 2: slave}, (slave,))
-        return ExecSession(pid, log, spec, master, master, -1, terminal=master)
+        return ExecSession(pid, files, master, master, -1, terminal=master)
     out_reader, out_writer = os.pipe2(os.O_CLOEXEC)
     err_reader, err_writer = os.pipe2(os.O_CLOEXEC)
     descriptors, ours, in_writer = {1: out_writer, 2: err_writer}, [out_writer, err_writer], -1
@@ -124,7 +152,7 @@ async def open_exec(
     for fd in (out_reader, err_reader):
         os.set_blocking(fd, False)
     pid = _spawn_closing(argv, environment(), descriptors, ours)
-    return ExecSession(pid, log, spec, in_writer, out_reader, err_reader)
+    return ExecSession(pid, files, in_writer, out_reader, err_reader)
 
 
 async def exec_sync(tools: Tools, record: ContainerRecord, bundle: Path, command: Sequence[str], timeout_s: float) -> ExecResult:

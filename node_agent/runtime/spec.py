@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Resources, Sandbox, Security
+from node_agent.runtime.safe_paths import read_in_root
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -46,6 +47,7 @@ def granted_capabilities(bounding_set: int) -> frozenset[str]:
 
 def oci_spec(
     config: ContainerConfig, image: Image, sandbox: Sandbox, *, rootfs: str, own_oom_score_adj: int, bounding: frozenset[str],
+    unified_cgroups: bool = False,
 ) -> dict[str, Any]:
     """Raises ValueError where image and Pod together name no command, or a user that the image does not know."""
     security = config.security
@@ -55,7 +57,7 @@ def oci_spec(
         "root": {"path": rootfs, "readonly": security.read_only_root},
         "mounts": [*_system_mounts(sandbox, security), *(_bind(mount) for mount in config.mounts)],
         "linux": {
-            "namespaces": _namespaces(sandbox),
+            "namespaces": _namespaces(sandbox, own_cgroup_view=unified_cgroups and not security.privileged),
             "cgroupsPath": config.cgroup,
             "resources": _resources(config.resources, privileged=security.privileged),
         },
@@ -121,7 +123,7 @@ def _capability(name: str) -> str:
 
 def resolve_user(security: Security, image_user: str, rootfs: Path) -> tuple[int, int, str]:
     """uid, gid and home. Names are looked up in the image's own /etc/passwd and /etc/group."""
-    accounts = [line.split(":") for line in _lines(rootfs / "etc/passwd") if line.count(":") >= 6]
+    accounts = [line.split(":") for line in _lines(rootfs, "etc/passwd") if line.count(":") >= 6]
     user, _, group = image_user.partition(":")
     if security.uid is not None:
         uid: int | None = security.uid
@@ -134,22 +136,24 @@ def resolve_user(security: Security, image_user: str, rootfs: Path) -> tuple[int
     account = next((fields for fields in accounts if fields[2] == str(uid)), None)
     gid = security.gid
     if gid is None and group and security.uid is None:
-        groups = [line.split(":") for line in _lines(rootfs / "etc/group")]
+        groups = [line.split(":") for line in _lines(rootfs, "etc/group")]
         gid = int(group) if group.isdigit() else next((int(fields[2]) for fields in groups if fields[0] == group), None)
     if gid is None:
         gid = int(account[3]) if account else 0
     return uid, gid, account[5] if account else "/"
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(rootfs: Path, name: str) -> list[str]:
     try:
-        return path.read_text(errors="replace").splitlines()
+        return read_in_root(rootfs, name).splitlines()
     except OSError:
         return []
 
 
-def _namespaces(sandbox: Sandbox) -> list[dict[str, str]]:
+def _namespaces(sandbox: Sandbox, *, own_cgroup_view: bool) -> list[dict[str, str]]:
     namespaces: list[dict[str, str]] = [{"type": "mount"}]
+    if own_cgroup_view:         # of version 2 it would see all of the machine; of version 1 runc mounts its own part only
+        namespaces.append({"type": "cgroup"})
     if sandbox.pid_holder:
         namespaces.append({"type": "pid", "path": f"/proc/{sandbox.pid_holder}/ns/pid"})
     elif not sandbox.config.host_pid:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 0x20, 0x1000, 0x4000, 0x40000, 0x100000
-MNT_DETACH = 2
+MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET = 0x04000000, 0x08000000, 0x40000000
 IN_MOVED_TO, IN_CREATE, IN_CLOSE_WRITE, IN_MODIFY = 0x80, 0x100, 0x8, 0x2
 
@@ -28,10 +29,24 @@ def mount(source: str, target: str, fstype: str = "", flags: int = 0, data: str 
 def unmount(target: str, *, missing_ok: bool = True) -> None:
     """Detaches the mount, even a busy one. Not mounted or not there is no error unless `missing_ok` is false."""
     try:
-        _checked(_libc.umount2(target.encode(), MNT_DETACH), target)
+        _checked(_libc.umount2(target.encode(), MNT_DETACH | UMOUNT_NOFOLLOW), target)
     except OSError:
         if not missing_ok or os.path.ismount(target):
             raise
+
+
+def unmount_below(directory: str) -> None:
+    """Detaches every mount below the directory (not on it), the innermost first. Raises OSError if one stays."""
+    for point in sorted(_mounts_below(directory), key=len, reverse=True):
+        unmount(point)
+    if left := _mounts_below(directory):
+        raise OSError(errno.EBUSY, "still mounted", left[0])
+
+
+def _mounts_below(directory: str) -> list[str]:
+    with open("/proc/thread-self/mountinfo", "rb") as file:
+        points = [line.split()[4].decode("unicode_escape") for line in file]        # \\040 is a space
+    return [point for point in points if point.startswith(directory + "/")]
 
 
 def unshare(flags: int) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from kube.api.core_v1 import Pod, Volume
 from kube.apimachinery import errors
 from kube.apimachinery.quantity import Quantity
-from node_agent.runtime.syscalls import mount, unmount
+from node_agent.runtime.syscalls import mount, unmount_below
 from node_agent.volumes.atomic_writer import write_payload
 from node_agent.volumes.host_paths import HostPathError, prepare_host_path
 from node_agent.volumes.payloads import VolumeError, VolumeSources, volume_payload
 
 _FILE_KINDS = {"config_map": "configmap", "secret": "secret", "downward_api": "downward-api", "projected": "projected"}
+SUB_PATHS = "volume-subpaths"        # below pods/UID, as upstream
 _IN_MEMORY = ("secret", "projected", "downward-api")     # never written to a disk
 
 
@@ -51,14 +52,13 @@ class PodVolumes:
                     raise VolumeSetupError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
 
     def tear_down(self, pod_uid: str) -> None:
-        """Unmounts and deletes all of the Pod's volumes. hostPath is left as it is."""
-        top = self._pods_dir / pod_uid / "volumes"
-        if not top.exists():
+        """Unmounts and deletes all of the Pod's volumes. hostPath is left as it is. Raises OSError when a mount cannot be taken away."""
+        directory = self._pods_dir / pod_uid
+        if not directory.exists():
             return
-        for kind in top.iterdir():
-            for volume in kind.iterdir():
-                unmount(str(volume))
-        shutil.rmtree(top, ignore_errors=True)
+        unmount_below(str(directory))       # all of them, subPaths and what containers mounted too: else what lies there would be deleted
+        for folder in ("volumes", SUB_PATHS):
+            shutil.rmtree(directory / folder, ignore_errors=True)
 
     async def _set_up_one(self, pod: Pod, volume: Volume) -> str:
         if volume.host_path is not None:

@@ -44,6 +44,14 @@ def test_joins_the_sandbox(tmp_path: Path) -> None:
     assert namespaces == {"mount": None, "pid": None, "network": "/run/netns/n", "ipc": "/ns/ipc", "uts": "/ns/uts"}
 
 
+@pytest.mark.parametrize(("privileged", "own"), [(False, True), (True, False)])
+def test_cgroups_of_version_2_show_only_the_containers_own(tmp_path: Path, *, privileged: bool, own: bool) -> None:
+    wanted = config(security=Security(privileged=privileged))
+    made = oci_spec(wanted, IMAGE, SANDBOX, rootfs=str(tmp_path), own_oom_score_adj=0, bounding=BOUNDING, unified_cgroups=True)
+
+    assert ({"type": "cgroup"} in made["linux"]["namespaces"]) is own
+
+
 def test_the_pods_environment_wins(tmp_path: Path) -> None:
     env = dict(entry.split("=", 1) for entry in spec(tmp_path, env=(("A", "pod"),))["process"]["env"])
 

@@ -70,6 +70,7 @@ def terminal_size(data: bytes) -> tuple[int, int] | None:
     """(width, height) of a resize message."""
     try:
         size = msgspec.json.decode(data, type=dict[str, int])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return size.get("Width", 0), size.get("Height", 0)
+    width, height = size.get("Width", 0), size.get("Height", 0)
+    return (width, height) if 0 <= width < 1 << 16 and 0 <= height < 1 << 16 else None

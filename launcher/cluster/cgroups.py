@@ -53,6 +53,15 @@ def create(group: str) -> None:
             folder = folder / part
             folder.mkdir(exist_ok=True)
             _inherit_cpuset(folder)
+            _weigh(folder)
+
+
+def _weigh(folder: Path) -> None:
+    """As many shares as the machine has CPUs: by default a group, with all containers in it, weighs no more than one process beside it."""
+    cpus = os.cpu_count() or 1
+    for name, weight in (("cpu.shares", 1024 * cpus), ("cpu.weight", min(100 * cpus, 10_000))):
+        if (folder / name).exists():
+            (folder / name).write_text(str(weight))
 
 
 def _enable_controllers(folder: Path) -> None:

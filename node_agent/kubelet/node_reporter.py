@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.events import EventRecorder
 from kube.client.transport import PatchKind
 from kube.process.clock import Clock, to_rfc3339_micro
 from kube.process.log import get_logger
@@ -27,6 +28,12 @@ LEASE_NAMESPACE = "kube-node-lease"
 RETRY_S = 0.2
 MAX_RETRY_S = 7.0
 TAKEOVER_S = 5.0
+CONDITION_EVENTS: Final = {
+    ("Ready", "True"): "NodeReady", ("Ready", "False"): "NodeNotReady",
+    ("MemoryPressure", "False"): "NodeHasSufficientMemory", ("MemoryPressure", "True"): "NodeHasInsufficientMemory",
+    ("DiskPressure", "False"): "NodeHasNoDiskPressure", ("DiskPressure", "True"): "NodeHasDiskPressure",
+    ("PIDPressure", "False"): "NodeHasSufficientPID", ("PIDPressure", "True"): "NodeHasInsufficientPID",
+}
 log = get_logger("node")
 
 
@@ -37,7 +44,7 @@ def _is_ready(status: NodeStatus) -> bool:
 class NodeReporter:
     def __init__(
         self, config: KubeletConfig, client: Client, clock: Clock, machine: Machine, network_ready: Callable[[], bool],
-        images: Callable[[], Sequence[Image]],
+        images: Callable[[], Sequence[Image]], events: EventRecorder,
     ) -> None:
         self._config = config
         self._client = client
@@ -45,6 +52,8 @@ class NodeReporter:
         self._machine = machine
         self._network_ready = network_ready
         self._images = images
+        self._events = events
+        self._told: dict[str, str] = {}                    # status by condition, as events have said it
         self._now_please = asyncio.Event()
         self._key = NamespacedName("", config.node_name)
         self._node: Node | None = None
@@ -64,6 +73,10 @@ class NodeReporter:
                 continue
             self._sent = self._node.status
             log.info("registered node", node=self._config.node_name)
+            self._events.event(self._node, "Normal", "Starting", "Starting kubelet.")
+            if self._sent_at is None:                      # it was there before us, and so was what it says
+                self._told = {condition.type: condition.status for condition in self._sent.conditions}
+            self._tell(self._node)
             return self._node
 
     def report_soon(self) -> None:
@@ -138,6 +151,16 @@ class NodeReporter:
             return
         self._node = await self._client.patch(Node, self._key, _patch(held, status), kind=PatchKind.STRATEGIC, subresource="status")
         self._sent, self._sent_at = self._node.status, now
+        self._tell(self._node)
+
+    def _tell(self, node: Node) -> None:
+        """An event per condition that has changed."""
+        for condition in node.status.conditions:
+            reason = CONDITION_EVENTS.get((condition.type, condition.status))
+            before = self._told.get(condition.type, "False" if condition.type == "Ready" else "")      # a new Node is not ready, no news
+            if reason and before != condition.status:
+                self._events.event(node, "Normal", reason, f"Node {node.metadata.name} status is now: {reason}")
+            self._told[condition.type] = condition.status
 
     async def _renew(self, lease: Lease | None) -> Lease:
         now = to_rfc3339_micro(self._clock.now())

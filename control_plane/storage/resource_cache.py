@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.etcd_watch import StoreEvent
@@ -16,9 +18,19 @@ OnEvent = Callable[[CacheEvent], None]
 OnReset = Callable[[Iterable[CachedObject]], None]
 
 
+FRESH_S: Final = 75.0       # upstream's eventFreshDuration: a bookmark a minute lets every watcher resume within it
+KEPT_EVENTS: Final = 100    # whatever their age
+
+
 class ResourceCache:
-    def __init__(self, resource: ResourceType, *, events: int, queue_limit: int) -> None:
+    """`events` bounds the ring; of a large one, what is no longer fresh is forgotten too: each event holds an object or two."""
+
+    def __init__(
+        self, resource: ResourceType, *, events: int, queue_limit: int, now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.resource = resource
+        self._now = now
+        self._times: deque[float] = deque()      # when each event of the ring came
         self.objects: dict[str, CachedObject] = {}
         self._sorted: list[str] = []
         self._ring: deque[CacheEvent] = deque()
@@ -37,6 +49,7 @@ class ResourceCache:
         self.objects = objects
         self._sorted = sorted(objects)
         self._ring.clear()
+        self._times.clear()
         self._floor = revision
         for subscription in list(self._subscriptions):
             subscription.drop()
@@ -50,10 +63,17 @@ class ResourceCache:
         if len(self._ring) >= self._ring_size:
             self._forget_oldest()
         self._ring.append(event)
+        self._times.append(self._now())
         for on_event, _ in self._observers:
             on_event(event)
         for subscription in tuple(self._subscriptions):
             subscription.offer(event)
+
+    def forget_stale(self) -> None:
+        """From time to time."""
+        stale = self._now() - FRESH_S
+        while len(self._ring) > KEPT_EVENTS and self._times[0] < stale:
+            self._forget_oldest()
 
     def sorted_objects(self, namespace: str) -> list[CachedObject]:
         keys = self._sorted
@@ -99,6 +119,7 @@ class ResourceCache:
 
     def _forget_oldest(self) -> None:
         # Events of one revision go together, so that no watch resumes in the middle of one.
-        self._floor = self._ring.popleft().revision
+        self._floor = self._ring[0].revision
         while self._ring and self._ring[0].revision == self._floor:
             self._ring.popleft()
+            self._times.popleft()

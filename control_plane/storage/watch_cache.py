@@ -34,6 +34,7 @@ log = get_logger("watch-cache")
 
 FRESH_TIMEOUT_S: Final = 3.0        # upstream's blockTimeout
 PAGE: Final = 5000                  # keys per range while loading
+SWEEP_S: Final = 15.0
 RETRY_S: Final = 0.5
 
 
@@ -198,8 +199,18 @@ class WatchCache:
         log.info("loaded", objects=sum(map(len, found.values())), revision=revision)
 
     async def _follow(self) -> None:
-        async for batch in self._store.watch("", start_revision=self._revision + 1):
-            self._apply(batch)
+        sweeping = asyncio.create_task(self._sweep(), name="forget stale events")
+        try:
+            async for batch in self._store.watch("", start_revision=self._revision + 1):
+                self._apply(batch)
+        finally:
+            sweeping.cancel()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            for resource in self._resources.values():
+                resource.forget_stale()
 
     def _apply(self, batch: WatchBatch) -> None:
         for change in batch.events:

@@ -19,6 +19,7 @@ from kube.process.log import configure_logging, get_logger
 from kube.rpc.v1 import machines_pb2, machines_pb2_grpc
 from launcher.cluster import cgroups, machines
 from launcher.cluster.layout import Layout, Node
+from launcher.cluster.log_rotation import keep_logs_short
 from launcher.cluster.pki import ensure_pki
 from launcher.cluster.plan import Planner
 from launcher.cluster.registry import MachineRegistry
@@ -169,7 +170,10 @@ async def serve(layout: Layout) -> None:
     layout.supervisor_socket.chmod(0o600)
     await checks.set("", health_pb2.HealthCheckResponse.SERVING)
     log.info("machine room is open", socket=layout.supervisor_socket)
-    await server.wait_for_termination()
+    async with asyncio.TaskGroup() as tasks:
+        rotating = tasks.create_task(keep_logs_short(layout.logs), name="log rotation")
+        await server.wait_for_termination()
+        rotating.cancel()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

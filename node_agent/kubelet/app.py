@@ -118,7 +118,7 @@ class Kubelet:
             allocatable=machine.allocatable, cluster_services=self._cluster_services.store.list,
         )
         self.workers = PodWorkers(self.services, client)
-        self._reporter = NodeReporter(config, client, clock, machine, lambda: self._network.ready, self._runtime.images, events)
+        self._reporter = NodeReporter(config, client, clock, machine, lambda: self._network.pod_cidr, self._runtime.images, events)
         self._housekeeping = Housekeeping(root, self._runtime, self._network, volumes, self.workers.uids)
         self._network_changed = asyncio.Event()
 

@@ -47,6 +47,11 @@ class PodNetwork:
         """True after `setup`."""
         return self._pool is not None
 
+    @property
+    def pod_cidr(self) -> str:
+        """The range that Pods here have addresses of; "" before `setup`."""
+        return self._pool.cidr if self._pool else ""
+
     async def setup(self, pod_cidr: str, peers: Iterable[Peer] | None = ()) -> None:
         """The node's part: settings, the tunnel's device, a dead end for addresses of the range that no Pod has.
 

@@ -43,14 +43,14 @@ def _is_ready(status: NodeStatus) -> bool:
 
 class NodeReporter:
     def __init__(
-        self, config: KubeletConfig, client: Client, clock: Clock, machine: Machine, network_ready: Callable[[], bool],
+        self, config: KubeletConfig, client: Client, clock: Clock, machine: Machine, pod_cidr: Callable[[], str],
         images: Callable[[], Sequence[Image]], events: EventRecorder,
     ) -> None:
         self._config = config
         self._client = client
         self._clock = clock
         self._machine = machine
-        self._network_ready = network_ready
+        self._pod_cidr = pod_cidr                          # "": the network is not ready
         self._images = images
         self._events = events
         self._told: dict[str, str] = {}                    # status by condition, as events have said it
@@ -90,7 +90,7 @@ class NodeReporter:
 
     async def run_status(self) -> None:
         """Every period, or at once when asked; sends only what differs, and all of it from time to time."""
-        if _is_ready(self._sent) and not self._network_ready():
+        if _is_ready(self._sent) and not self._pod_cidr():
             # We restarted on a node that works. Its network stands, we have only not taken it over yet: that is no outage.
             with suppress(TimeoutError):
                 async with asyncio.timeout(TAKEOVER_S):
@@ -126,12 +126,13 @@ class NodeReporter:
 
     async def _create_or_get(self) -> Node:
         try:
-            created = await self._client.create(initial_node(self._config, self._status(NodeStatus())))
+            # A Node that was deleted under running Pods gets its range back, which their addresses are of.
+            created = await self._client.create(initial_node(self._config, self._status(NodeStatus()), self._pod_cidr()))
             self._sent_at = self._clock.now()
             return created
         except errors.AlreadyExists:
             node = await self._client.get(Node, self._key)
-        wanted = initial_node(self._config, NodeStatus()).metadata.labels
+        wanted = initial_node(self._config, NodeStatus(), "").metadata.labels
         missing = {name: value for name, value in wanted.items() if node.metadata.labels.get(name) != value}
         if missing:
             node = await self._client.patch(Node, self._key, {"metadata": {"labels": missing}})
@@ -139,7 +140,7 @@ class NodeReporter:
 
     def _status(self, held: NodeStatus) -> NodeStatus:
         return node_status(
-            self._config, self._machine, held, network_ready=self._network_ready(), runtime_error="", images=self._images(),
+            self._config, self._machine, held, network_ready=bool(self._pod_cidr()), runtime_error="", images=self._images(),
             now=self._clock.now(),
         )
 

@@ -61,7 +61,7 @@ def read_machine(config: KubeletConfig) -> Machine:
     return Machine(capacity, {**capacity, **usable}, total)
 
 
-def initial_node(config: KubeletConfig, status: NodeStatus) -> Node:
+def initial_node(config: KubeletConfig, status: NodeStatus, pod_cidr: str) -> Node:
     """The object a kubelet registers."""
     architecture = ARCHITECTURES.get(platform.machine(), platform.machine())
     labels = {
@@ -73,7 +73,8 @@ def initial_node(config: KubeletConfig, status: NodeStatus) -> Node:
         taints.append(UNINITIALIZED)
     annotations = {"alpha.kubernetes.io/provided-node-ip": config.node_ip}
     metadata = ObjectMeta(name=config.node_name, labels=labels, annotations=annotations)
-    return Node(metadata=metadata, spec=NodeSpec(taints=tuple(taints)), status=status)
+    spec = NodeSpec(taints=tuple(taints), pod_cidr=pod_cidr, pod_cidrs=(pod_cidr,) if pod_cidr else ())
+    return Node(metadata=metadata, spec=spec, status=status)
 
 
 def parse_taint(text: str) -> Taint:

@@ -30,10 +30,10 @@ async def serve_console(
     request: web.BaseRequest, nodes: NodeConnections, node_name: str, subresource: str, start: StreamStart
 ) -> web.StreamResponse:
     """`subresource` is exec or attach. Raises BadRequest when the client does not ask for a WebSocket."""
+    service = nodes.service(node_name)      # a failure here must be an HTTP answer, and kubectl shows the one to its second try, by SPDY
     socket = web.WebSocketResponse(protocols=channels.PROTOCOLS, heartbeat=_HEARTBEAT_S, max_msg_size=0)
     if not socket.can_prepare(request):
         raise BadRequest(_SPDY if request.headers.get("Upgrade", "").upper().startswith("SPDY") else "Upgrade request required")
-    service = nodes.service(node_name)
     await socket.prepare(request)
     protocol = Protocol(socket.ws_protocol or "channel.k8s.io")
     # An empty message says that the connection stands; upstream sends it on the lowest channel the client reads.

@@ -125,9 +125,9 @@ class MemoryTransport:
         self._called("delete", at)
         held = self._held(at)
         wish = msgspec.json.decode(options) if options else {}
-        uid = (wish.get("preconditions") or {}).get("uid")
-        if uid and uid != held["metadata"]["uid"]:
-            raise errors.conflict(at.resource.group_resource, at.name, "Precondition failed: UID in precondition")
+        preconditions = wish.get("preconditions") or {}
+        if any(preconditions.get(key) not in (None, "", held["metadata"][key]) for key in ("uid", "resourceVersion")):
+            raise errors.conflict(at.resource.group_resource, at.name, "Precondition failed")
         new = deepcopy(held)
         finalizers = new["metadata"].setdefault("finalizers", [])
         extra = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(wish.get("propagationPolicy", ""))

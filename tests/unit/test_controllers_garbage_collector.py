@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from control_plane.controllers.garbage_collector.controller import GarbageCollector
@@ -14,7 +15,9 @@ from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.resources import SCHEME
 from kube.client.client import Client
 from kube.client.objects import ApiObject, owner_reference
+from kube.client.transport import Location, PatchKind, WriteOptions
 from tests.support.controllers import eventually, memory_client, running
+from tests.support.memory_transport import MemoryTransport
 
 POD_ROW = SCHEME.for_path("", "v1", "pods")
 
@@ -144,6 +147,45 @@ async def test_one_solid_owner_keeps_an_object_which_forgets_the_gone_one() -> N
             return [ref.name for ref in child.metadata.owner_references] == ["solid"]
 
         await eventually(forgot, what="only the solid owner is left")
+
+
+class LateOwner(MemoryTransport):
+    """Between the look at the child and its deletion the child gets another owner."""
+
+    solid: ConfigMap | None = None
+
+    async def delete(self, at: Location, options: bytes) -> bytes:
+        if at.name == "child" and self.solid is not None:
+            refs = [msgspec.to_builtins(owner_reference(self.solid))]
+            self.solid = None
+            await self.patch(at, PatchKind.MERGE, msgspec.json.encode({"metadata": {"ownerReferences": refs}}), WriteOptions())
+        return await super().delete(at, options)
+
+
+async def test_an_object_that_found_a_new_owner_meanwhile_is_kept() -> None:
+    transport = LateOwner()
+    client = Client(transport)
+    gone_owner = await client.create(config_map("gone"))
+    await client.delete(ConfigMap, NamespacedName("default", "gone"))
+    transport.solid = await client.create(config_map("solid"))
+    await client.create(config_map("child", gone_owner))
+    async with running(client, GarbageCollector):
+
+        async def refused() -> bool:
+            return transport.solid is None
+
+        await eventually(refused, what="the deletion was tried")
+        witness = await client.create(config_map("witness"))
+        await client.create(config_map("last", witness))
+        await client.delete(ConfigMap, NamespacedName("default", "witness"))
+
+        async def witnessed() -> bool:
+            return not await exists(client, "last")
+
+        await eventually(witnessed, what="the collector went on")
+
+    child = await client.get(ConfigMap, NamespacedName("default", "child"))
+    assert [ref.name for ref in child.metadata.owner_references] == ["solid"]
 
 
 async def test_kinds_nobody_knows_and_owners_in_other_scopes_delete_nothing() -> None:

@@ -92,8 +92,8 @@ class GarbageCollector(ManagedController[str]):
             self._wake_waiting(old)     # it may have stood in the way of one of them
 
     def _on_gone(self, uid: str) -> None:
+        # Not remembered as absent: a list that an object is missing from is no proof, and what hangs on it would be deleted.
         item = self._graph.remove(uid)
-        self._remember_absent(uid)
         for dependent in self._graph.dependents(uid):
             self.queue.add(dependent.uid)
         if item is not None:
@@ -202,7 +202,6 @@ class GarbageCollector(ManagedController[str]):
 
     async def _delete(self, item: Item, policy: str) -> None:
         self.log.info("deleting object", resource=str(item.resource.group_resource), object=str(item.key), policy=policy)
-        try:
-            await self.client.dynamic.delete(item.resource, item.key, propagation_policy=policy, uid=item.uid)
-        except errors.Conflict:
-            return      # another object of that name by now
+        # As it was looked at: an owner that it got meanwhile would be lost on it. A Conflict means to look again.
+        await self.client.dynamic.delete(
+            item.resource, item.key, propagation_policy=policy, uid=item.uid, resource_version=item.metadata.resource_version)

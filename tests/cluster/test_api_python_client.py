@@ -23,11 +23,15 @@ def api(space: Space) -> Iterator[Any]:
 
 
 def test_every_list_can_be_read(space: Space, api: Any) -> None:
-    space.create(deployment("d"), service("s"), config_map("c"), pod("pulling", {"name": "main", "image": "registry.invalid/x"}))
+    space.create(
+        deployment("d"), service("s"), config_map("c"), pod("pulling", {"name": "main", "image": "registry.invalid/x"}),
+        {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "b"}, "spec": {"minAvailable": 1}},
+        {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "j"}, "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {
+            "spec": {"template": {"spec": pod("j", restartPolicy="Never")["spec"]}}}}},
+    )
     space.kubectl("autoscale", "deployment", "d", "--max=3", "--cpu-percent=50")
     for arguments in (
-        ["job", "j", "--image=busybox"], ["cronjob", "j", "--image=busybox", "--schedule=0 0 1 1 *"], ["quota", "q", "--hard=pods=9"],
-        ["poddisruptionbudget", "b", "--selector=a=b", "--min-available=1"], ["ingress", "i", "--rule=example.com/*=s:80"],
+        ["job", "j", "--image=busybox"], ["quota", "q", "--hard=pods=9"], ["ingress", "i", "--rule=example.com/*=s:80"],
         ["role", "r", "--verb=get", "--resource=pods"], ["rolebinding", "r", "--role=r", "--user=bob"],
     ):
         space.kubectl("create", *arguments)

@@ -81,7 +81,8 @@ class Zygote:
     def run(self) -> None:
         self._open()
         while not (self.stopping and not any(child.pid for child in self.children.values())):
-            for key, _ in self.selector.select(self._next_timer_s()):
+            events = self.selector.select(self._next_timer_s())
+            for key, _ in events:
                 if key.fileobj is self.listener:
                     self._accept()
                 elif key.fileobj is self.wake_read:
@@ -90,7 +91,7 @@ class Zygote:
                     self._serve(key.fileobj)  # type: ignore[arg-type]  # the only other file objects are connections
             self._reap()
             self._run_timers()
-            if self.to_import:
+            if self.to_import and not events:       # whoever asks comes first
                 import_for_all(self.to_import.pop())
                 self._run_timers()
         self.socket_file.unlink(missing_ok=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from launcher.cluster import zygote as zygote_module
@@ -22,7 +24,17 @@ import sys
 sys.path.insert(0, {str(Path(zygote_module.__file__).parents[2])!r})
 from pathlib import Path
 from launcher.cluster.zygote import Zygote
-Zygote("test", Path(sys.argv[1]), []).run()
+sys.path.insert(0, sys.argv[1])
+Zygote("test", Path(sys.argv[1]), [], sys.argv[2:]).run()
+"""
+
+SLOW_MODULE = """
+import time
+from pathlib import Path
+while not Path(__file__).with_suffix(".go").exists():
+    time.sleep(0.005)
+def main(arguments):
+    time.sleep(60)
 """
 
 
@@ -109,12 +121,38 @@ def test_a_failing_process_is_retried_with_growing_delay(run_dir: Path) -> None:
     assert time.monotonic() - began > sum(zygote_module.RESTART_DELAYS_S[:3]) * 0.9
 
 
-def test_words_that_are_no_request_are_refused(run_dir: Path) -> None:
-    import socket
-
-    request(run_dir, Request(op="list"))
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+def connected(run_dir: Path) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
         connection.connect(str(run_dir / "zygote.sock"))
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def test_a_process_waits_for_its_own_import_only(tmp_path: Path) -> None:
+    for name in ("slow_first", "slow_second"):
+        (tmp_path / f"{name}.py").write_text(SLOW_MODULE)
+    second = ProcessSpec(name="second", node="n1", module="slow_second", arguments=(), log_file=str(tmp_path / "log"))
+    zygote = subprocess.Popen([sys.executable, "-c", START, str(tmp_path), "slow_first", "slow_second"])
+    try:
+        with eventually(lambda: connected(tmp_path)) as connection:
+            connection.send(msgspec.json.encode(Request(op="ensure", specs=(sleeper(tmp_path), second))))
+            (tmp_path / "slow_first.go").touch()
+            reply = msgspec.json.decode(connection.recv(65536), type=Reply)
+        assert {state.name: bool(state.pid) for state in reply.processes} == {"sleeper": True, "second": False}
+
+        (tmp_path / "slow_second.go").touch()
+        eventually(lambda: request(tmp_path, Request(op="list"))["second/n1"].pid)
+    finally:
+        zygote.kill()
+        zygote.wait()
+        end_leftovers(tmp_path / "processes.json")
+
+
+def test_words_that_are_no_request_are_refused(run_dir: Path) -> None:
+    with eventually(lambda: connected(run_dir)) as connection:
         connection.send(b"{}")
         answer = connection.recv(65536)
 

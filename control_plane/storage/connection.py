@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import grpc
 from aetcd import rpc
 
-from control_plane.storage.errors import Compacted, FutureRevision, StorageError, StoreUnavailable, ValueTooLarge
+from control_plane.storage.errors import Compacted, FutureRevision, NotReached, StorageError, StoreUnavailable, ValueTooLarge
 from kube.process.config import TlsFiles
 from kube.process.tls import grpc_channel_credentials
 
@@ -63,6 +63,8 @@ def translating(operation: str) -> Iterator[None]:
             raise ValueTooLarge(details) from error
         if error.code() is grpc.StatusCode.NOT_FOUND and "lease" in details:
             raise LeaseNotFound(details) from error
+        if error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect" in details:      # gRPC's words: never sent
+            raise NotReached(f"{operation}: {details}") from error
         if error.code() in _PASSING:
             raise StoreUnavailable(f"{operation}: {details}") from error
         raise StorageError(f"{operation}: {details}") from error

@@ -7,6 +7,7 @@
     ├── FutureRevision      the revision asked for is still to come
     ├── ValueTooLarge       etcd's request limit (1.5 MiB)
     └── StoreUnavailable    no endpoint answered in time; of a write nobody knows whether it happened
+        └── NotReached      there was no connection: nothing happened
 """
 
 from __future__ import annotations
@@ -55,4 +56,8 @@ class ValueTooLarge(StorageError):
 
 
 class StoreUnavailable(StorageError):
+    pass
+
+
+class NotReached(StoreUnavailable):
     pass

@@ -1,8 +1,9 @@
 """etcd as Kubernetes uses it: range, compare-and-swap on one key, watch. Thin, on the stubs of `aetcd.rpc`.
 
 Every write is one transaction guarded by the key's mod_revision. When a connection breaks under a write, nobody knows whether
-it happened; the same transaction is then tried again, which is safe, since the guard lets it happen once: if the guard fails
-after such a break and the key holds exactly what was to be written, that earlier try had succeeded.
+it happened; the same transaction is then tried again, which is safe, since the guard lets it happen once. If the guard then
+fails, `_settle` says what is known: often that the earlier try did it, or that it did not; else the caller hears StoreUnavailable.
+Never a success that may be another's: two clients that count from 1 to 2 write the same bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 from aetcd import rpc
 
 from control_plane.storage.connection import REQUEST_TIMEOUT_S, TRY_TIMEOUT_S, Connection, LeaseNotFound, open_connection, tries
-from control_plane.storage.errors import KeyExists, RevisionMismatch, StoredValue, StoreUnavailable
+from control_plane.storage.errors import KeyExists, NotReached, RevisionMismatch, StoredValue, StoreUnavailable
 from control_plane.storage.etcd_watch import WatchBatch, watch_forever
 from control_plane.storage.leases import LeasePool
 from kube.process.config import TlsFiles
@@ -139,20 +140,34 @@ class EtcdStore:
                     "txn", lambda etcd, timeout: etcd.kv.Txn(request, timeout=timeout), min(budget_s, TRY_TIMEOUT_S)
                 )
             except StoreUnavailable as error:
-                in_doubt, last = True, error
+                in_doubt, last = in_doubt or not isinstance(error, NotReached), error
                 continue
-            return _settle(_txn_result(response), wanted, in_doubt=in_doubt)
+            result = _txn_result(response)
+            return result if result.succeeded or not in_doubt else _settle(key, expected_revision, wanted, result)
         raise last
 
 
-def _settle(result: _TxnResult, wanted: bytes | None, *, in_doubt: bool) -> _TxnResult:
-    """Recognises that an earlier try, whose answer was lost, did what this one found done."""
-    if result.succeeded or not in_doubt:
+def _settle(key: str, expected_revision: int, wanted: bytes | None, result: _TxnResult) -> _TxnResult:
+    """The guard failed, and an earlier try may have been what changed the key. Raises StoreUnavailable when that cannot be told.
+
+    create   what is to be written has a uid of its own: the same bytes are ours; bytes that never changed and differ are another's
+    delete   a key that is gone is what was wanted; one that only changed was not deleted
+    update   a key that is gone is gone; all else could be ours, or ours and another's after it
+    """
+    held = result.current
+    if wanted is None:
+        if held is None:
+            return _TxnResult(True, result.revision, None)
+        if held.create_revision <= expected_revision:
+            return result
+    elif not expected_revision:
+        if held is not None and held.value == wanted:
+            return _TxnResult(True, held.revision, None)
+        if held is not None and held.revision == held.create_revision:
+            return result
+    elif held is None:
         return result
-    held = result.current.value if result.current else None
-    if held != wanted:
-        return result
-    return _TxnResult(True, result.current.revision if result.current else result.revision, None)
+    raise StoreUnavailable(f"txn: the connection broke, and nobody knows whether {key} was written")
 
 
 def _txn_result(response: Any) -> _TxnResult:

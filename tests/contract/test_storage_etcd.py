@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import grpc.aio
 import pytest
 
 from control_plane.storage.compaction import Compactor
-from control_plane.storage.errors import Compacted, KeyExists, RevisionMismatch, ValueTooLarge
+from control_plane.storage.connection import Endpoint, open_connection
+from control_plane.storage.errors import Compacted, KeyExists, RevisionMismatch, StoreUnavailable, ValueTooLarge
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.etcd_watch import StoreEvent
 from kube.process.clock import SystemClock
@@ -206,3 +210,108 @@ async def test_one_of_two_apiservers_compacts_to_the_round_before(store: EtcdSto
     with pytest.raises(Compacted):
         await store.range("/registry/", revision=2)
     assert (await store.range("/registry/c/")).total == 10
+
+
+class SwallowsAnswers:
+    """A KV stub whose first transaction reaches etcd or not, and whose answer never comes back; then `meanwhile` happens."""
+
+    def __init__(self, endpoint: Endpoint, meanwhile: Callable[[], Awaitable[object]], *, executes: bool) -> None:
+        self._real, self._meanwhile, self._executes = endpoint.kv, meanwhile, executes
+        self._done = False
+        endpoint.kv = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def Txn(self, request: Any, timeout: float) -> Any:  # noqa: N802 (gRPC's name)
+        if self._done:
+            return await self._real.Txn(request, timeout=timeout)
+        self._done = True
+        if self._executes:
+            await self._real.Txn(request, timeout=timeout)
+        await self._meanwhile()
+        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details="socket closed")
+
+
+@asynccontextmanager
+async def doubtful(etcd: RunningEtcd, meanwhile: Callable[[], Awaitable[object]], *, executes: bool) -> AsyncIterator[EtcdStore]:
+    async with open_connection([etcd.endpoint], etcd.tls) as connection:
+        SwallowsAnswers(connection.endpoint, meanwhile, executes=executes)
+        yield EtcdStore(connection)
+
+
+async def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize("executes", [True, False])
+async def test_a_write_whose_answer_was_lost_is_settled(etcd: RunningEtcd, store: EtcdStore, *, executes: bool) -> None:
+    held = await store.create("/registry/held", b"0")
+
+    async with doubtful(etcd, nothing, executes=executes) as doubting:
+        created = await doubting.create("/registry/new", b"uid")
+    async with doubtful(etcd, nothing, executes=executes) as doubting:
+        await doubting.delete("/registry/held", expected_revision=held)
+
+    found = await store.get("/registry/new")
+    assert found is not None
+    assert (found.revision, await store.get("/registry/held")) == (created, None)
+
+
+async def test_an_update_that_was_not_sent_or_not_done_is_done_once(etcd: RunningEtcd, store: EtcdStore) -> None:
+    held = await store.create("/registry/held", b"0")
+
+    async with doubtful(etcd, nothing, executes=False) as doubting:
+        await doubting.update("/registry/held", b"1", expected_revision=held)
+
+    assert (await store.range("/registry/held")).items[0].value == b"1"
+
+
+@pytest.mark.parametrize(("executes", "theirs"), [
+    pytest.param(False, b"1", id="another wrote the same"), pytest.param(False, b"2", id="another wrote else"),
+    pytest.param(True, b"2", id="ours, then another's"), pytest.param(True, None, id="ours"),
+])
+async def test_no_update_is_taken_for_ours_that_may_be_anothers(
+    etcd: RunningEtcd, store: EtcdStore, executes: bool, theirs: bytes | None,
+) -> None:
+    held = await store.create("/registry/held", b"0")
+
+    async def another() -> None:
+        if theirs is not None and (now := await store.get("/registry/held")):
+            await store.update("/registry/held", theirs, expected_revision=now.revision)
+
+    with pytest.raises(StoreUnavailable, match="nobody knows"):
+        async with doubtful(etcd, another, executes=executes) as doubting:
+            await doubting.update("/registry/held", b"1", expected_revision=held)
+
+
+async def test_what_was_created_anew_is_not_deleted_in_doubt(etcd: RunningEtcd, store: EtcdStore) -> None:
+    held = await store.create("/registry/held", b"old")
+
+    async def again() -> None:
+        await store.create("/registry/held", b"new")
+
+    with pytest.raises(StoreUnavailable, match="nobody knows"):
+        async with doubtful(etcd, again, executes=True) as doubting:
+            await doubting.delete("/registry/held", expected_revision=held)
+
+    found = await store.get("/registry/held")
+    assert found is not None
+    assert found.value == b"new"
+
+
+async def test_what_another_created_or_changed_is_told_so(etcd: RunningEtcd, store: EtcdStore) -> None:
+    held = await store.create("/registry/held", b"0")
+
+    async def create() -> None:
+        await store.create("/registry/new", b"theirs")
+
+    async def change() -> None:
+        await store.update("/registry/held", b"1", expected_revision=held)
+
+    with pytest.raises(KeyExists):
+        async with doubtful(etcd, create, executes=False) as doubting:
+            await doubting.create("/registry/new", b"ours")
+    with pytest.raises(RevisionMismatch):
+        async with doubtful(etcd, change, executes=False) as doubting:
+            await doubting.delete("/registry/held", expected_revision=held)

@@ -134,8 +134,10 @@ class Kubelet:
         self._runtime.close()
 
     async def run(self) -> None:
-        for nodes in (self._own_node, self._nodes):
-            nodes.add_handler(on_add=self._on_node, on_update=lambda _, new: self._on_node(new), on_delete=self._on_node)
+        self._own_node.add_handler(
+            on_add=self._on_node, on_update=lambda _, new: self._on_node(new), on_delete=lambda _: self._reporter.on_deleted(),
+        )
+        self._nodes.add_handler(on_add=self._on_node, on_update=lambda _, new: self._on_node(new), on_delete=self._on_other_gone)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._serve(), name="servers")
             await self._reporter.register()
@@ -190,6 +192,9 @@ class Kubelet:
 
     def _on_node(self, node: Node) -> None:
         self._reporter.on_node(node)
+        self._network_changed.set()
+
+    def _on_other_gone(self, _: Node) -> None:
         self._network_changed.set()
 
     def _on_exit(self, record: ContainerRecord) -> None:

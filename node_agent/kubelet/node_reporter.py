@@ -88,6 +88,11 @@ class NodeReporter:
         if node.metadata.name == self._config.node_name:
             self._node = node
 
+    def on_deleted(self) -> None:
+        """Someone deleted our Node: it is registered again at once."""
+        self._sent_at = None
+        self._now_please.set()
+
     async def run_status(self) -> None:
         """Every period, or at once when asked; sends only what differs, and all of it from time to time."""
         if _is_ready(self._sent) and not self._pod_cidr():
@@ -100,7 +105,7 @@ class NodeReporter:
             try:
                 await self._report()
             except errors.NotFound:
-                await self.register()                      # someone deleted our Node
+                await self.register()
                 self._now_please.set()
             except errors.ApiError as error:
                 log.warning("node status not sent", error=str(error))

@@ -86,9 +86,9 @@ def tail_offset(file: BinaryIO, lines: int) -> int:
         return 0
     if lines == 0:
         return end
-    offset, tail = end, b""
+    offset, tail, size = end, b"", BLOCK // 2
     while offset > 0:
-        size = min(BLOCK, offset)
+        size = min(2 * size, offset)        # doubled, since each turn goes through all that was read
         offset -= size
         file.seek(offset)
         tail = file.read(size) + tail

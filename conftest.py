@@ -1,10 +1,19 @@
-"""Marks tests by their folder, so that no test can forget it, and keeps those that share a cluster on one worker."""
+"""Marks tests by their folder, so that no test can forget it, and keeps those that share a cluster on one worker.
+
+Tests marked `modern_kubectl` need kubectl 1.31, which speaks WebSocket: they are skipped where it is older (Debian 12 has 1.20).
+"""
 
 from __future__ import annotations
 
+import functools
+import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
+
+WEBSOCKET_KUBECTL = 31      # the minor version
 
 pytest_plugins = ["launcher.testing.plugin"]
 
@@ -19,3 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
             shared = "kubonsai_cluster" in getattr(item, "fixturenames", ())
             item.add_marker(pytest.mark.xdist_group("shared cluster" if shared else "own clusters"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("modern_kubectl") and kubectl_minor() < WEBSOCKET_KUBECTL:
+        pytest.skip(f"kubectl is 1.{kubectl_minor()}, and this needs 1.{WEBSOCKET_KUBECTL}")
+
+
+@functools.cache
+def kubectl_minor() -> int:
+    version = subprocess.run(["kubectl", "version", "--client", "-o", "json"], capture_output=True, check=True).stdout
+    return int(re.sub(r"\D.*", "", json.loads(version)["clientVersion"]["minor"]))

@@ -69,6 +69,7 @@ async def test_subresources_are_discovered(api: Api) -> None:
 
 
 @pytest.mark.req("ARC-02")
+@pytest.mark.modern_kubectl
 async def test_kubectl_explains_from_openapi(kubectl: Kubectl) -> None:
     printed = await kubectl("explain", "deployment.spec.strategy")
 
@@ -92,6 +93,7 @@ async def test_kubectl_applies_creates_and_prints(kubectl: Kubectl) -> None:
     assert dry == "configmap/applied configured (server dry run)\n"
 
 
+@pytest.mark.modern_kubectl
 async def test_kubectl_names_an_unknown_field(kubectl: Kubectl) -> None:
     manifest = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "bad"}, "dada": {"a": "1"}})
 

@@ -73,6 +73,7 @@ async def add_node(kubectl: Kubectl, name: str, taints: str = "[]") -> None:
 
 
 @pytest.mark.req("ARC-06", "NOD-02")
+@pytest.mark.modern_kubectl
 async def test_pods_are_bound_or_told_why_not(tmp_path: Path) -> None:
     control_plane = '[{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]'
     async with running_apiserver(tmp_path) as apiserver, running_scheduler(apiserver, tmp_path) as scheduler:
@@ -100,6 +101,7 @@ async def test_pods_are_bound_or_told_why_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.req("ARC-01")
+@pytest.mark.modern_kubectl
 async def test_a_killed_scheduler_is_followed_by_another(tmp_path: Path) -> None:
     async with running_apiserver(tmp_path) as apiserver:
         kubectl = Kubectl(apiserver.kubeconfig())

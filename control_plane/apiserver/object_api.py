@@ -26,7 +26,7 @@ from kube.apimachinery.errors import BadRequest, MethodNotAllowed, NotFound
 from kube.apimachinery.fields import FieldRequirement, FieldSelector
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import subresource_kind, subresource_of
-from kube.apimachinery.scheme import GroupVersionKind, Scheme
+from kube.apimachinery.scheme import GroupVersionKind, ResourceType, Scheme
 
 Creator = Callable[[Call, JsonObject, WriteOptions], Coroutine[Any, Any, JsonObject]]
 CreatorKey = tuple[str, str, str]                 # group, plural, subresource
@@ -53,7 +53,7 @@ class ObjectApi:
     def call(self, info: RequestInfo, user: UserInfo, user_agent: str = "") -> Call:
         """Resolves the coordinates. Raises NotFound for what is not served, MethodNotAllowed for a verb that is not."""
         resource = self.scheme.for_path(info.group, info.version, info.resource)
-        if resource is None or len(info.parts) > 3:
+        if resource is None or len(info.parts) > 3 or _is_misplaced(info, resource):
             raise not_served()
         if info.subresource:
             if info.subresource not in resource.subresources:
@@ -122,6 +122,11 @@ class ObjectApi:
     def _kind(call: Call) -> GroupVersionKind:
         """Of request bodies."""
         return subresource_kind(call.resource, call.subresource) if call.subresource else call.gvk
+
+
+def _is_misplaced(info: RequestInfo, resource: ResourceType) -> bool:
+    """A cluster-scoped object asked for in a namespace: who is authorized there is not authorized for it. (A Namespace is in itself.)"""
+    return bool(info.namespace) and not resource.namespaced and (resource.plural, info.name) != ("namespaces", info.namespace)
 
 
 def _of_the_named(call: Call, options: ListOptions) -> ListOptions:

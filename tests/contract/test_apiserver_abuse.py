@@ -215,6 +215,29 @@ async def test_a_right_to_one_name_shows_no_other_over_grpc(server: RunningApise
     assert to_api_error(caught.value).code == 405
 
 
+async def test_the_owner_of_a_namespace_owns_nothing_outside(server: RunningApiserver, api: Api) -> None:
+    await new_namespace(api, "owned")
+    await api.post("/apis/rbac.authorization.k8s.io/v1/namespaces/owned/rolebindings", {
+        "metadata": {"name": "owner"}, "subjects": [{"kind": "User", "name": "owner"}],
+        "roleRef": {"kind": "ClusterRole", "name": "cluster-admin", "apiGroup": "rbac.authorization.k8s.io"},
+    })
+    identity, codes = server.pki.identity("owner"), []
+    async with server.session(identity) as session:
+        owner = Api(session)
+        for path in ("nodes", "nodes/n", "namespaces", "namespaces/default"):
+            codes.append((await owner.get(f"/api/v1/namespaces/owned/{path}"))[0])
+        codes.append((await owner.delete("/api/v1/namespaces/owned/namespaces/limited"))[0])
+        codes.append((await owner.get("/apis/rbac.authorization.k8s.io/v1/namespaces/owned/clusterroles"))[0])
+        own = await owner.get("/api/v1/namespaces/owned")
+    at = pb.Coordinates(version="v1", resource="namespaces", namespace="owned", name="default")
+    async with grpc.aio.secure_channel(f"127.0.0.1:{server.grpc_port}", grpc_channel_credentials(identity)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await ObjectServiceStub(channel).Get(pb.GetRequest(at=at))
+
+    assert codes == [404] * 6
+    assert (own[0], to_api_error(caught.value).code) == (200, 404)
+
+
 async def test_impersonation_is_seen_in_any_case(api: Api) -> None:
     code, status = await api.get(MAPS, headers={"IMPERSONATE-USER": "nobody"})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 from kubernetes import dynamic, stream, utils
 
 from launcher.testing.cluster import eventually
-from tests.support.space import OFFICIAL, Space, config_map, container, deployment, pod, service
+from tests.support.space import OFFICIAL, Space, config_map, container, deployment, hung_up, pod, service
 
 STREAM: Any = stream
 UTILS: Any = utils
@@ -55,7 +54,6 @@ def test_every_list_can_be_read(space: Space, api: Any) -> None:
     assert read > 50
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")     # the client leaves its socket to the collector
 def test_exec_by_the_older_websocket_protocol(space: Space, api: Any) -> None:
     space.run(pod("p"))
     core = OFFICIAL.client.CoreV1Api(api)
@@ -64,14 +62,11 @@ def test_exec_by_the_older_websocket_protocol(space: Space, api: Any) -> None:
         core.connect_get_namespaced_pod_exec, "p", space.namespace, command=["sh"], stdin=True, stdout=True, stderr=True, tty=False,
         _preload_content=False,
     )
-    shell.write_stdin("echo hello; exit 4\n")
-    shell.run_forever(timeout=5)
-    shell.close()
-    seen = shell.read_stdout(), shell.returncode
-    del shell
-    gc.collect()
+    with hung_up(shell):
+        shell.write_stdin("echo hello; exit 4\n")
+        shell.run_forever(timeout=5)
 
-    assert seen == ("hello\n", 4)
+    assert (shell.read_stdout(timeout=0), shell.returncode) == ("hello\n", 4)
 
 
 def test_logs_can_be_followed(space: Space, api: Any) -> None:

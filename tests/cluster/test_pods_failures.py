@@ -30,7 +30,6 @@ def failing(kubonsai_cluster: Cluster) -> Iterator[Space]:
         pod("retried", container(script="test -e /v/x && exit 0; touch /v/x; exit 1", volumeMounts=[{"name": "v", "mountPath": "/v"}]),
             restartPolicy="OnFailure", volumes=[{"name": "v", "emptyDir": {}}]),
         pod("hungry", container(script=MUCH, resources={"limits": {"memory": "20Mi"}}), restartPolicy="Never"),
-        pod("pulling", {"name": "main", "image": "registry.invalid/team/app:1.0"}),
         pod("misspelt", {"name": "main", "image": "Not A Name"}),
         pod("absent", {"name": "main", "image": "busybox", "imagePullPolicy": "Never", "command": ["sleep", "1"]}),
         pod("nothing", {"name": "main", "image": "busybox", "command": ["/no/such/program"]}, restartPolicy="Never"),
@@ -42,6 +41,7 @@ def failing(kubonsai_cluster: Cluster) -> Iterator[Space]:
         pod("first-fails-for-good", container(), initContainers=[container("init", "exit 1")], restartPolicy="Never"),
         pod("waits-for-a-volume", container(volumeMounts=[{"name": "v", "mountPath": "/v"}]),
             volumes=[{"name": "v", "secret": {"secretName": "nope"}}]),
+        pod("pulling", {"name": "main", "image": "registry.invalid/team/app:1.0"}),     # last: its first reason stands for seconds
     )
     yield space
     kubonsai_cluster.kubectl("delete", "namespace", space.namespace, "--wait=false")

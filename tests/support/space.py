@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import kubernetes
+import kubernetes.stream
 
-from launcher.testing.cluster import Cluster, eventually, run
+from launcher.testing.cluster import Cluster, CommandFailed, eventually, run
 
 Json = dict[str, Any]
 OFFICIAL: Any = kubernetes      # its types make everything optional; a test that finds None fails well enough
@@ -94,7 +95,22 @@ class Space:
         self.ready(*(pod["metadata"]["name"] for pod in pods))
 
     def exec(self, pod: str, *command: str, container: str = "") -> str:
-        return self.kubectl("exec", pod, *(["-c", container] if container else []), "--", *command)
+        """Standard output of a program in a container (the first one), over WebSocket whatever kubectl there is. Raises CommandFailed."""
+        container = container or self.pod(pod)["spec"]["containers"][0]["name"]
+        with self.python_client() as client:
+            try:
+                call = OFFICIAL.stream.stream(
+                    OFFICIAL.client.CoreV1Api(client).connect_get_namespaced_pod_exec, pod, self.namespace, container=container,
+                    command=list(command), stdout=True, stderr=True, stdin=False, tty=False, _preload_content=False,
+                )
+            except OFFICIAL.client.ApiException as error:
+                raise CommandFailed(f"exec {command} in {pod}: {error.reason}") from error
+            with hung_up(call):
+                call.run_forever(timeout=60)
+                output, errors = str(call.read_stdout(timeout=0)), call.read_stderr(timeout=0)
+        if call.returncode != 0:
+            raise CommandFailed(f"exec {command} in {pod}: exit code {call.returncode}\n{output}\n{errors}")
+        return output
 
     def sh(self, pod: str, script: str, container: str = "") -> str:
         return self.exec(pod, "sh", "-c", script, container=container).strip()
@@ -137,6 +153,16 @@ class Space:
 
     def dig(self, pod: str, *arguments: str) -> str:
         return self.cluster.in_pod(pod, "dig", "+tries=2", "+time=3", *arguments, namespace=self.namespace)
+
+
+@contextmanager
+def hung_up(call: Any) -> Iterator[None]:
+    """Closes a stream of the official client, its socket too: that is left open when the server was the first to say goodbye."""
+    try:
+        yield
+    finally:
+        call.close()
+        call.sock.shutdown()
 
 
 class Following:

@@ -28,6 +28,7 @@ def payload(token: str) -> Json:
 
 
 @pytest.mark.req("SAC-01", "SAC-05", "RBC-05", "RBC-08")
+@pytest.mark.modern_kubectl
 def test_a_service_account_has_exactly_the_rights_that_are_bound(space: Space) -> None:
     space.kubectl("create", "serviceaccount", "robot")
     token = space.kubectl("create", "token", "robot").strip()
@@ -53,6 +54,7 @@ def test_a_service_account_has_exactly_the_rights_that_are_bound(space: Space) -
 
 
 @pytest.mark.req("SAC-04")
+@pytest.mark.modern_kubectl
 def test_tokens_say_for_whom_and_how_long(space: Space) -> None:
     space.kubectl("create", "serviceaccount", "robot")
 
@@ -67,6 +69,7 @@ def test_tokens_say_for_whom_and_how_long(space: Space) -> None:
 
 
 @pytest.mark.req("ADM-01", "SAC-04")
+@pytest.mark.modern_kubectl
 def test_a_token_dies_with_its_account(space: Space) -> None:
     space.kubectl("create", "serviceaccount", "robot")
     token = space.kubectl("create", "token", "robot").strip()
@@ -134,6 +137,7 @@ def test_can_i(space: Space) -> None:
 
 
 @pytest.mark.req("RBC-08", "RBC-09")
+@pytest.mark.modern_kubectl
 def test_nobody_lifts_himself(space: Space) -> None:
     space.kubectl("create", "rolebinding", "edit", "--clusterrole=edit", "--user=ed")
     space.kubectl("create", "role", "binder", "--verb=create", "--resource=rolebindings,roles")

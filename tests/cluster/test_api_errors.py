@@ -82,6 +82,7 @@ def changed(thing: Json, path: str, value: Any) -> Json:
         'data[a b]: Invalid value: "a b": a valid config key must consist of',
     ], id="an invalid key"),
 ])
+@pytest.mark.modern_kubectl
 def test_refused_with_the_reason(space: Space, thing: Json, messages: list[str]) -> None:
     answer = space.refused("create", "-f", "-", stdin=json.dumps(thing))
 
@@ -90,6 +91,7 @@ def test_refused_with_the_reason(space: Space, thing: Json, messages: list[str])
 
 
 @pytest.mark.req("RES-03")
+@pytest.mark.modern_kubectl
 def test_unknown_fields_are_dropped_without_validation(space: Space) -> None:
     thing = changed(config_map("c", a="b"), "spac", {"a": 1})
 

@@ -27,6 +27,7 @@ def test_every_resource_of_the_stable_groups_is_listed(kubonsai_cluster: Cluster
     assert kinds["CustomResourceDefinition"][1] == "crd,crds"
 
 
+@pytest.mark.modern_kubectl
 def test_resources_can_be_narrowed(kubonsai_cluster: Cluster) -> None:
     def names(*arguments: str) -> set[str]:
         return set(kubonsai_cluster.kubectl("api-resources", "-o", "name", *arguments).split())
@@ -64,12 +65,14 @@ def test_both_forms_of_discovery_answer(kubonsai_cluster: Cluster, accept: str) 
     ("configmap", ["KIND:       ConfigMap", "VERSION:    v1", "immutable\t<boolean>"]),
     ("hpa.spec.metrics", ["VERSION:    v2", "FIELD: metrics <[]MetricSpec>"]),
 ])
+@pytest.mark.modern_kubectl
 def test_explain_knows_fields(kubonsai_cluster: Cluster, path: str, wanted: list[str]) -> None:
     text = kubonsai_cluster.kubectl("explain", path)
 
     assert [part for part in wanted if part not in text] == []
 
 
+@pytest.mark.modern_kubectl
 def test_explain_recursive_prints_the_tree(kubonsai_cluster: Cluster) -> None:
     text = kubonsai_cluster.kubectl("explain", "service.spec", "--recursive")
 
@@ -77,6 +80,7 @@ def test_explain_recursive_prints_the_tree(kubonsai_cluster: Cluster) -> None:
 
 
 @pytest.mark.req("DNS-01")
+@pytest.mark.modern_kubectl
 def test_cluster_info_names_the_control_plane_and_dns(kubonsai_cluster: Cluster) -> None:
     text = kubonsai_cluster.kubectl("cluster-info")
 
@@ -106,6 +110,7 @@ def test_the_first_namespaces_and_their_node_leases(kubonsai_cluster: Cluster) -
 
 
 @pytest.mark.req("NOD-02", "NOD-10")
+@pytest.mark.modern_kubectl
 def test_describe_node_reads_naturally(kubonsai_cluster: Cluster) -> None:
     control_plane, worker = (kubonsai_cluster.kubectl("describe", "node", name) for name in ("node1", "node2"))
 
@@ -116,7 +121,8 @@ def test_describe_node_reads_naturally(kubonsai_cluster: Cluster) -> None:
         "HolderIdentity:  node2", "KubeletHasSufficientMemory   kubelet has sufficient memory available",
         "KubeletReady                 kubelet is posting ready status", "InternalIP:  172.30.0.12", "Capacity:", "Allocatable:",
         "Kubelet Version:            v1.37.0", "PodCIDR:", "ProviderID:                   kubonsai://", "Non-terminated Pods:",
-        "Allocated resources:", "RegisteredNode",
+        "Allocated resources:", "Node node2 event: Registered Node node2 in Controller", "Starting kubelet.",
+        "Node node2 status is now: NodeReady",
     ):
         assert part in worker, f"{part!r} is missing in\n{worker}"
 

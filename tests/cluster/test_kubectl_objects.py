@@ -26,6 +26,7 @@ GENERATED = {
 
 
 @pytest.mark.req("CFG-03", "RBC-05")
+@pytest.mark.modern_kubectl
 def test_create_generators(space: Space) -> None:
     answers = [space.kubectl("create", *arguments).strip() for arguments in GENERATED.values()]
 
@@ -75,6 +76,7 @@ def test_apply_removes_what_its_last_manifest_held(space: Space) -> None:
     assert space.get("configmap", "c")["data"] == {"kept": "1", "foreign": "3"}
 
 
+@pytest.mark.modern_kubectl
 def test_the_three_kinds_of_patch(space: Space) -> None:
     space.create(deployment("d", replicas=0))
 
@@ -100,6 +102,7 @@ def test_the_three_kinds_of_patch(space: Space) -> None:
 
 
 @pytest.mark.req("RES-02")
+@pytest.mark.modern_kubectl
 def test_labels_and_annotations(space: Space) -> None:
     space.create(config_map("c"), config_map("other"))
 
@@ -175,6 +178,7 @@ def test_get_all_prints_each_kind(space: Space) -> None:
 
 
 @pytest.mark.req("POD-01", "POD-11")
+@pytest.mark.modern_kubectl
 def test_describe_pod_reads_naturally(space: Space) -> None:
     one = {"name": "baz", "configMap": {"name": "baz-cm"}}
     mounts = [{"name": "baz", "mountPath": "/baz"}, {"name": "data", "mountPath": "/data", "readOnly": True}]
@@ -217,6 +221,7 @@ def test_run_with_and_without_a_terminal(space: Space) -> None:
     assert "NotFound" in space.refused("get", "pod", "q")
 
 
+@pytest.mark.modern_kubectl
 def test_events_are_listed_newest_last(space: Space) -> None:
     space.run(pod("p"))
     space.event("p", "Started")
@@ -231,6 +236,7 @@ def test_events_are_listed_newest_last(space: Space) -> None:
 
 
 @pytest.mark.req("POD-01")
+@pytest.mark.modern_kubectl
 def test_replace_edit_and_wait(space: Space) -> None:
     space.create(config_map("c", a="1"))
 

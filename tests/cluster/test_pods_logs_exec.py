@@ -19,6 +19,7 @@ from tests.support.space import Space, container, pod
 
 
 @pytest.mark.req("LOG-01", "LOG-02")
+@pytest.mark.modern_kubectl
 def test_logs_are_chosen_by_container_length_and_time(space: Space) -> None:
     script = "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i; done; echo to stderr >&2; exec sleep 1000"
     space.run(pod("p", container("main", script), container("side", "echo from the side; exec sleep 1000"), labels={"app": "x"}))
@@ -69,6 +70,7 @@ def test_logs_of_what_has_not_started(space: Space) -> None:
 
 
 @pytest.mark.req("POD-01")
+@pytest.mark.modern_kubectl
 def test_exec_carries_streams_and_exit_codes(space: Space) -> None:
     space.run(pod("p", container("a"), container("b")))
 
@@ -123,6 +125,7 @@ class Terminal:
         self.process.send_signal(28)        # SIGWINCH
 
 
+@pytest.mark.modern_kubectl
 def test_exec_with_a_terminal_follows_its_size(space: Space) -> None:
     space.run(pod("p"))
 
@@ -142,6 +145,7 @@ def test_exec_with_a_terminal_follows_its_size(space: Space) -> None:
         assert screen.process.wait(timeout=10) == 9
 
 
+@pytest.mark.modern_kubectl
 def test_attach_and_run_interactively(space: Space) -> None:
     with terminal(space, "run", "shell", "--image=busybox", "--restart=Never", "--rm", "-it", "--", "sh") as screen:
         eventually(lambda: screen.sees("/ # ", after_typing="\n"), every_s=0.3)
@@ -152,6 +156,7 @@ def test_attach_and_run_interactively(space: Space) -> None:
     eventually(lambda: "NotFound" in space.refused("get", "pod", "shell"))
 
 
+@pytest.mark.modern_kubectl
 def test_attach_shows_what_is_said_from_now_on(space: Space) -> None:
     space.run(pod("p", container(script="while true; do read line && echo said $line; done", stdin=True)))
 
@@ -170,6 +175,7 @@ def test_attach_shows_what_is_said_from_now_on(space: Space) -> None:
     assert line == "said hello\n"
 
 
+@pytest.mark.modern_kubectl
 def test_cp_both_ways(space: Space, tmp_path: Path) -> None:
     space.run(pod("p"))
     (tmp_path / "folder").mkdir()

@@ -76,6 +76,7 @@ def test_a_bad_image_stops_the_rollout_and_keeps_the_old_pods(space: Space) -> N
     rolled_out(space, "d")
 
 
+@pytest.mark.modern_kubectl
 def test_pause_collects_changes(space: Space) -> None:
     space.create(deployment("d"))
     rolled_out(space, "d")

@@ -37,6 +37,7 @@ def answers(space: Space, url: str, times: int = 30, pod: str = "client") -> Cou
 
 
 @pytest.mark.req("SVC-01", "SVC-02", "SVC-14", "POD-04", "EPS-01", "EPS-02")
+@pytest.mark.modern_kubectl
 def test_a_cluster_ip_spreads_over_its_pods(web: Space) -> None:
     web.create(service("web"))
     address = web.get("service", "web")["spec"]["clusterIP"]

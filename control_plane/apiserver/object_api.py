@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from control_plane.apiserver.authentication.user import UserInfo
+from control_plane.apiserver.negotiation import YAML
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.decoding import check_object, decode_object, parse_body
 from control_plane.apiserver.registry.deleter import Deleter
@@ -22,7 +23,7 @@ from control_plane.apiserver.registry.writer import Writer
 from control_plane.apiserver.request_info import RequestInfo
 from control_plane.apiserver.subresources.scale import Scales
 from control_plane.storage.cached_object import CachedObject
-from kube.apimachinery.errors import BadRequest, MethodNotAllowed, NotFound
+from kube.apimachinery.errors import BadRequest, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from kube.apimachinery.fields import FieldRequirement, FieldSelector
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import subresource_kind, subresource_of
@@ -31,6 +32,8 @@ from kube.apimachinery.scheme import GroupVersionKind, ResourceType, Scheme
 Creator = Callable[[Call, JsonObject, WriteOptions], Coroutine[Any, Any, JsonObject]]
 CreatorKey = tuple[str, str, str]                 # group, plural, subresource
 _DELETE_OPTIONS = GroupVersionKind("", "v1", "DeleteOptions")
+_QUICK_YAML = 16 * 1024
+_MAX_OPTIONS = 64 * 1024
 T = TypeVar("T")
 _STREAMED = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 
@@ -86,13 +89,13 @@ class ObjectApi:
             raise not_allowed()
         if creator is None and call.name:
             raise not_allowed()
-        obj = decode_object(call, data, media_type, self._kind(call), options.field_validation)
+        obj = await _decoded(call, data, media_type, self._kind(call), options)
         if creator is not None:
             return Written(await _to_the_end(creator(call, obj, options)), 201)
         return Written(await _to_the_end(self.writer.create(call, obj, options)), 201)
 
     async def update(self, call: Call, data: bytes, media_type: str, options: WriteOptions) -> Written:
-        obj = decode_object(call, data, media_type, self._kind(call), options.field_validation)
+        obj = await _decoded(call, data, media_type, self._kind(call), options)
         if call.subresource == "scale":
             return Written(await _to_the_end(self.scales.update(call, obj, options)), 200)
         written, created = await _to_the_end(self.writer.update(call, obj, options))
@@ -140,6 +143,12 @@ def _of_the_named(call: Call, options: ListOptions) -> ListOptions:
     return options
 
 
+async def _decoded(call: Call, data: bytes, media_type: str, gvk: GroupVersionKind, options: WriteOptions) -> JsonObject:
+    if media_type == YAML and len(data) > _QUICK_YAML:      # slow enough that everybody else would wait
+        return await asyncio.to_thread(decode_object, call, data, media_type, gvk, options.field_validation)
+    return decode_object(call, data, media_type, gvk, options.field_validation)
+
+
 _writes: set[asyncio.Task[Any]] = set()       # the event loop itself holds tasks weakly
 
 
@@ -159,6 +168,8 @@ def delete_options(data: bytes, media_type: str, query: Mapping[str, str]) -> De
     """From the body, else from the query."""
     if not data.strip():
         return DeleteOptions.from_object(DeleteOptions.query_object(query))
+    if len(data) > _MAX_OPTIONS:
+        raise RequestEntityTooLarge(f"Request entity too large: limit is {_MAX_OPTIONS}")
     obj = parse_body(data, media_type)
     if obj.get("kind") not in (None, "", _DELETE_OPTIONS.kind):
         raise BadRequest("decoded object cannot be converted to DeleteOptions")

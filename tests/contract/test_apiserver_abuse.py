@@ -281,3 +281,36 @@ async def test_names_that_are_no_text_are_answered(server: RunningApiserver) -> 
     writer.close()
 
     assert answer.split()[1] == b"403"
+
+
+async def test_more_ports_than_there_are_take_none(api: Api) -> None:
+    ports = [{"name": f"p{number}", "port": number + 1} for number in range(3000)]
+    body = {"metadata": {"name": "greedy"}, "spec": {"type": "NodePort", "ports": ports}}
+    began = time.monotonic()
+
+    code, status = await api.post("/api/v1/namespaces/default/services", body)
+    modest = {"metadata": {"name": "modest"}, "spec": {"type": "NodePort", "ports": ports[:2]}}
+    other, _ = await api.post("/api/v1/namespaces/default/services", modest)
+
+    assert (code, other) == (500, 201)
+    assert status["message"] == "Internal error occurred: failed to allocate a nodePort: range is full"
+    assert time.monotonic() - began < 3
+
+
+async def test_others_are_answered_while_a_large_document_is_read(api: Api) -> None:
+    document = b"metadata: {name: large}\nx:\n" + b"- 1\n" * 100_000
+    slow = asyncio.create_task(api.post(MAPS, document, content_type=YAML))
+    answered = 0
+    while not slow.done():
+        assert (await api.get("/version"))[0] == 200
+        answered += 1
+
+    assert (await slow)[0] == 201
+    assert answered > 3
+
+
+async def test_a_document_of_very_many_nodes_is_refused(api: Api) -> None:
+    async with api.session.post(MAPS, data=io.BytesIO(b"x: [" + b"1," * 400_000 + b"1]"), headers={"Content-Type": YAML}) as answer:
+        status = await answer.json()
+
+    assert (answer.status, status["message"]) == (400, "yaml: document has more than 250000 nodes")

@@ -37,11 +37,17 @@ class NodePorts:
         if not await self._claim(port, service, dry_run=dry_run):
             raise AlreadyAllocated("provided port is already allocated")
 
-    async def take_any(self, service: NamespacedName, *, dry_run: bool = False, avoid: frozenset[int] = frozenset()) -> int:
-        taken = set(await self.owners()) | avoid
+    async def free(self) -> list[int]:
+        """Those that nobody has at this moment, in random order."""
+        taken = await self.owners()
         free = [port for port in range(self._low, self._high + 1) if port not in taken]
         random.shuffle(free)
-        for port in free:
+        return free
+
+    async def take_one_of(self, candidates: list[int], service: NamespacedName, *, dry_run: bool = False) -> int:
+        """The last that can be had; all that were tried are removed from the list. Raises RangeFull."""
+        while candidates:
+            port = candidates.pop()
             if await self._claim(port, service, dry_run=dry_run):
                 return port
         raise RangeFull("range is full")

@@ -6,9 +6,10 @@ Follows registry/core/service's alloc.go: cluster IP first, then node ports, the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from control_plane.apiserver.allocation.cluster_ips import ClusterIps
-from control_plane.apiserver.allocation.errors import AllocationError
+from control_plane.apiserver.allocation.errors import AllocationError, RangeFull
 from control_plane.apiserver.allocation.node_ports import NodePorts
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.hooks import Reservation
@@ -135,19 +136,42 @@ class ServiceAllocator:
                 await self._take_port(call, number, path, reservation, dry_run=dry_run)
                 mine.add(number)
             by_port.setdefault(number, []).append(port.get("protocol", "TCP"))
-        if automatic:
-            for port in spec.get("ports") or []:
-                if not port.get("nodePort"):
-                    port["nodePort"] = await self._any_port(spec, port, by_port, reservation, dry_run=dry_run)
-        if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
-            number = spec.get("healthCheckNodePort")
+        own_check = spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+        number = spec.get("healthCheckNodePort")
+        if own_check and number and number not in mine:
+            await self._take_port(call, number, "spec.healthCheckNodePort", reservation, dry_run=dry_run)
+        try:
+            await self._choose_ports(spec, by_port, reservation, automatic=automatic, check=own_check and not number, dry_run=dry_run)
+        except AllocationError as error:
+            raise InternalError(f"Internal error occurred: failed to allocate a nodePort: {error}") from error
+
+    async def _choose_ports(
+        self, spec: JsonObject, by_port: dict[int, list[str]], reservation: ServiceReservation, *,
+        automatic: bool, check: bool, dry_run: bool,
+    ) -> None:
+        """For the ports that name none. The same port number under another protocol (DNS) gets the same node port."""
+        wanting = [port for port in spec.get("ports") or [] if not port.get("nodePort")] if automatic else []
+        if not wanting and not check:
+            return
+        free = [port for port in await self._node_ports.free() if port not in by_port]
+        if len({port.get("port") for port in wanting}) + check > len(free):
+            raise RangeFull("range is full")      # before any is taken
+        chosen: dict[Any, list[int]] = {}         # port number -> its node ports
+        for port in spec.get("ports") or []:
+            if port.get("nodePort"):
+                chosen.setdefault(port.get("port"), []).append(port["nodePort"])
+        for port in wanting:
+            protocol, shared = port.get("protocol", "TCP"), chosen.setdefault(port.get("port"), [])
+            number = next((one for one in shared if protocol not in by_port[one]), 0)
             if not number:
-                number = spec["healthCheckNodePort"] = await self._node_ports.take_any(
-                    reservation.service, dry_run=dry_run, avoid=frozenset(by_port)
-                )
+                number = await self._node_ports.take_one_of(free, reservation.service, dry_run=dry_run)
                 reservation.taken_ports.append(number)
-            elif number not in mine:
-                await self._take_port(call, number, "spec.healthCheckNodePort", reservation, dry_run=dry_run)
+                shared.append(number)
+            by_port.setdefault(number, []).append(protocol)
+            port["nodePort"] = number
+        if check:
+            number = spec["healthCheckNodePort"] = await self._node_ports.take_one_of(free, reservation.service, dry_run=dry_run)
+            reservation.taken_ports.append(number)
 
     async def _take_port(self, call: Call, number: int, path: str, reservation: ServiceReservation, *, dry_run: bool) -> None:
         try:
@@ -155,24 +179,6 @@ class ServiceAllocator:
         except AllocationError as error:
             raise _refused(call, reservation.service, invalid_value(path, number, str(error))) from error
         reservation.taken_ports.append(number)
-
-    async def _any_port(
-        self, spec: JsonObject, port: JsonObject, by_port: dict[int, list[str]], reservation: ServiceReservation, *, dry_run: bool
-    ) -> int:
-        """A free port; the same port number under another protocol (DNS) gets the same node port."""
-        protocol = port.get("protocol", "TCP")
-        for other in spec["ports"]:
-            number: int = other.get("nodePort") or 0
-            if other is not port and number and other.get("port") == port.get("port") and protocol not in by_port[number]:
-                by_port[number].append(protocol)
-                return number
-        try:
-            number = await self._node_ports.take_any(reservation.service, dry_run=dry_run, avoid=frozenset(by_port))
-        except AllocationError as error:
-            raise InternalError(f"Internal error occurred: failed to allocate a nodePort: {error}") from error
-        reservation.taken_ports.append(number)
-        by_port[number] = [protocol]
-        return number
 
 
 def _refused(call: Call, service: NamespacedName, cause: Cause) -> ApiError:

@@ -14,6 +14,7 @@ import yaml
 from kube.apimachinery.codec.depth import MAX_DEPTH, TOO_DEEP
 from kube.apimachinery.errors import BadRequest
 
+MAX_NODES: Final = 250_000                  # the largest CRDs have some ten thousand; building a million takes 20 s
 MAX_EXPANDED: Final = 3 * 1024 * 1024       # of a document with aliases, written out: what a request body may have
 
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -43,7 +44,9 @@ def _look_through(data: bytes) -> None:
     open_nodes: list[tuple[str | None, int]] = []       # anchor, and the size of what came before
     sizes: dict[str | None, int] = {}                   # of anchors that are complete
     size, aliased = 0, False
-    for event in yaml.parse(data, Loader=_Loader):
+    for number, event in enumerate(yaml.parse(data, Loader=_Loader)):
+        if number > MAX_NODES:
+            raise ValueError(f"document has more than {MAX_NODES} nodes")
         if isinstance(event, yaml.ScalarEvent):
             sizes[event.anchor] = 1 + len(event.value)
             size += sizes[event.anchor]

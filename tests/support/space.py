@@ -17,6 +17,7 @@ import kubernetes.stream
 from launcher.testing.cluster import Cluster, CommandFailed, eventually, run
 
 Json = dict[str, Any]
+STDOUT, STDERR, ERROR = 1, 2, 3     # channels of an exec
 OFFICIAL: Any = kubernetes      # its types make everything optional; a test that finds None fails well enough
 
 
@@ -107,10 +108,10 @@ class Space:
                 raise CommandFailed(f"exec {command} in {pod}: {error.reason}") from error
             with hung_up(call):
                 call.run_forever(timeout=60)
-                output, errors = str(call.read_stdout(timeout=0)), call.read_stderr(timeout=0)
-        if call.returncode != 0:
-            raise CommandFailed(f"exec {command} in {pod}: exit code {call.returncode}\n{output}\n{errors}")
-        return output
+                output, errors, status = (call.read_channel(channel) for channel in (STDOUT, STDERR, ERROR))
+        if (end := json.loads(status))["status"] != "Success":
+            raise CommandFailed(f"exec {command} in {pod}: {end['message']}\n{output}\n{errors}")
+        return str(output)
 
     def sh(self, pod: str, script: str, container: str = "") -> str:
         return self.exec(pod, "sh", "-c", script, container=container).strip()

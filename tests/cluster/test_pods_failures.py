@@ -41,7 +41,7 @@ def failing(kubonsai_cluster: Cluster) -> Iterator[Space]:
         pod("first-fails-for-good", container(), initContainers=[container("init", "exit 1")], restartPolicy="Never"),
         pod("waits-for-a-volume", container(volumeMounts=[{"name": "v", "mountPath": "/v"}]),
             volumes=[{"name": "v", "secret": {"secretName": "nope"}}]),
-        pod("pulling", {"name": "main", "image": "registry.invalid/team/app:1.0"}),     # last: its first reason stands for seconds
+        pod("pulling", {"name": "main", "image": "registry.invalid/team/app:1.0"}),
     )
     yield space
     kubonsai_cluster.kubectl("delete", "namespace", space.namespace, "--wait=false")
@@ -54,13 +54,9 @@ def column(space: Space, name: str) -> str:
 
 @pytest.mark.req("LIF-09")
 def test_an_unknown_image_says_so(failing: Space) -> None:
-    seen = set()
+    eventually(lambda: column(failing, "pulling") == "ImagePullBackOff")
 
-    def both() -> bool:
-        seen.add(column(failing, "pulling"))
-        return {"ErrImagePull", "ImagePullBackOff"} <= seen
-
-    eventually(both, within_s=40)
+    assert ("Failed", "Error: ErrImagePull") in failing.events("pulling")
     assert 'Failed to pull image "registry.invalid/team/app:1.0": ' in failing.event("pulling", "Failed")
     assert 'Back-off pulling image "registry.invalid/team/app:1.0"' in failing.event("pulling", "BackOff")
     assert failing.pod("pulling")["status"]["phase"] == "Pending"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 
@@ -17,6 +19,10 @@ from control_plane.apiserver.registry.watching import Watched, error_event
 from kube.apimachinery.errors import Expired
 from kube.apimachinery.meta import JsonObject
 from kube.process.clock import Clock
+from kube.process.log import get_logger
+
+log = get_logger("watch")
+_STUCK_S: Final = 60.0      # who has not taken what was sent for so long keeps alive all that waits behind it
 
 Encoder = Callable[[Watched], bytes]
 
@@ -39,7 +45,12 @@ async def serve_watch(
         await response.prepare(request)
         await response.write(b"")
         async for batch in watcher.batches():
-            await response.write(b"".join(map(encoder, batch)))
+            async with asyncio.timeout(_STUCK_S):
+                await response.write(b"".join(map(encoder, batch)))
+    except TimeoutError:
+        log.info("watcher does not read, hung up", resource=str(call.group_resource), user=call.user.name)
+        if request.transport is not None:
+            request.transport.abort()
     except ConnectionError:
         pass      # the client left; that is how most watches end
     finally:

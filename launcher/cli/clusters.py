@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from kube.process.config import ConfigError, load_config
 from launcher.cli.output import StepProgress, human_bytes, human_seconds, table
+from launcher.cluster.errors import LauncherError
 from launcher.cluster.layout import Layout
 from launcher.cluster.settings import ClusterSettings, with_flags
 from launcher.cluster.state import cluster_names, load_settings, locked
@@ -62,8 +63,6 @@ def guarded(command: Callable[[argparse.Namespace], int]) -> Callable[[argparse.
     """Turns expected failures into one clear message: 2 for wrong input, 1 for what went wrong."""
 
     def run(options: argparse.Namespace) -> int:
-        from launcher.cluster.errors import LauncherError
-
         try:
             return command(options)
         except ConfigError as error:
@@ -138,7 +137,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _after_failure(layout: Layout, error: BaseException, *, remove: bool) -> None:
     from launcher.cluster.down import down
-    from launcher.cluster.errors import LauncherError
 
     interrupted = isinstance(error, KeyboardInterrupt)
     if not interrupted:

@@ -255,6 +255,7 @@ def test_cordon_and_uncordon(space: Space) -> None:
 
 
 @pytest.mark.req("NOD-05", "NOD-06")
+@pytest.mark.modern_kubectl
 def test_drain_moves_a_deployment(space: Space) -> None:
     space.create(deployment("d", replicas=2))
     rolled_out(space, "d")

@@ -38,4 +38,5 @@ def test_terminal_sizes() -> None:
 
 def test_sizes_that_no_terminal_has_are_dropped() -> None:
     assert terminal_size(b'{"Width":80,"Height":24}') == (80, 24)
-    assert [terminal_size(data) for data in (b'{"Width":-1,"Height":1}', b'{"Width":70000,"Height":1}', b"{", b'{"Width":"\xff"}')] == [None] * 4
+    wrong = (b'{"Width":-1,"Height":1}', b'{"Width":70000,"Height":1}', b"{", b'{"Width":"\xff"}')
+    assert [terminal_size(data) for data in wrong] == [None] * 4

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
 from launcher.testing.cluster import Cluster
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A run that is told to end (by a CI's time limit) ends as one by Ctrl-C does: fixtures take their clusters down."""
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,7 @@ class Zygote:
         self.to_import = list(reversed(preload))
         self.children: dict[str, Child] = {}
         self.stopping = False
+        self.began = time.time()
         self.selector = selectors.DefaultSelector()
         self.wake_read, self.wake_write = socket.socketpair()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -237,7 +238,7 @@ class Zygote:
     def _write_table(self) -> None:
         temporary = self.table_file.with_suffix(".tmp")
         own = ProcessState(
-            name="zygote", node="", pid=os.getpid(), started_at=0, start_ticks=start_ticks(os.getpid()), restarts=0, log_file="",
+            name="zygote", node="", pid=os.getpid(), started_at=self.began, start_ticks=start_ticks(os.getpid()), restarts=0, log_file="",
         )
         temporary.write_bytes(msgspec.json.encode([own, *(child.state() for child in self.children.values() if child.pid)]))
         temporary.replace(self.table_file)

@@ -314,3 +314,14 @@ async def test_a_document_of_very_many_nodes_is_refused(api: Api) -> None:
         status = await answer.json()
 
     assert (answer.status, status["message"]) == (400, "yaml: document has more than 250000 nodes")
+
+
+async def test_a_certificate_request_says_who_really_asked(server: RunningApiserver, api: Api) -> None:
+    spec = {"request": "YQ==", "signerName": "example.com/x", "usages": ["client auth"], "username": "root", "groups": ["system:masters"]}
+    body = {"metadata": {"name": "asked"}, "spec": spec}
+
+    code, made = await api.post("/apis/certificates.k8s.io/v1/certificatesigningrequests", body, headers={"Impersonate-User": "nobody"})
+    asked, stored = await api.post("/apis/certificates.k8s.io/v1/certificatesigningrequests", body)
+
+    assert (code, asked) == (403, 201), made
+    assert (stored["spec"]["username"], stored["spec"]["groups"]) == ("kubernetes-admin", ["system:masters", "system:authenticated"])

@@ -244,6 +244,10 @@ def changed(obj: JsonObject, **metadata: Any) -> JsonObject:
         request({**NODE, "spec": {}}, Operation.UPDATE, old=NODE, user=KUBELET),
         'node "node1" is not allowed to modify taints', id="taints",
     ),
+    pytest.param(
+        request(changed(NODE, ownerReferences=[OWNER]), Operation.UPDATE, old=NODE, user=KUBELET),
+        'node "node1" is not allowed to modify ownerReferences', id="owners",
+    ),
     pytest.param(request(NODE, Operation.UPDATE, old=NODE, subresource="status", user=KUBELET), None, id="own node status"),
     pytest.param(request(LEASE, user=KUBELET), None, id="own lease"),
     pytest.param(

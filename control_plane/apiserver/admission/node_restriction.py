@@ -127,6 +127,9 @@ class NodeRestriction:
             old, new = request.old or {}, request.obj or {}
             if ((old.get("spec") or {}).get("taints") or []) != ((new.get("spec") or {}).get("taints") or []):
                 raise request.forbidden(f'node "{node}" is not allowed to modify taints')
+            # It could have itself deleted by the garbage collector, and come back with other taints and labels.
+            if _owners(old) != _owners(new):
+                raise request.forbidden(f'node "{node}" is not allowed to modify ownerReferences')
             if labels := _forbidden_labels(_labels(new), _labels(old)):
                 raise request.forbidden(f"is not allowed to modify labels: {', '.join(labels)}")
 
@@ -187,6 +190,10 @@ def _node_of(pod: JsonObject) -> str:
 
 def _labels(obj: JsonObject) -> dict[str, str]:
     return (obj.get("metadata") or {}).get("labels") or {}
+
+
+def _owners(obj: JsonObject) -> list[JsonObject]:
+    return (obj.get("metadata") or {}).get("ownerReferences") or []
 
 
 def _claim_statuses(pod: JsonObject) -> list[tuple[str, str | None]]:

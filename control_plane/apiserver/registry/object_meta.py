@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.strategies.metadata import generated_name
 from kube.apimachinery.codec.depth import MAX_DEPTH, TOO_DEEP
 from kube.apimachinery.errors import BadRequest, Cause, Conflict, conflict, invalid
 from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.scheme import GroupResource
 from kube.process.clock import to_rfc3339
+
+
+CERTIFICATE_REQUESTS: Final = GroupResource("certificates.k8s.io", "certificatesigningrequests")
 
 
 def deep_copy(obj: JsonObject) -> JsonObject:
@@ -65,6 +69,17 @@ def fill_created(obj: JsonObject, now: datetime) -> None:
     metadata["creationTimestamp"] = to_rfc3339(now)
     if metadata.get("generateName") and not metadata.get("name"):
         metadata["name"] = generated_name(metadata["generateName"])
+
+
+def stamp_requester(call: Call, obj: JsonObject) -> None:
+    """Who asks for a certificate is not for the request to say: signers and approvers decide by it."""
+    if call.group_resource != CERTIFICATE_REQUESTS:
+        return
+    spec = obj.get("spec") or {}
+    kept = {key: value for key, value in spec.items() if key not in ("username", "uid", "groups", "extra")}
+    asked = {"username": call.user.name, "uid": call.user.uid, "groups": list(call.user.groups)}
+    asked["extra"] = {key: list(values) for key, values in call.user.extra.items()}
+    obj["spec"] = kept | {key: value for key, value in asked.items() if value}
 
 
 def refuse_resource_version(call: Call, obj: JsonObject) -> None:

@@ -26,6 +26,7 @@ from control_plane.apiserver.registry.object_meta import (
     metadata_of,
     refuse_resource_version,
     require_resource_version,
+    stamp_requester,
 )
 from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.patching import Patch
@@ -74,6 +75,7 @@ class Writer:
         await self._admission.admit(request)
         strategy.default(obj)
         fill_created(obj, self._clock.now())
+        stamp_requester(call, obj)
         strategy.prepare_for_create(obj)      # a Job's selector is its uid
         check_escalation(self._authorizer, call.user, call.resource, obj, None)
         attempts = _NAME_ATTEMPTS if generated else 1

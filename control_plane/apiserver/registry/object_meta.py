@@ -14,7 +14,6 @@ from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupResource
 from kube.process.clock import to_rfc3339
 
-
 CERTIFICATE_REQUESTS: Final = GroupResource("certificates.k8s.io", "certificatesigningrequests")
 
 
@@ -77,8 +76,8 @@ def stamp_requester(call: Call, obj: JsonObject) -> None:
         return
     spec = obj.get("spec") or {}
     kept = {key: value for key, value in spec.items() if key not in ("username", "uid", "groups", "extra")}
-    asked = {"username": call.user.name, "uid": call.user.uid, "groups": list(call.user.groups)}
-    asked["extra"] = {key: list(values) for key, values in call.user.extra.items()}
+    extra = {key: list(values) for key, values in call.user.extra.items()}
+    asked: JsonObject = {"username": call.user.name, "uid": call.user.uid, "groups": list(call.user.groups), "extra": extra}
     obj["spec"] = kept | {key: value for key, value in asked.items() if value}
 
 

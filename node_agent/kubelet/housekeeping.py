@@ -57,7 +57,11 @@ class Housekeeping:
     def _remove_files(self, known: set[str]) -> None:
         for directory in _entries(self._root_dir / "pods"):
             if directory.name not in known and directory.name not in self._known():
-                self._volumes.tear_down(directory.name)
+                try:
+                    self._volumes.tear_down(directory.name)
+                except OSError as error:      # a mount that stays: nothing behind it may be deleted, and the others need not wait
+                    log.warning("volumes of a pod that is gone stay", uid=directory.name, error=str(error))
+                    continue
                 shutil.rmtree(directory, ignore_errors=True)
         for directory in _entries(self._root_dir / "logs" / "pods"):
             if directory.name.rpartition("_")[2] not in known and directory.name.rpartition("_")[2] not in self._known():

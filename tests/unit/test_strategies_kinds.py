@@ -135,6 +135,8 @@ def test_rules(path: str, content: dict[str, Any], words: str) -> None:
                  "provisioner: Forbidden: updates to provisioner are forbidden.", id="provisioner"),
     pytest.param("nodes", {"spec": {"providerID": "a://1"}}, {"spec": {"providerID": "a://2"}}, "spec.providerID: Forbidden",
                  id="provider"),
+    pytest.param("nodes", {"spec": {"podCIDR": "10.1.0.0/24"}}, {"spec": {"podCIDR": "10.2.0.0/24", "podCIDRs": ["10.1.0.0/24"]}},
+                 "spec.podCIDRs: Forbidden: node updates may not change podCIDR", id="the Pods of another node"),
 ])
 def test_what_never_changes(path: str, old: dict[str, Any], new: dict[str, Any], words: str) -> None:
     rules, held, obj = strategy(path), created(path, **old), created(path, **new)

@@ -99,3 +99,8 @@ def test_turning_back_to_cluster_ip_gives_the_node_port_back() -> None:
 def test_turning_to_external_name_drops_the_address() -> None:
     spec, text = changed({"clusterIP": "10.96.0.7"}, {"type": "ExternalName", "externalName": "a.example", "clusterIP": "10.96.0.7"})
     assert ("clusterIP" in spec, "clusterIPs" in spec, "ipFamilies" in spec, text) == (False, False, False, "")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "169.254.0.1", "224.0.0.1"])
+def test_no_service_takes_a_nodes_own_addresses(address: str) -> None:
+    assert f'spec.externalIPs[0]: Invalid value: "{address}"' in problems(service(externalIPs=[address]))

@@ -82,6 +82,15 @@ def _validate_finalizer(name: str) -> list[Cause]:
 class NodeStrategy(Strategy):
     status_metadata = OPEN_METADATA
 
+    def default(self, obj: JsonObject) -> None:
+        """podCIDR is the first of podCIDRs; where they differ it counts, as upstream's conversion has it: no way round the rule below."""
+        spec = obj.get("spec") or {}
+        one, some = spec.get("podCIDR"), spec.get("podCIDRs")
+        if one and (not some or some[0] != one):
+            spec["podCIDRs"] = [one]
+        elif some:
+            spec["podCIDR"] = some[0]
+
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {}
 

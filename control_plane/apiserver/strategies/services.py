@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
+from control_plane.apiserver.strategies.endpoints import validate_usable_address
 from control_plane.apiserver.strategies.metadata import validate_labels
 from control_plane.apiserver.strategies.pod_containers import PROTOCOLS
 from kube.apimachinery.errors import Cause
@@ -246,7 +247,9 @@ def _validate_addresses(spec: JsonObject) -> list[Cause]:
     if spec.get("clusterIPs") and spec.get("clusterIP") != spec["clusterIPs"][0]:
         causes.append(invalid("spec.clusterIPs", spec["clusterIPs"], "first value must match `clusterIP`"))
     for index, address in enumerate(spec.get("externalIPs") or ()):
-        causes += each(f"spec.externalIPs[{index}]", address, ip_problems(address))
+        at = f"spec.externalIPs[{index}]"
+        # Loopback above all: every node's own traffic to 127.0.0.1 would go to the Service.
+        causes += each(at, address, ip_problems(address)) or validate_usable_address(address, at)
     for index, block in enumerate(spec.get("loadBalancerSourceRanges") or ()):
         causes += each(f"spec.loadBalancerSourceRanges[{index}]", block, cidr_problems(block))
     if spec.get("loadBalancerSourceRanges") and spec.get("type") != "LoadBalancer":

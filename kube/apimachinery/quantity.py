@@ -13,6 +13,7 @@ from enum import Enum
 from functools import lru_cache, total_ordering
 from typing import Final
 
+_LONGEST: Final = 256        # no amount needs as much; what is parsed is remembered, and int() refuses more than 4,300 digits
 _PATTERN: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?([eEinumkKMGTP]*[-+]?[0-9]*)")
 FORMAT_MESSAGE: Final = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _EXACT: Final = Context(prec=80)
@@ -49,7 +50,10 @@ class Quantity:
     @classmethod
     def parse(cls, text: str | int | float) -> Quantity:
         """Raises QuantityError with upstream's words."""
-        return _parse(str(text).strip())
+        text = str(text).strip()
+        if len(text) > _LONGEST:
+            raise QuantityError(FORMAT_MESSAGE)
+        return _parse(text)
 
     @classmethod
     def of_milli(cls, milli: int) -> Quantity:

@@ -39,3 +39,9 @@ def test_values_round_up() -> None:
 def test_fast_helpers_agree_with_the_parser() -> None:
     assert [parse_cpu_milli(text) for text in ("250m", "2", "1.5", "100u")] == [250, 2000, 1500, 1]
     assert [parse_bytes(text) for text in ("1Ki", "128Mi", "1.5Gi", "1k", "7")] == [1024, 128 << 20, 3 << 29, 1000, 7]
+
+
+@pytest.mark.parametrize("text", ["1e" + "9" * 5000, "9" * 100_000, "0." + "0" * 300 + "1"])
+def test_amounts_of_thousands_of_digits_are_refused(text: str) -> None:
+    with pytest.raises(QuantityError):
+        Quantity.parse(text)

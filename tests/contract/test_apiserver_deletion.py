@@ -146,3 +146,19 @@ async def test_an_evicted_pod_goes(api: Api, version: str) -> None:
     assert (code, status["status"]) == (201, "Success")
     assert left["metadata"]["deletionTimestamp"]
     assert left["status"]["conditions"][-1]["type"] == "DisruptionTarget"
+
+
+@pytest.mark.parametrize("precondition", ["uid", "resourceVersion"])
+async def test_an_eviction_that_is_refused_leaves_no_mark(api: Api, precondition: str) -> None:
+    path = await new_namespace(api, f"unmarked-{precondition.lower()}", service_account=True)
+    _, made = await api.post(f"{path}/pods", pod("p", nodeName="n"))
+
+    def eviction(value: str) -> dict[str, object]:
+        return {"metadata": {"name": "p"}, "deleteOptions": {"preconditions": {precondition: value}}}
+
+    refused, _ = await api.post(f"{path}/pods/p/eviction", eviction("1"))
+    _, held = await api.get(f"{path}/pods/p")
+    evicted, _ = await api.post(f"{path}/pods/p/eviction", eviction(made["metadata"][precondition]))
+
+    assert (refused, evicted) == (409, 201)
+    assert held == made

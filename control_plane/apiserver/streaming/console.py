@@ -21,6 +21,7 @@ from kube.apimachinery.errors import BadRequest, InternalError
 from kube.rpc.v1.node_pb2 import StreamFrame, StreamStart, TerminalSize
 
 _HEARTBEAT_S: Final = 30.0
+_MAX_MESSAGE: Final = 16 * 1024 * 1024      # held in memory whole; kubectl sends 32 KiB at a time
 _SPDY: Final = "this server speaks WebSocket, and not the SPDY of older clients: use kubectl 1.31 or later for exec, attach and cp"
 _SUCCESS: Final = {"metadata": {}, "status": "Success"}
 _WRITABLE: Final = {"stdout": channels.STDOUT, "stderr": channels.STDERR}
@@ -31,7 +32,7 @@ async def serve_console(
 ) -> web.StreamResponse:
     """`subresource` is exec or attach. Raises BadRequest when the client does not ask for a WebSocket."""
     service = nodes.service(node_name)      # a failure here must be an HTTP answer, and kubectl shows the one to its second try, by SPDY
-    socket = web.WebSocketResponse(protocols=channels.PROTOCOLS, heartbeat=_HEARTBEAT_S, max_msg_size=0)
+    socket = web.WebSocketResponse(protocols=channels.PROTOCOLS, heartbeat=_HEARTBEAT_S, max_msg_size=_MAX_MESSAGE)
     if not socket.can_prepare(request):
         raise BadRequest(_SPDY if request.headers.get("Upgrade", "").upper().startswith("SPDY") else "Upgrade request required")
     await socket.prepare(request)

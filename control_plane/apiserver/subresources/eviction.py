@@ -6,6 +6,7 @@ from typing import Final
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.deleter import Deleter
+from control_plane.apiserver.registry.object_meta import check_preconditions
 from control_plane.apiserver.registry.options import DeleteOptions, WriteOptions
 from control_plane.apiserver.registry.reader import Reader
 from control_plane.apiserver.registry.writer import Writer
@@ -34,8 +35,15 @@ class Evictions:
         pods = Call(call.user, "delete", call.resource, call.namespace, call.name, user_agent=call.user_agent, warnings=call.warnings)
         pod = (await self._reader.get(pods)).obj
         finished = (pod.get("status") or {}).get("phase") in _FINISHED
-        if not finished and not deletion.dry_run and not pod["metadata"].get("deletionTimestamp"):
-            await self._writer.amend(pods, self._marked)
+        going = finished or pod["metadata"].get("deletionTimestamp")
+
+        def marked(held: JsonObject) -> JsonObject:
+            check_preconditions(pods, deletion.uid, "", held["metadata"])      # or another Pod of this name would be marked
+            return self._marked(held)
+
+        # The mark is a change: after it a resourceVersion that was asked for could not hold any more (as upstream, unmarked then).
+        if not going and not deletion.dry_run and not deletion.resource_version:
+            await self._writer.amend(pods, marked)
         await self._deleter.delete(pods, deletion)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 

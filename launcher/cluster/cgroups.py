@@ -113,8 +113,8 @@ def remove(group: str, timeout_s: float = 3.0) -> list[Path]:
         if not left or time.monotonic() > deadline:
             break
         time.sleep(0.01)      # the kernel lets go of a dead process's group a moment after its end
-    with contextlib.suppress(OSError):
-        for root in hierarchies():
+    for root in hierarchies():
+        with contextlib.suppress(OSError):
             (root / group.lstrip("/")).parent.rmdir()      # /kubonsai, when this was the last cluster
     return left
 

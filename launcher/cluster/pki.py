@@ -162,17 +162,24 @@ class ClusterPki:
 
 
 def ensure_pki(layout: Layout) -> ClusterPki:
-    """Makes what is missing or about to expire; keeps the rest, so that a second `up` changes nothing."""
-    directory, first = layout.pki, layout.node(1)
+    """The PKI of a cluster on this machine."""
+    first = layout.node(1)
+    return ensure_cluster_pki(layout.pki, first.name, ("localhost", "127.0.0.1", first.name, first.address), layout.kubernetes_ip)
+
+
+def ensure_cluster_pki(directory: Path, machine: str, local: Sequence[str], kubernetes_ip: str) -> ClusterPki:
+    """Makes what is missing or about to expire; keeps the rest, so that a second `up` changes nothing.
+
+    `machine`: the control plane's; `local`: the names and addresses by which its processes are reached.
+    """
     ca = Authority.ensure(directory, "ca", "kubernetes")
     etcd_ca = Authority.ensure(directory / "etcd", "ca", "etcd-ca")
     front_proxy_ca = Authority.ensure(directory, "front-proxy-ca", "front-proxy-ca")
-    local = ["localhost", "127.0.0.1", first.name, first.address]
-    kubernetes = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{DOMAIN}", layout.kubernetes_ip]
+    kubernetes = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{DOMAIN}", kubernetes_ip]
     service_account_key, service_account_public = ensure_service_account_keys(directory)
     return ClusterPki(
         ca=ca,
-        etcd_server=etcd_ca.ensure_certificate(directory / "etcd", "server", first.name, addresses=local, server=True),
+        etcd_server=etcd_ca.ensure_certificate(directory / "etcd", "server", machine, addresses=local, server=True),
         etcd_client=etcd_ca.ensure_certificate(directory, "apiserver-etcd-client", "kube-apiserver-etcd-client"),
         apiserver=ca.ensure_certificate(
             directory, "apiserver", "kube-apiserver", addresses=[*kubernetes, *local], server=True, client=False

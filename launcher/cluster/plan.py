@@ -9,6 +9,7 @@ from control_plane.cloud.config import CloudConfig
 from control_plane.controllers.config import ControllerManagerConfig
 from control_plane.scheduler.config import SchedulerConfig
 from kube.process.config import ApiserverAccess, Config, TlsFiles, write_config
+from launcher.cluster.etcd import etcd_command
 from launcher.cluster.layout import DOMAIN, IMAGES, Layout, Node
 from launcher.cluster.machines import node_namespaces
 from launcher.cluster.pki import ClusterPki, ensure_node_identities
@@ -115,22 +116,12 @@ class Planner:
         )
 
     def _etcd(self) -> ProcessSpec:
-        tls, peer = self.pki.etcd_server, f"https://{self.first.address}:2380"
         data = Path(self.layout.etcd_data)
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # A lone member elects itself after one heartbeat interval: by default that is most of its start.
-        arguments = (
-            "/usr/bin/env", "etcd", "--name", self.first.name, "--data-dir", str(data),
-            "--listen-client-urls", f"https://127.0.0.1:2379,https://{self.first.address}:2379",
-            "--advertise-client-urls", f"https://{self.first.address}:2379",
-            "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"{self.first.name}={peer}",
-            "--cert-file", tls.cert_file, "--key-file", tls.key_file, "--trusted-ca-file", tls.ca_file, "--client-cert-auth",
-            "--peer-cert-file", tls.cert_file, "--peer-key-file", tls.key_file, "--peer-trusted-ca-file", tls.ca_file,
-            "--peer-client-cert-auth", "--heartbeat-interval", "25", "--election-timeout", "250", "--snapshot-count", "10000",
-            "--logger", "zap", "--log-level", "warn",
-        )
+        address = self.first.address
+        command = etcd_command(
+            self.first.name, data, self.pki.etcd_server, listen=("127.0.0.1", address), advertise=address, peer=address)
         return ProcessSpec(
-            name="etcd", node=self.first.name, arguments=arguments, namespaces=node_namespaces(self.layout, self.first),
+            name="etcd", node=self.first.name, arguments=("/usr/bin/env", *command), namespaces=node_namespaces(self.layout, self.first),
             log_file=self._log("etcd", self.first), cgroup=f"{self.first.cgroup}/etcd", environment={"GOMAXPROCS": "2"},
         )
-

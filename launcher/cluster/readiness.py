@@ -27,6 +27,7 @@ from launcher.cluster.layout import Layout, Node
 from launcher.cluster.progress import Progress
 
 V = TypeVar("V", ApiNode, Pod)
+CONTROL_PLANE_LABELS = {"node-role.kubernetes.io/control-plane": "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
 DNS_SELECTOR = "k8s-app=kube-dns"
 NAMESPACES, WORKLOADS = ("Namespace",), ("Deployment", "DaemonSet")
 API_TIMEOUT_S = 60.0
@@ -35,7 +36,7 @@ READY_TIMEOUT_S = 120.0
 
 async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequence[Node], progress: Progress) -> None:
     """Until the nodes and the DNS Pods of a cluster whose processes are starting are Ready. Raises UpFailed, NotReady."""
-    objects = addon_manifests(layout)
+    objects = addon_manifests(layout.dns_ip)
     with progress.step(f"the API answers at {server}"):
         try:
             await wait_for_api(server, admin, API_TIMEOUT_S)
@@ -50,28 +51,28 @@ async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequen
             with progress.step("applying the addons"):
                 await apply(client, objects)
             with progress.step(f"{len(nodes)} nodes are Ready"):
-                await until(held_nodes, partial(_missing_nodes, {node.name for node in nodes}), READY_TIMEOUT_S)
+                await until(held_nodes, partial(missing_nodes, {node.name for node in nodes}), READY_TIMEOUT_S)
                 await labelling
             with progress.step("cluster DNS is Ready"):
-                await until(dns_pods, _missing_dns, READY_TIMEOUT_S)
+                await until(dns_pods, missing_dns, READY_TIMEOUT_S)
         finally:
             labelling.cancel()
 
 
 def _labels(layout: Layout, nodes: Sequence[Node]) -> dict[str, dict[str, str]]:
     labels = {node.name: dict(layout.settings.node_labels.get(node.name, {})) for node in nodes}
-    labels["node1"] |= {"node-role.kubernetes.io/control-plane": "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
+    labels["node1"] |= CONTROL_PLANE_LABELS
     return labels
 
 
-def addon_manifests(layout: Layout) -> list[dict[str, Any]]:
-    """The objects of every addon, with this cluster's addresses."""
+def addon_manifests(dns_ip: str) -> list[dict[str, Any]]:
+    """The objects of every addon; the DNS Service has this address."""
     objects: list[dict[str, Any]] = []
     for file in sorted(Path(next(iter(addons.__path__))).glob("*/manifests/*.yaml")):
         objects += [document for document in yaml.load_all(file.read_text(), YAML_LOADER) if document]
     for obj in objects:
         if obj["kind"] == "Service" and obj["metadata"]["name"] == "kube-dns":
-            obj["spec"].update({"clusterIP": layout.dns_ip, "clusterIPs": [layout.dns_ip]})
+            obj["spec"].update({"clusterIP": dns_ip, "clusterIPs": [dns_ip]})
     return objects
 
 
@@ -118,12 +119,12 @@ async def until(informer: Informer[V], missing: Callable[[list[V]], str], timeou
         raise NotReady(f"not ready after {timeout_s:.0f} s: {what}") from None
 
 
-def _missing_nodes(names: set[str], nodes: list[ApiNode]) -> str:
+def missing_nodes(names: set[str], nodes: list[ApiNode]) -> str:
     ready = {node.metadata.name for node in nodes if has_condition(node, "Ready")}
     return ", ".join(f"node {name} is not Ready" for name in sorted(names - ready))
 
 
-def _missing_dns(pods: list[Pod]) -> str:
+def missing_dns(pods: list[Pod]) -> str:
     alive = [pod for pod in pods if not pod.metadata.deletion_timestamp]
     if not alive:
         return "there is no DNS Pod yet"

@@ -138,7 +138,7 @@ class Zygote:
             return Reply(error=str(error))
         if request.op == "ensure":
             for spec in request.specs:
-                self._ensure(spec)
+                self.ensure(spec)
             self._run_timers()
         elif request.op == "stop":
             for key in request.keys:
@@ -150,7 +150,7 @@ class Zygote:
             self._shut_down()
         return Reply(zygote_pid=os.getpid(), processes=tuple(child.state() for child in self.children.values()))
 
-    def _ensure(self, spec: ProcessSpec) -> None:
+    def ensure(self, spec: ProcessSpec) -> None:
         child = self.children.get(spec.key)
         if child is None:
             self.children[spec.key] = Child(spec)

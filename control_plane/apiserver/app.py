@@ -98,7 +98,7 @@ async def _serve(
         log.info("serving", https_port=https_port, grpc_port=grpc_port)
         writer = server.api.writer
         endpoints = KubernetesEndpoints(
-            store, writer, Bootstrap(writer, cache, SCHEME, clock), clock, config.advertise_address, https_port
+            store, writer, Bootstrap(writer, cache, SCHEME, clock), clock, config.name, config.advertise_address, https_port
         )
         async with _background() as tasks:
             tasks.create_task(endpoints.run(), name="endpoints of Service kubernetes")

@@ -13,7 +13,7 @@ KUBERNETES_VERSION: Final = "v1.37.0"
 class ApiserverConfig(Config, frozen=True, kw_only=True):
     """Defaults are kube-apiserver's where it has the setting."""
 
-    name: str                                     # identity of this apiserver, e.g. its host name
+    name: str                                     # identity of this apiserver, no other's: e.g. its host name
     advertise_address: str                        # where the other nodes reach it; an endpoint of Service default/kubernetes
     etcd_tls: TlsFiles
     serving_tls: TlsFiles                         # ca_file: the CA of client certificates

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.support.api_calls import Api, config_map, new_namespace, service
 from tests.support.apiserver import running_apiserver, running_apiservers
+from tests.support.controllers import eventually
 
 pytestmark = pytest.mark.etcd
 
@@ -74,6 +76,30 @@ async def test_an_orderly_end_ends_watches_and_withdraws_the_address(tmp_path: P
 
     assert (code, ended) == (0, True)
     assert left == ["192.0.2.11"]
+
+
+@pytest.mark.req("SVC-16")
+async def test_an_apiserver_that_returns_with_another_address_leaves_no_dead_endpoint(tmp_path: Path) -> None:
+    async with running_apiservers(tmp_path, 2) as (one, two), two.session() as session:
+        api, namespace = Api(session), "namespaces/default"
+
+        async def addresses() -> tuple[list[str], list[str]]:
+            _, endpoints = await api.get(f"/api/v1/{namespace}/endpoints/kubernetes")
+            _, endpoint_slice = await api.get(f"/apis/discovery.k8s.io/v1/{namespace}/endpointslices/kubernetes")
+            return (
+                [one["ip"] for subset in endpoints.get("subsets", []) for one in subset["addresses"]],
+                [address for endpoint in endpoint_slice["endpoints"] for address in endpoint["addresses"]],
+            )
+
+        async def shown(*wanted: str) -> bool:
+            return await addresses() == ([*wanted], [*wanted])
+
+        await eventually(lambda: shown("192.0.2.10", "192.0.2.11"), within_s=15, what="both are endpoints")
+        await one.kill()
+        one.config = msgspec.structs.replace(one.config, advertise_address="192.0.2.99")
+        await one.start()
+
+        await eventually(lambda: shown("192.0.2.11", "192.0.2.99"), within_s=3, what="the former address is gone")
 
 
 async def test_etcd_may_die_and_come_back(tmp_path: Path) -> None:

@@ -153,7 +153,8 @@ async def running_apiservers(directory: Path, count: int, **settings: Any) -> As
     async with running_etcd(directory / "etcd", tls=True) as etcd:
         pki = TestPki(directory / "pki")
         servers = [
-            RunningApiserver(directory / f"apiserver{number}", etcd, pki, advertise_address=f"192.0.2.{10 + number}", **settings)
+            RunningApiserver(
+                directory / f"apiserver{number}", etcd, pki, name=f"test{number}", advertise_address=f"192.0.2.{10 + number}", **settings)
             for number in range(count)
         ]
         try:

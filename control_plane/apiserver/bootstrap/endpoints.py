@@ -1,11 +1,13 @@
 """Which apiservers stand behind Service default/kubernetes. Follows upstream's lease endpoint reconciler.
 
 Every apiserver keeps /registry/masterleases/ADDRESS alive; each writes the addresses found there into Endpoints and
-EndpointSlice. One that was killed disappears with its lease, one that ends in an orderly way takes its address out itself.
+EndpointSlice. One that was killed disappears with its lease, one that ends in an orderly way takes its address out itself. The value
+says which apiserver it is of: one that was killed and comes back under another address takes its former one out at once.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -33,12 +35,27 @@ _NAME: Final = "kubernetes"
 _NAMESPACE: Final = "default"
 
 
+class _Metadata(msgspec.Struct):
+    name: str = ""
+
+
+class _Announcement(msgspec.Struct):
+    """As much of the stored Endpoints as is read again."""
+
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+
+
 class KubernetesEndpoints:
-    def __init__(self, store: EtcdStore, writer: Writer, bootstrap: Bootstrap, clock: Clock, address: str, port: int) -> None:
+    """`name` is the apiserver's own, and no other's: announcements of that name under other addresses are its former self's."""
+
+    def __init__(
+        self, store: EtcdStore, writer: Writer, bootstrap: Bootstrap, clock: Clock, name: str, address: str, port: int
+    ) -> None:
         self._store = store
         self._writer = writer
         self._bootstrap = bootstrap
         self._clock = clock
+        self._name = name
         self._address = address
         self._port = port
 
@@ -52,7 +69,8 @@ class KubernetesEndpoints:
             await self._clock.sleep(_RENEW_S)
 
     async def announce(self) -> None:
-        key, value = PREFIX + self._address, msgspec.json.encode({"subsets": [{"addresses": [{"ip": self._address}]}]})
+        subsets = [{"addresses": [{"ip": self._address}]}]
+        key, value = PREFIX + self._address, msgspec.json.encode({"metadata": {"name": self._name}, "subsets": subsets})
         held = await self._store.get(key)
         try:
             if held is None:
@@ -61,6 +79,7 @@ class KubernetesEndpoints:
                 await self._store.update(key, value, expected_revision=held.revision, ttl_s=_TTL_S)
         except (KeyExists, RevisionMismatch):
             pass      # our former self, still ending; the next round will do
+        await self._forget_former()
         await self._reconcile()
 
     async def withdraw(self) -> None:
@@ -71,6 +90,13 @@ class KubernetesEndpoints:
             await self._reconcile()
         except (ApiError, StorageError) as error:
             log.info("could not withdraw", error=str(error))
+
+    async def _forget_former(self) -> None:
+        for held in (await self._store.range(PREFIX)).items:
+            if held.key != PREFIX + self._address and _announcer(held.value) == self._name:
+                with suppress(RevisionMismatch):      # it is another's now, or gone
+                    await self._store.delete(held.key, expected_revision=held.revision)
+                    log.info("took the former address out", address=held.key.removeprefix(PREFIX), now=self._address)
 
     async def _reconcile(self) -> None:
         found = await self._store.range(PREFIX, keys_only=True)
@@ -106,6 +132,13 @@ class KubernetesEndpoints:
             "metadata": _metadata({"kubernetes.io/service-name": _NAME}), "addressType": "IPv4", "endpoints": endpoints,
             "ports": [{"name": "https", "port": self._port, "protocol": "TCP"}],
         }
+
+
+def _announcer(value: bytes) -> str:
+    try:
+        return msgspec.json.decode(value, type=_Announcement).metadata.name
+    except msgspec.DecodeError:
+        return ""
 
 
 def _metadata(labels: dict[str, str]) -> dict[str, Any]:

@@ -77,14 +77,15 @@ def set_peers(peers: Iterable[Peer]) -> None:
             (held.address, held.mac) for held in rtnetlink.neighbours(machine, index) if held.state & rtnetlink.PERMANENT
         }
         held_routes = {(held.to, held.gateway) for held in rtnetlink.routes(machine, index)}
+        gateways = {gateway for gateway, _ in neighbours}
         machine.perform([
-            *(rtnetlink.route(to, index=index, gateway=gateway, delete=True) for to, gateway in held_routes - routes),
-            *(rtnetlink.neighbour(index, *gone, delete=True) for gone in held_neighbours - neighbours),
-            *(_entry(index, *gone, delete=True) for gone in held_entries - entries),
             *(_entry(index, *new) for new in entries - held_entries),
-            *(rtnetlink.neighbour(index, *new) for new in neighbours - held_neighbours),
-            # last: no packet goes a way that is not finished
+            *(rtnetlink.neighbour(index, *new) for new in neighbours - held_neighbours),      # takes the place of a peer's former one
+            # after these: no packet goes a way that is not finished
             *(rtnetlink.route(to, index=index, gateway=gateway) for to, gateway in routes - held_routes),
+            *(rtnetlink.route(to, index=index, gateway=gateway, delete=True) for to, gateway in held_routes - routes),
+            *(rtnetlink.neighbour(index, *gone, delete=True) for gone in held_neighbours - neighbours if gone[0] not in gateways),
+            *(_entry(index, *gone, delete=True) for gone in held_entries - entries),
         ])
 
 

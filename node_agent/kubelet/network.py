@@ -55,14 +55,14 @@ class PodNetwork:
     async def setup(self, pod_cidr: str, peers: Iterable[Peer] | None = ()) -> None:
         """The node's part: settings, the tunnel's device, a dead end for addresses of the range that no Pod has.
 
-        Peers None: not known yet, those that are there stay.
+        Peers None: not known yet, those that are there stay; unless the node has another address than its device, which is made anew then.
         """
         await self._kernel.run_in(None, partial(self._setup, pod_cidr, None if peers is None else tuple(peers)))
         self._log.info("pod network is ready", pod_cidr=pod_cidr)
 
     async def set_peers(self, peers: Iterable[Peer]) -> None:
         """The other nodes: routes to their Pods."""
-        await self._kernel.run_in(None, partial(overlay.set_peers, tuple(peers)))
+        await self._kernel.run_in(None, partial(overlay.set_peers, self._others(peers)))
 
     async def add(self, pod_uid: str, netns_path: str) -> str:
         """Wires the Pod's namespace and gives its address, the same one whenever this Pod asks."""
@@ -88,9 +88,13 @@ class PodNetwork:
         sandbox_link.set_blackhole(pod_cidr)
         overlay.create(Peer(self._node_ip, pod_cidr), mtu=self._mtu)
         if peers is not None:
-            overlay.set_peers(peers)
+            overlay.set_peers(self._others(peers))
         if self._pool is None or self._pool.cidr != pod_cidr:
             self._pool = AddressPool(self._folder, pod_cidr)
+
+    def _others(self, peers: Iterable[Peer]) -> tuple[Peer, ...]:
+        # Who is said to be where we are has not yet said where it went. A packet for its Pods would come back to us, again and again.
+        return tuple(peer for peer in peers if peer.machine != self._node_ip)
 
     def _add(self, pod_uid: str, netns_path: str) -> str:
         if self._pool is None:

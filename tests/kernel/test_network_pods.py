@@ -170,3 +170,74 @@ async def test_the_hosts_own_network_is_untouched(tmp_path: Path) -> None:
     assert during == before
     assert witness.host_network() == before
     assert namespaces.list_named(lab.prefix) == []
+
+
+async def moved(lab: Lab, node: Machine, last_byte: int) -> None:
+    """The machine comes back with another address; its kubelet starts again and does not know its peers yet."""
+    node.address = f"172.30.0.{last_byte}"
+    witness.ip_json("-n", node.name, "addr", "flush", "dev", "eth0")
+    witness.ip_json("-n", node.name, "addr", "add", f"{node.address}/24", "dev", "eth0")
+    witness.ip_json("-n", node.name, "route", "replace", "default", "via", "172.30.0.1", "dev", "eth0")
+    node.network = await restarted(lab, node)
+
+
+async def forget_neighbours(*nodes: Machine) -> None:
+    """As after gratuitous ARP: who has an address now is asked anew."""
+    for node in nodes:
+        witness.ip_json("-n", node.name, "neigh", "flush", "dev", "eth0")
+
+
+@pytest.mark.req("CNI-02")
+async def test_a_node_that_returns_with_another_address_is_reached_there(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        nodes = [await lab.machine(1), await lab.machine(2)]
+        await lab.connect()
+        pods = [await lab.pod(node) for node in nodes]
+        for pod in pods:
+            await lab.serve(pod, 8080)
+
+        await moved(lab, nodes[1], 77)
+        await lab.connect()
+
+        (device,) = witness.ip_json("-n", nodes[1].name, "-d", "link", "show", "vxlan1")
+        assert (device["linkinfo"]["info_data"]["local"], device["address"]) == ("172.30.0.77", "0e:6b:ac:1e:00:4d")
+        assert [entry["dst"] for entry in witness.bridge_json(nodes[0].name, "fdb", "show", "dev", "vxlan1")] == ["172.30.0.77"]
+        (neighbour,) = witness.ip_json("-n", nodes[0].name, "neigh", "show", "dev", "vxlan1")
+        assert (neighbour["dst"], neighbour["lladdr"]) == ("10.244.2.0", "0e:6b:ac:1e:00:4d")
+        assert (await lab.ask(pods[0], pods[1].address, 8080)).server == pods[1].name
+        assert (await lab.ask(pods[1], pods[0].address, 8080)).server == pods[0].name
+
+
+@pytest.mark.req("CNI-02")
+async def test_two_nodes_that_swap_their_addresses_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        still, first, second = nodes = [await lab.machine(number) for number in (1, 2, 3)]
+        await lab.connect()
+        pods = [await lab.pod(node) for node in nodes]
+        for pod in pods:
+            await lab.serve(pod, 8080)
+
+        await moved(lab, first, 250)         # two cannot have one address at the same time
+        await moved(lab, second, 12)
+        both = [Peer("172.30.0.12", first.pod_cidr), Peer("172.30.0.12", second.pod_cidr)]
+        await still.network.set_peers(both)  # one Node says where it is, the other still where it was
+        await moved(lab, first, 13)
+        await forget_neighbours(*nodes)
+        await lab.connect()
+
+        held = witness.ip_json("-n", still.name, "neigh", "show", "dev", "vxlan1")
+        assert {entry["dst"]: entry["lladdr"] for entry in held} == {"10.244.2.0": "0e:6b:ac:1e:00:0d", "10.244.3.0": "0e:6b:ac:1e:00:0c"}
+        for client in pods:
+            for server in pods:
+                if client is not server:
+                    assert await lab.ask(client, server.address, 8080) == (server.name, client.address)
+
+
+async def test_a_peer_that_is_said_to_be_where_we_are_gets_no_route(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        node = await lab.machine(1)
+
+        await node.network.set_peers([Peer(node.address, "10.244.2.0/24"), Peer("172.30.0.13", "10.244.3.0/24")])
+
+        assert "unicast 10.244.2.0/24 via 10.244.2.0" not in routes(node.name)
+        assert "unicast 10.244.3.0/24 via 10.244.3.0" in routes(node.name)

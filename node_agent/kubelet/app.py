@@ -21,6 +21,7 @@ from kube.client.informer import InformerFactory
 from kube.process.clock import SystemClock
 from kube.process.lifetime import run_process
 from kube.process.log import get_logger
+from kube.process.pages import Answer, serve_pages
 from kube.process.tls import grpc_server_credentials
 from kube.rpc.v1 import node_pb2_grpc
 from netns.kernel import KernelThread
@@ -114,7 +115,7 @@ class Kubelet:
         self.services = Services(
             config=config, runtime=self._runtime, network=self._network, images=ImageManager(self._runtime, events, self._now),
             volumes=volumes, objects=objects, probes=self._probes, statuses=self._statuses, events=events, clock=clock, restarts=Backoff(),
-            machine_resolver=parse_resolv_conf(_read("/etc/resolv.conf")), node_memory=machine.memory_bytes,
+            machine_resolver=parse_resolv_conf(_read(config.resolv_conf)), node_memory=machine.memory_bytes,
             allocatable=machine.allocatable, cluster_services=self._cluster_services.store.list,
         )
         self.workers = PodWorkers(self.services, client)
@@ -158,6 +159,7 @@ class Kubelet:
     async def _serve(self) -> None:
         config = self._config
         async with (
+            serve_pages("127.0.0.1", config.healthz_port, {"/healthz": lambda _: Answer(200, "ok")}),
             serve_grpc(config, NodeService(self.services, self.workers)),
             serve_https(config.port, config.serving_tls, self.services, self.workers, self._auth),
         ):

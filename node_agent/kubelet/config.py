@@ -15,9 +15,11 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     cgroup_parent: str                         # "/kubonsai/NAME/node1"
     cluster_dns: tuple[str, ...]
     cluster_domain: str = "cluster.local"
+    resolv_conf: str = "/etc/resolv.conf"      # kubelet's resolvConf: what Pods with dnsPolicy Default get
     serving_tls: TlsFiles
     port: int = 10250
     grpc_port: int = 10251
+    healthz_port: int = 10248                  # kubelet's healthzPort: /healthz for everybody, on the loopback alone
     pod_network: ApiserverAccess | None = None # who reads all Nodes for the routes to their Pods; a kubelet may read only its own
     register_taints: tuple[str, ...] = ()      # "key=value:Effect"
     node_labels: dict[str, str] = {}

@@ -5,20 +5,16 @@ Follows upstream's cloud node controller.
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec
 
-from control_plane.cloud.machines import CloudError, Machine, MachineRoom
+from control_plane.cloud.addresses import UNINITIALIZED, contradiction, set_addresses
+from control_plane.cloud.machines import Cloud, CloudError, Machine
 from control_plane.controllers.managed import ControllerContext, ManagedController
-from kube.api.core_v1 import Node, NodeAddress
+from kube.api.core_v1 import Node
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.controller import DONE, Result
 from kube.client.objects import key_of
-from kube.client.transport import PatchKind
-
-UNINITIALIZED: Final = "node.cloudprovider.kubernetes.io/uninitialized"
 
 
 def labels_of(machine: Machine) -> dict[str, str]:
@@ -42,14 +38,10 @@ def initialised(node: Node, machine: Machine) -> Node:
     )
 
 
-def addresses_of(machine: Machine) -> tuple[NodeAddress, ...]:
-    return NodeAddress(type="InternalIP", address=machine.address), NodeAddress(type="Hostname", address=machine.name)
-
-
 class NodeInitialiser(ManagedController[NamespacedName]):
-    def __init__(self, context: ControllerContext, room: MachineRoom) -> None:
+    def __init__(self, context: ControllerContext, cloud: Cloud) -> None:
         super().__init__("cloud-node", context)
-        self._room = room
+        self._cloud = cloud
         self._nodes = self.informer(Node)
         self._nodes.add_handler(self._on_node, lambda _old, new: self._on_node(new))
 
@@ -65,14 +57,14 @@ class NodeInitialiser(ManagedController[NamespacedName]):
         if not _is_new(node):
             return DONE
         try:
-            machine = (await self._room.machines()).get(key.name)
+            machine = (await self._cloud.machines()).get(key.name)
         except CloudError as error:
             raise errors.ServiceUnavailable(str(error)) from error
         if machine is None:
             raise errors.ServiceUnavailable(f"node {key.name}: no such machine")
-        if {*node.status.addresses} != {*addresses_of(machine)}:
-            patch = {"status": {"addresses": msgspec.to_builtins(addresses_of(machine))}}
-            await self.client.patch(Node, key, patch, kind=PatchKind.MERGE, subresource="status")
+        if reason := contradiction(node, machine):
+            raise errors.ServiceUnavailable(f"node {key.name}: {reason}")
+        await set_addresses(self.client, node, machine)
         # Last, because Pods come as soon as the taint is gone.
         await self.client.guaranteed_update(Node, key, lambda held: initialised(held, machine))
         self.events.event(node, "Normal", "Synced", "Node synced successfully")

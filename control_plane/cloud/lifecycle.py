@@ -1,6 +1,6 @@
 """Nodes whose machine is gone are deleted, those whose machine is switched off are tainted.
 
-Follows upstream's cloud node lifecycle controller. The supervisor has no watch: it is asked every few seconds, once for all.
+Follows upstream's cloud node lifecycle controller. The cloud has no watch: it is asked every few seconds, once for all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from control_plane.cloud.machines import CloudError, Machine, MachineRoom
+from control_plane.cloud.machines import Cloud, CloudError, Machine
 from kube.api.core_v1 import Node, Taint
 from kube.apimachinery import errors
 from kube.client.client import Client
@@ -71,11 +71,11 @@ def untainted(node: Node) -> Node:
 
 class NodeLifecycle:
     def __init__(
-        self, client: Client, nodes: Informer[Node], room: MachineRoom, events: EventRecorder, clock: Clock, period_s: float
+        self, client: Client, nodes: Informer[Node], cloud: Cloud, events: EventRecorder, clock: Clock, period_s: float
     ) -> None:
         self._client = client
         self._nodes = nodes
-        self._room = room
+        self._cloud = cloud
         self._events = events
         self._clock = clock
         self._period_s = period_s
@@ -92,7 +92,7 @@ class NodeLifecycle:
                 log.warning("node cannot be changed", error=str(error))
 
     async def check(self) -> None:
-        plan = plan_nodes(self._nodes.store.list(), await self._room.machines())
+        plan = plan_nodes(self._nodes.store.list(), await self._cloud.machines())
         for node in plan.delete:
             name = node.metadata.name
             message = f"Deleting node {name} because it does not exist in the cloud provider"

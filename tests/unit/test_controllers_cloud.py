@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import grpc.aio
+import msgspec
 import pytest
 
-from control_plane.cloud.initialise import UNINITIALIZED, NodeInitialiser
+from control_plane.cloud.addresses import PROVIDED_IP, UNINITIALIZED, NodeAddresses, addresses_of, outdated
+from control_plane.cloud.config import CloudConfig
+from control_plane.cloud.initialise import NodeInitialiser
 from control_plane.cloud.lifecycle import SHUTDOWN, NodeLifecycle, plan_nodes
 from control_plane.cloud.machines import CloudError, Machine, MachineRoom
 from kube.api.core_v1 import Node, NodeCondition, NodeSpec, NodeStatus, Taint
@@ -19,13 +23,14 @@ from kube.apimachinery.meta import NamespacedName
 from kube.client.events import EventRecorder
 from kube.client.informer import InformerFactory
 from kube.process.clock import SystemClock
+from kube.process.config import ApiserverAccess, ConfigError, TlsFiles
 from kube.rpc.v1 import machines_pb2 as pb
 from kube.rpc.v1 import machines_pb2_grpc
 from tests.support.controllers import eventually, memory_client, running
 
 
-def machine(name: str, *, running: bool = True) -> Machine:
-    return Machine(name, "172.30.0.12", f"kubonsai://test/{name}", "local-a", "local", "small", running)
+def machine(name: str, *, running: bool = True, address: str = "172.30.0.12") -> Machine:
+    return Machine(name, address, f"kubonsai://test/{name}", "local-a", "local", "small", running)
 
 
 class Cloud(machines_pb2_grpc.MachineServiceServicer):
@@ -107,3 +112,63 @@ async def test_nodes_go_with_their_machines_and_stay_while_the_cloud_cannot_be_a
             with pytest.raises(CloudError):
                 await NodeLifecycle(client, nodes, nowhere, events, SystemClock(), 5).check()
         assert [held.metadata.name for held in await client.list(Node)] == ["n1"]
+
+
+def located(name: str, address: str, *, provided: str = "", **more: Any) -> Node:
+    held = node(name, **more)
+    annotations = {PROVIDED_IP: provided} if provided else {}
+    return msgspec.structs.replace(
+        held, metadata=msgspec.structs.replace(held.metadata, annotations=annotations),
+        status=msgspec.structs.replace(held.status, addresses=addresses_of(machine(name, address=address))))
+
+
+NEW = Taint(key=UNINITIALIZED, effect="NoSchedule")
+
+
+@pytest.mark.parametrize(("held", "known", "expected"), [
+    pytest.param(located("n1", "172.30.0.12"), machine("n1"), [], id="all is well"),
+    pytest.param(located("n1", "172.30.0.11"), machine("n1"), ["n1"], id="it moved"),
+    pytest.param(located("n1", "172.30.0.11", taints=(NEW,)), machine("n1"), [], id="not initialised yet"),
+    pytest.param(located("n1", "172.30.0.11", provider_id="kubonsai://test/other"), machine("n1"), [], id="another machine of that name"),
+    pytest.param(located("n1", "172.30.0.11"), machine("n2"), [], id="no machine of that name"),
+])
+def test_whose_addresses_are_outdated(held: Node, known: Machine, expected: list[str]) -> None:
+    assert [found.metadata.name for found, _ in outdated([held], {known.name: known})] == expected
+
+
+async def test_addresses_follow_machines_also_when_two_swap_theirs(tmp_path: Path) -> None:
+    client, _ = memory_client()
+    await client.create(located("n1", "172.30.0.11"))
+    await client.create(located("n2", "172.30.0.12", provided="172.30.0.11"))
+    await client.create(located("n3", "172.30.0.13", provided="172.30.0.13"))
+    cloud = Cloud(machine("n1"), machine("n2", address="172.30.0.11"), machine("n3", address="172.30.0.99"))
+    async with InformerFactory(client) as informers, serving(cloud, tmp_path / "s") as room:
+        nodes = informers.informer(Node)
+        await informers.start()
+        running_ = asyncio.create_task(NodeAddresses(client, nodes, room, SystemClock(), 0.01).run(), name="addresses")
+
+        async def addresses() -> dict[str, str]:
+            return {held.metadata.name: held.status.addresses[0].address for held in await client.list(Node)}
+
+        async def followed() -> bool:
+            # n3's kubelet answers elsewhere than its cloud says: that is for the cloud to learn.
+            return await addresses() == {"n1": "172.30.0.12", "n2": "172.30.0.11", "n3": "172.30.0.13"}
+
+        await eventually(followed, what="the addresses are the machines'")
+        cloud.machines[2] = machine("n3", address="172.30.0.13")
+        cloud.machines[0] = machine("n1", address="172.30.0.50")
+
+        async def followed_again() -> bool:
+            return (await addresses())["n1"] == "172.30.0.50"
+
+        await eventually(followed_again, what="a later change, too")
+        running_.cancel()
+        with suppress(asyncio.CancelledError):
+            await running_
+
+
+@pytest.mark.parametrize("clouds", [{}, {"supervisor_socket": "/s", "machines_folder": "/m"}])
+def test_exactly_one_cloud(clouds: dict[str, Any]) -> None:
+    access = ApiserverAccess(targets=("127.0.0.1:6444",), tls=TlsFiles(cert_file="", key_file="", ca_file=""))
+    with pytest.raises(ConfigError, match="exactly one of supervisor_socket and machines_folder"):
+        CloudConfig(apiserver=access, **clouds)

@@ -21,7 +21,7 @@ from kube.client.transport import PatchKind
 from kube.process.clock import Clock, to_rfc3339_micro
 from kube.process.log import get_logger
 from node_agent.kubelet.config import KubeletConfig
-from node_agent.kubelet.node_status import Machine, changed, initial_node, node_status
+from node_agent.kubelet.node_status import Machine, changed, initial_node, node_addresses, node_status
 from node_agent.runtime.model import Image
 
 LEASE_NAMESPACE = "kube-node-lease"
@@ -137,10 +137,20 @@ class NodeReporter:
             return created
         except errors.AlreadyExists:
             node = await self._client.get(Node, self._key)
-        wanted = initial_node(self._config, NodeStatus(), "").metadata.labels
-        missing = {name: value for name, value in wanted.items() if node.metadata.labels.get(name) != value}
-        if missing:
-            node = await self._client.patch(Node, self._key, {"metadata": {"labels": missing}})
+        return await self._take_over(node)
+
+    async def _take_over(self, node: Node) -> Node:
+        """The Node of our former life: says at once where we are now, for routes to our Pods are made from it."""
+        wanted = initial_node(self._config, NodeStatus(), "").metadata
+        labels = {name: value for name, value in wanted.labels.items() if node.metadata.labels.get(name) != value}
+        annotations = {name: value for name, value in wanted.annotations.items() if node.metadata.annotations.get(name) != value}
+        if labels or annotations:
+            node = await self._client.patch(Node, self._key, {"metadata": {"labels": labels, "annotations": annotations}})
+        if (addresses := node_addresses(self._config, node.status)) != node.status.addresses:
+            status = msgspec.structs.replace(node.status, addresses=addresses)
+            patch = _patch(node.status, status)
+            node = await self._client.patch(Node, self._key, patch, kind=PatchKind.STRATEGIC, subresource="status")
+            log.info("changed node addresses", node=self._config.node_name, address=self._config.node_ip)
         return node
 
     def _status(self, held: NodeStatus) -> NodeStatus:
@@ -153,7 +163,7 @@ class NodeReporter:
         held = self._node.status if self._node is not None else self._sent
         status, now = self._status(held), self._clock.now()
         due = self._sent_at is None or (now - self._sent_at).total_seconds() >= self._config.node_status_report_s
-        if not due and not changed(self._sent, status):
+        if not due and not changed(self._sent, status) and held.addresses == status.addresses:
             return
         self._node = await self._client.patch(Node, self._key, _patch(held, status), kind=PatchKind.STRATEGIC, subresource="status")
         self._sent, self._sent_at = self._node.status, now

@@ -33,6 +33,7 @@ from node_agent.runtime.model import Image
 RUNTIME_VERSION = "kubonsai://0.1.0"
 EVICTION_MEMORY_BYTES = 100 << 20            # evictionHard memory.available<100Mi
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip"
 UNINITIALIZED = Taint(key="node.cloudprovider.kubernetes.io/uninitialized", value="true", effect="NoSchedule")
 NETWORK_MESSAGE = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
@@ -71,7 +72,7 @@ def initial_node(config: KubeletConfig, status: NodeStatus, pod_cidr: str) -> No
     taints = [parse_taint(text) for text in config.register_taints]
     if config.external_cloud:
         taints.append(UNINITIALIZED)
-    annotations = {"alpha.kubernetes.io/provided-node-ip": config.node_ip}
+    annotations = {PROVIDED_IP: config.node_ip}
     metadata = ObjectMeta(name=config.node_name, labels=labels, annotations=annotations)
     spec = NodeSpec(taints=tuple(taints), pod_cidr=pod_cidr, pod_cidrs=(pod_cidr,) if pod_cidr else ())
     return Node(metadata=metadata, spec=spec, status=status)
@@ -91,7 +92,7 @@ def node_status(
     """`held` is the Node's present status: its conditions keep their transition times, others' conditions stay."""
     return replace(
         held, capacity=dict(machine.capacity), allocatable=dict(machine.allocatable), node_info=_system_info(config),
-        addresses=_addresses(config, held), images=_images(images),
+        addresses=node_addresses(config, held), images=_images(images),
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=config.port)),
         conditions=_conditions(held.conditions, network_ready=network_ready, runtime_error=runtime_error, now=now),
     )
@@ -106,11 +107,10 @@ def _still(conditions: Iterable[NodeCondition]) -> tuple[NodeCondition, ...]:
     return tuple(sorted((replace(condition, last_heartbeat_time="") for condition in conditions), key=lambda condition: condition.type))
 
 
-def _addresses(config: KubeletConfig, held: NodeStatus) -> tuple[NodeAddress, ...]:
-    # With a cloud, its controller has the last word once it has spoken.
-    if config.external_cloud and held.addresses:
-        return held.addresses
-    return (NodeAddress(type="InternalIP", address=config.node_ip), NodeAddress(type="Hostname", address=config.node_name))
+def node_addresses(config: KubeletConfig, held: NodeStatus) -> tuple[NodeAddress, ...]:
+    # With a cloud, its controller has the last word once it has spoken; but not about a machine that has another address since.
+    own = (NodeAddress(type="InternalIP", address=config.node_ip), NodeAddress(type="Hostname", address=config.node_name))
+    return held.addresses if config.external_cloud and own[0] in held.addresses else own
 
 
 def _conditions(
@@ -144,7 +144,7 @@ def _images(images: Sequence[Image]) -> tuple[ContainerImage, ...]:
 
 def _system_info(config: KubeletConfig) -> NodeSystemInfo:
     return NodeSystemInfo(
-        machine_id=_first_line("/etc/machine-id"), system_uuid=str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{config.node_name}.{config.node_ip}")),
+        machine_id=_first_line("/etc/machine-id"), system_uuid=str(uuid.uuid5(uuid.NAMESPACE_DNS, config.node_name)),
         boot_id=_first_line("/proc/sys/kernel/random/boot_id"), kernel_version=platform.release(), os_image=_os_image(),
         container_runtime_version=RUNTIME_VERSION, kubelet_version=config.kubernetes_version, operating_system="linux",
         architecture=ARCHITECTURES.get(platform.machine(), platform.machine()),

@@ -1,1 +1,4 @@
-"""The control plane: the apiserver and its storage, the scheduler, the controllers, the cloud."""
+"""The control plane: the apiserver and its storage, the scheduler, the controllers, the cloud.
+
+certificate_requests.py  what a CertificateSigningRequest asks for: apiserver, controllers and cloud read it alike     pem.py  PEM blocks
+"""

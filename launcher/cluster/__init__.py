@@ -6,5 +6,5 @@ plan.py       which process runs where      machines.py  nodes as namespaces, th
 zygote.py     forks and restarts processes  supervisor.py the machine room's gRPC face
 growth.py     all that is made beforehand   readiness.py  labels, addons, what is waited for
 up.py down.py status.py                     the life of a cluster, as the CLI tells it
-log_rotation.py logs that do not grow for ever
+log_rotation.py logs that do not grow for ever   join.py  a bootstrap token, and what it may
 """

@@ -25,6 +25,7 @@ from kube.rpc.v1 import objects_pb2 as pb
 from kube.rpc.v1.objects_pb2_grpc import ObjectServiceStub
 from tests.support.api_calls import JSON_PATCH, MERGE_PATCH, Api, config_map, new_namespace
 from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.certificate_requests import certificate_request
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
@@ -317,8 +318,7 @@ async def test_a_document_of_very_many_nodes_is_refused(api: Api) -> None:
 
 
 async def test_a_certificate_request_says_who_really_asked(server: RunningApiserver, api: Api) -> None:
-    spec = {"request": "YQ==", "signerName": "example.com/x", "usages": ["client auth"], "username": "root", "groups": ["system:masters"]}
-    body = {"metadata": {"name": "asked"}, "spec": spec}
+    body = certificate_request("asked", "example.com/x", username="root", groups=["system:masters"])
 
     code, made = await api.post("/apis/certificates.k8s.io/v1/certificatesigningrequests", body, headers={"Impersonate-User": "nobody"})
     asked, stored = await api.post("/apis/certificates.k8s.io/v1/certificatesigningrequests", body)

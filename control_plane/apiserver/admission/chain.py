@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from control_plane.apiserver.admission.certificate_approval import CertificateApproval
+from control_plane.apiserver.admission.certificate_signing import CertificateSigning
+from control_plane.apiserver.admission.certificate_subject_restriction import CertificateSubjectRestriction
 from control_plane.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from control_plane.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from control_plane.apiserver.admission.node_restriction import NodeRestriction
@@ -28,6 +31,9 @@ ADMISSION_CHAIN: Final[tuple[type[Plugin], ...]] = (
     TaintNodesByCondition,
     Priority,
     DefaultTolerationSeconds,
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
 )
 
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import ClassVar, Final
 
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
-from control_plane.apiserver.authentication.user import node_name_of
+from control_plane.apiserver.authentication.user import NODE_USER_PREFIX, node_name_of
 from control_plane.apiserver.authorization.node_graph import MIRROR_ANNOTATION, references_of
+from control_plane.certificate_requests import KUBE_APISERVER_CLIENT_KUBELET, KUBELET_SERVING, MalformedRequest, parse_request
 from kube.apimachinery.errors import not_found
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.resources import SCHEME
@@ -173,6 +174,19 @@ class NodeRestriction:
         if (slice_.get("spec") or {}).get("nodeName") != node:
             raise request.forbidden("can only access ResourceSlice with the same NodeName as the requesting node")
 
+    def _check_certificate_request(self, node: str, request: AdmissionRequest) -> None:
+        if request.operation is not Operation.CREATE:
+            return
+        spec = (request.obj or {}).get("spec") or {}
+        if spec.get("signerName") not in (KUBELET_SERVING, KUBE_APISERVER_CLIENT_KUBELET):
+            return
+        try:
+            asked = parse_request(spec.get("request") or "")
+        except MalformedRequest as error:
+            raise request.forbidden(f"unable to parse csr: {error}") from error
+        if asked.common_name != NODE_USER_PREFIX + node:
+            raise request.forbidden(f"can only create a node CSR with CN={NODE_USER_PREFIX}{node}")
+
     def _find_pod(self, request: AdmissionRequest, name: str) -> JsonObject:
         held = self._cache.get(self._pods, NamespacedName(request.namespace, name))
         if held is None:
@@ -232,5 +246,6 @@ _CHECKS: Final[dict[GroupResource, Check]] = {
     GroupResource("", "serviceaccounts"): NodeRestriction._check_token,
     GroupResource("coordination.k8s.io", "leases"): NodeRestriction._check_lease,
     GroupResource("storage.k8s.io", "csinodes"): NodeRestriction._check_csi_node,
+    GroupResource("certificates.k8s.io", "certificatesigningrequests"): NodeRestriction._check_certificate_request,
     GroupResource("resource.k8s.io", "resourceslices"): NodeRestriction._check_resource_slice,
 }

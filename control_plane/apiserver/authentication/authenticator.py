@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from control_plane.apiserver.authentication.accounts import AccountLookup
+from control_plane.apiserver.authentication.bootstrap_token import BootstrapTokens, is_bootstrap_token
 from control_plane.apiserver.authentication.certificate import CertificateSubject
 from control_plane.apiserver.authentication.token import InvalidToken, TokenAuthority
 from control_plane.apiserver.authentication.user import (
@@ -41,6 +42,7 @@ class Authenticator:
     def __init__(self, tokens: TokenAuthority, cache: WatchCache, clock: Clock, *, anonymous: bool = True) -> None:
         self._tokens = tokens
         self._accounts = AccountLookup(cache, clock)
+        self._bootstrap = BootstrapTokens(cache, clock)
         self._anonymous = anonymous
 
     async def authenticate(self, credentials: RequestCredentials) -> UserInfo:
@@ -59,8 +61,10 @@ class Authenticator:
 
     async def review_token(self, token: str, audiences: tuple[str, ...] = ()) -> TokenReviewResult:
         """For TokenReview. Raises InvalidToken; its message is the review's `status.error`. No audiences: the apiserver's own."""
-        claims = self._tokens.verify(token)
         wanted = audiences or self._tokens.api_audiences
+        if is_bootstrap_token(token):
+            return self._review_bootstrap_token(token, wanted)
+        claims = self._tokens.verify(token)
         held = claims.get("aud") or self._tokens.api_audiences       # legacy tokens have none
         held = [held] if isinstance(held, str) else list(held)
         shared = tuple(audience for audience in held if audience in wanted)
@@ -72,6 +76,14 @@ class Authenticator:
             (SERVICE_ACCOUNTS_GROUP, f"{SERVICE_ACCOUNTS_GROUP}:{account.namespace}", AUTHENTICATED_GROUP), account.extra,
         )
         return TokenReviewResult(user, shared)
+
+    def _review_bootstrap_token(self, token: str, wanted: tuple[str, ...]) -> TokenReviewResult:
+        """These tokens know no audience: they are for the apiserver, whatever it calls itself."""
+        shared = tuple(audience for audience in self._tokens.api_audiences if audience in wanted)
+        if not shared:
+            held = _go_list(self._tokens.api_audiences)
+            raise InvalidToken(f"token audiences {held} is invalid for the target audiences {_go_list(wanted)}")
+        return TokenReviewResult(self._bootstrap.user_of(token), shared)
 
 
 def _user_of_certificate(subject: CertificateSubject) -> UserInfo:

@@ -81,6 +81,21 @@ def stamp_requester(call: Call, obj: JsonObject) -> None:
     obj["spec"] = kept | {key: value for key, value in asked.items() if value}
 
 
+def stamp_conditions(call: Call, obj: JsonObject, old: JsonObject, now: datetime) -> None:
+    """When a certificate request was approved, denied or failed, where its approver or signer does not say."""
+    if call.group_resource != CERTIFICATE_REQUESTS or not call.subresource:
+        return
+    moment = to_rfc3339(now)
+    since = {
+        (held.get("type"), held.get("status")): held["lastTransitionTime"]
+        for held in reversed((old.get("status") or {}).get("conditions") or []) if held.get("lastTransitionTime")
+    }
+    for condition in (obj.get("status") or {}).get("conditions") or []:
+        condition["lastUpdateTime"] = condition.get("lastUpdateTime") or moment
+        unchanged_since = since.get((condition.get("type"), condition.get("status")), moment)
+        condition["lastTransitionTime"] = condition.get("lastTransitionTime") or unchanged_since
+
+
 def refuse_resource_version(call: Call, obj: JsonObject) -> None:
     if metadata_of(obj).get("resourceVersion") not in (None, "", "0"):
         raise BadRequest("resourceVersion should not be set on objects to be created")

@@ -26,6 +26,7 @@ from control_plane.apiserver.registry.object_meta import (
     metadata_of,
     refuse_resource_version,
     require_resource_version,
+    stamp_conditions,
     stamp_requester,
 )
 from control_plane.apiserver.registry.options import WriteOptions
@@ -182,6 +183,7 @@ class Writer:
             keep_system_metadata(obj, old)
         else:
             strategy.prepare_for_update(obj, old)
+        stamp_conditions(call, obj, old, self._clock.now())
         metadata = metadata_of(obj)
         metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
         metadata.pop("managedFields", None)      # until server-side apply keeps them

@@ -8,5 +8,6 @@ workloads.py  Deployment, ReplicaSet, StatefulSet, DaemonSet, ReplicationControl
 services.py   Service        endpoints.py  Endpoints, EndpointSlice     networking.py  Ingress, NetworkPolicy, IPAddress, ServiceCIDR
 config.py     ConfigMap, Secret, ServiceAccount                         cluster.py  Namespace, Node, Lease, PriorityClass, RuntimeClass
 events.py     both Events    rbac.py  roles and bindings                policy.py  PDB, HPA, LimitRange, ResourceQuota
-storage.py    volumes, claims, classes                                  extensions.py  CSR, CRD, APIService, webhooks, flow control
+storage.py    volumes, claims, classes                                  extensions.py  CRD, APIService, webhooks, flow control
+certificates.py  CertificateSigningRequest
 """

@@ -1,4 +1,4 @@
-"""CertificateSigningRequests, CustomResourceDefinitions, APIServices, webhook configurations and flow control."""
+"""CustomResourceDefinitions, APIServices, webhook configurations and flow control."""
 
 from __future__ import annotations
 
@@ -7,36 +7,9 @@ from typing import Final
 from control_plane.apiserver.strategies.base import Strategy
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.validation import FIELD_IMMUTABLE, dns1035_problems, each, invalid, not_supported, path_segment_problems, required
+from kube.apimachinery.validation import FIELD_IMMUTABLE, dns1035_problems, each, invalid, not_supported, required
 
 SCOPES: Final = ("Cluster", "Namespaced")
-
-
-class CertificateRequestStrategy(Strategy):
-    """The requester's identity is the server's to fill in; the spec never changes."""
-
-    def name_problems(self, name: str) -> list[str]:
-        return path_segment_problems(name)
-
-    def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-        spec = obj.get("spec") or {}
-        causes = [required(f"spec.{key}") for key in ("request", "signerName") if not spec.get(key)]
-        if not spec.get("usages"):
-            causes.append(required("spec.usages"))
-        signer = spec.get("signerName") or ""
-        if signer and ("/" not in signer or not all(signer.split("/", 1))):
-            causes.append(invalid("spec.signerName", signer,
-                                  "must be a fully qualified domain and path of the form 'example.com/signer-name'"))
-        seconds = spec.get("expirationSeconds")
-        if seconds is not None and seconds < 600:
-            causes.append(invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"))
-        return causes
-
-    def align_with_old(self, obj: JsonObject, old: JsonObject) -> None:
-        obj["spec"] = old.get("spec")
-
-    def own_fields(self, obj: JsonObject) -> dict[str, str]:
-        return {"spec.signerName": (obj.get("spec") or {}).get("signerName", "")}
 
 
 class CustomResourceDefinitionStrategy(Strategy):

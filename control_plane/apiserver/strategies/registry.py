@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from control_plane.apiserver.strategies import (
     batch,
+    certificates,
     cluster,
     config,
     endpoints,
@@ -57,7 +58,7 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
         "storageclasses": storage.StorageClassStrategy, "csidrivers": storage.CSIDriverStrategy, "csinodes": cluster.CSINodeStrategy,
         "volumeattachments": storage.VolumeAttachmentStrategy,
     },
-    "certificates.k8s.io": {"certificatesigningrequests": extensions.CertificateRequestStrategy},
+    "certificates.k8s.io": {"certificatesigningrequests": certificates.CertificateRequestStrategy},
     "apiextensions.k8s.io": {"customresourcedefinitions": extensions.CustomResourceDefinitionStrategy},
     "apiregistration.k8s.io": {"apiservices": extensions.APIServiceStrategy},
     "admissionregistration.k8s.io": {

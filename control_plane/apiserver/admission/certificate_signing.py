@@ -1,0 +1,34 @@
+"""Who puts a certificate into a request's status needs the verb `sign` for its signer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
+from control_plane.apiserver.admission.signer_rights import CERTIFICATE_REQUESTS, may_for_signer, signer_of
+from kube.apimachinery.meta import JsonObject
+
+
+class CertificateSigning:
+    """Follows kube-apiserver's CertificateSigning."""
+
+    name: ClassVar[str] = "CertificateSigning"
+
+    def __init__(self, context: AdmissionContext) -> None:
+        self._authorizer = context.authorizer
+
+    def handles(self, operation: Operation) -> bool:
+        return operation is Operation.UPDATE
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        if request.resource.group_resource != CERTIFICATE_REQUESTS or request.subresource != "status":
+            return
+        if _certificate(request.obj) == _certificate(request.old):
+            return
+        signer = signer_of(request.old)
+        if not may_for_signer(self._authorizer, request.user, "sign", signer):
+            raise request.forbidden(f'user not permitted to sign requests with signerName "{signer}"')
+
+
+def _certificate(request: JsonObject | None) -> str:
+    return str(((request or {}).get("status") or {}).get("certificate") or "")

@@ -1,0 +1,51 @@
+"""What lets machines join with a bootstrap token: its Secret, and the rights of those who hold it. As `kubeadm init` binds them."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from typing import Any, Final
+
+TOKEN_GROUP: Final = "system:bootstrappers:kubonsai:default-node-token"     # noqa: S105  (a group, not a secret)
+_SIGNING: Final = "system:certificates.k8s.io:certificatesigningrequests"
+_ALPHABET: Final = string.ascii_lowercase + string.digits
+
+
+def new_token() -> str:
+    """ID.SECRET, as in `kubeadm join --token`."""
+    return f"{_letters(6)}.{_letters(16)}"
+
+
+def bootstrap_objects(token: str) -> list[dict[str, Any]]:
+    """In the order in which they are to be applied: the Secret last, so that nobody logs in before his rights are there."""
+    return [
+        _binding("kubonsai:kubelet-bootstrap", "system:node-bootstrapper", TOKEN_GROUP),
+        _binding("kubonsai:node-autoapprove-bootstrap", f"{_SIGNING}:nodeclient", TOKEN_GROUP),
+        _binding("kubonsai:node-autoapprove-certificate-rotation", f"{_SIGNING}:selfnodeclient", "system:nodes"),
+        _secret(token),
+    ]
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(count))
+
+
+def _binding(name: str, role: str, group: str) -> dict[str, Any]:
+    api_group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{api_group}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": api_group, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": api_group, "kind": "Group", "name": group}],
+    }
+
+
+def _secret(token: str) -> dict[str, Any]:
+    identity, _, secret = token.partition(".")
+    return {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"bootstrap-token-{identity}", "namespace": "kube-system"},
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": {
+            "token-id": identity, "token-secret": secret, "usage-bootstrap-authentication": "true", "auth-extra-groups": TOKEN_GROUP,
+            "description": "Lets machines of this cluster join.",
+        },
+    }

@@ -18,6 +18,16 @@ WEBSOCKET_KUBECTL = 31      # the minor version
 pytest_plugins = ["launcher.testing.plugin"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("kubonsai")
+    group.addoption(
+        "--compose", action="store_true",
+        help="run tests/compose with a Docker engine of their own (root; docker.io, docker-compose, debootstrap), "
+        "or with the one that is there: KUBONSAI_TEST_ENGINE=existing",
+    )
+    group.addoption("--fresh", action="store_true", help="with --compose: make the base image anew")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent / "tests"
     for item in items:
@@ -28,6 +38,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
             shared = "kubonsai_cluster" in getattr(item, "fixturenames", ())
             item.add_marker(pytest.mark.xdist_group("shared cluster" if shared else "own clusters"))
+        elif tier == "compose":
+            item.add_marker(pytest.mark.compose)
+            item.add_marker(pytest.mark.xdist_group("compose"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

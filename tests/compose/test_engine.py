@@ -44,7 +44,7 @@ with Engine() as engine:
 @pytest.fixture(autouse=True)
 def _own_engine(request: pytest.FixtureRequest) -> None:
     if not wants_own(request.config):
-        pytest.skip("about the tests' own engine: needs --compose")
+        pytest.skip("about the engine that the tests make; this run has none, or somebody's")
 
 
 @pytest.fixture
@@ -130,9 +130,10 @@ def network_of_the_host() -> dict[str, list[str]]:
     """Only what an engine makes: others may test beside this one."""
     links = [line.split()[0] for line in run(["ip", "-brief", "link"]).splitlines()]
     rules = run(["nft", "list", "ruleset"]) + run(["iptables-save"])
+    switches = [Path("/proc/sys/net", version, "conf/all/forwarding") for version in ("ipv4", "ipv6")]
     return {
         "links": [name for name in links if name.startswith(("docker", "br-", "veth"))],
         "rules": [line for line in rules.splitlines() if "docker" in line.lower()],
         "namespaces": [name for name in os.listdir("/run/netns") if "kubonsai-test" in name] if Path("/run/netns").exists() else [],
-        "switches": run(["sysctl", "net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"]).splitlines(),
+        "forwards": [switch.read_text() for switch in switches if switch.exists()],
     }

@@ -12,6 +12,7 @@ from control_plane.cloud.config import CloudConfig
 from control_plane.cloud.initialise import NodeInitialiser
 from control_plane.cloud.lifecycle import NodeLifecycle
 from control_plane.cloud.machines import cloud_of
+from control_plane.cloud.serving_certificates import ServingCertificateApprover
 from control_plane.controllers.managed import ControllerContext
 from kube.api.core_v1 import Node
 from kube.apimachinery.meta import NamespacedName
@@ -47,9 +48,11 @@ async def run(config: CloudConfig, stop: asyncio.Event) -> None:
                 lifecycle = NodeLifecycle(
                     client, nodes, cloud, events.named("cloud-node-lifecycle-controller"), clock,
                     config.node_monitor_period_s)
+                approver = ServingCertificateApprover(ControllerContext(client, informers, events, clock), cloud)
                 await informers.start()
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(initialiser.run(), name=initialiser.name)
+                    tasks.create_task(approver.run(), name=approver.name)
                     tasks.create_task(addresses.run(), name="cloud-node-addresses")
                     tasks.create_task(lifecycle.run(), name="cloud-node-lifecycle")
 

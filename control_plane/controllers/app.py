@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from control_plane.controllers.certificates.approver import CertificateApprover
+from control_plane.controllers.certificates.cleaner import CertificateCleaner
+from control_plane.controllers.certificates.signer import CertificateSigner
 from control_plane.controllers.config import ControllerManagerConfig
 from control_plane.controllers.deployment.controller import DeploymentController
 from control_plane.controllers.endpoint_slice.controller import EndpointSliceController
@@ -40,7 +44,11 @@ LEASE: Final = NamespacedName("kube-system", NAME)
 
 def controllers(context: ControllerContext, config: ControllerManagerConfig) -> list[ManagedController[Any]]:
     """In the order in which a starting cluster needs them."""
+    signing = config.cluster_signing_cert_file, config.cluster_signing_key_file
+    longest = timedelta(seconds=config.cluster_signing_duration_s)
     return [
+        CertificateApprover(context),
+        *([CertificateSigner(context, *signing, longest)] if all(signing) else []),
         NodeIpamController(context, config.cluster_cidr, config.node_cidr_mask_size),
         ServiceAccountController(context),
         RootCaPublisher(context, Path(config.root_ca_file).read_text()),
@@ -54,6 +62,7 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         NamespaceController(context),
         PodGarbageCollector(context, config.terminated_pod_gc_threshold),
         GarbageCollector(context),
+        CertificateCleaner(context),
     ]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from kube.process.config import ApiserverAccess, Config, TlsFiles
+from kube.process.config import ApiserverAccess, Config, ConfigError, TlsFiles
 
 
 class ControllerManagerConfig(Config, frozen=True, kw_only=True):
     apiserver: ApiserverAccess
     root_ca_file: str                            # published to every namespace as kube-root-ca.crt
     serving_tls: TlsFiles | None = None          # without it health and metrics are served over plain HTTP
+    cluster_signing_cert_file: str = ""          # the CA that signs approved certificate requests; without it nobody does
+    cluster_signing_key_file: str = ""
+    cluster_signing_duration_s: float = 365 * 24 * 3600.0
     cluster_cidr: str = "10.244.0.0/16"
     node_cidr_mask_size: int = 24
     health_port: int = 10257
@@ -19,3 +22,7 @@ class ControllerManagerConfig(Config, frozen=True, kw_only=True):
     node_startup_grace_period_s: float = 60
     terminated_pod_gc_threshold: int = 12500
     concurrent_syncs: int = 5                    # workers per controller
+
+    def __post_init__(self) -> None:
+        if bool(self.cluster_signing_cert_file) != bool(self.cluster_signing_key_file):
+            raise ConfigError("cluster_signing_cert_file and cluster_signing_key_file go together: set both or none")

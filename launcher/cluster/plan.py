@@ -49,6 +49,8 @@ class Planner:
         controllers = ControllerManagerConfig(
             apiserver=self._access(pki.controller_manager), serving_tls=pki.component_serving, identity=self.first.name,
             root_ca_file=str(pki.ca.certificate_file), cluster_cidr=layout.settings.pod_subnet,
+            cluster_signing_cert_file=str(pki.ca.certificate_file),
+            cluster_signing_key_file=str(pki.ca.certificate_file.with_suffix(".key")),
         )
         cloud = CloudConfig(
             apiserver=self._access(pki.cloud_controller_manager), serving_tls=pki.component_serving,

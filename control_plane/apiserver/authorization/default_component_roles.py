@@ -101,6 +101,10 @@ COMPONENT_ROLES: Final[tuple[JsonObject, ...]] = (
         rule("get list patch update watch", "core", "services"), rule("patch update", "core", "services/status"),
         rule("create get list update watch", "core", "serviceaccounts"), rule("create get list update watch", "core", "endpoints"),
         rule(READ, "core", "pods"), rule("create", "core", "serviceaccounts/token"), *REVIEWS,
+        # Whose an address is only the cloud knows, so it approves kubelets' serving certificates.
+        rule(READ, "certificates.k8s.io", "certificatesigningrequests"),
+        rule("update", "certificates.k8s.io", "certificatesigningrequests/approval"),
+        rule("approve", "certificates.k8s.io", "signers", "kubernetes.io/kubelet-serving"),
     ),
 )
 

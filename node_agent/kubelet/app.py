@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import grpc
 
@@ -59,6 +59,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def run(config: KubeletConfig, stop: asyncio.Event) -> None:
     """Until `stop`. Containers outlive the kubelet."""
+    if config.bootstrap is None:
+        await _work(config, stop)
+        return
+    from node_agent.kubelet.bootstrap import NodeCertificates  # heavy (cryptography), and only machines that join need it
+
+    certificates = NodeCertificates(config.bootstrap, config.node_name, config.node_ip, SystemClock())
+    await _until(stop, certificates.ensure())
+    if stop.is_set():
+        return
+    anew = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        renewing = tasks.create_task(_then(certificates.renew(), anew), name="certificates")
+        ending = tasks.create_task(_then(stop.wait(), anew), name="stop")
+        await _work(config, anew)
+        renewing.cancel()
+        ending.cancel()
+
+
+async def _then(work: Awaitable[object], event: asyncio.Event) -> None:
+    await work
+    event.set()
+
+
+async def _work(config: KubeletConfig, stop: asyncio.Event) -> None:
     async with (
         KernelThread("pod-network") as kernel,
         Client(GrpcTransport(config.apiserver), field_manager="kubelet") as client,
@@ -68,13 +92,19 @@ async def run(config: KubeletConfig, stop: asyncio.Event) -> None:
         EventRecorder(client, "kubelet", host=config.node_name) as events,
         Kubelet(config, client, informers, network_informers, events, kernel) as kubelet,
     ):
-        ended = asyncio.create_task(stop.wait(), name="stop")
-        working = asyncio.create_task(kubelet.run(), name="kubelet")
-        await asyncio.wait({ended, working}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            await working
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        await _until(stop, kubelet.run())
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Does the work until it is done or `stop` is set."""
+    ended = asyncio.create_task(stop.wait(), name="stop")
+    working = asyncio.create_task(work, name="kubelet")
+    await asyncio.wait({ended, working}, return_when=asyncio.FIRST_COMPLETED)
+    ended.cancel()
+    if working.done():
+        await working
+    working.cancel()
+    await asyncio.gather(working, ended, return_exceptions=True)
 
 
 class Kubelet:

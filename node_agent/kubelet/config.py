@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kube.process.config import ApiserverAccess, Config, ConfigError, TlsFiles
+
+
+class KubeletBootstrap(Config, frozen=True, kw_only=True):
+    """How a machine without certificates gets its own: by a bootstrap token, as with `kubeadm join`."""
+
+    server: str        # "https://control-plane:6443"
+    token_file: str    # ID.SECRET
+    ca_file: str       # whom to trust; nobody is trusted on first sight
+    cert_dir: str      # where the kubelet keeps them, each with its key; survives the process
+
+    @property
+    def client_tls(self) -> TlsFiles:
+        """For `apiserver.tls`. The files come into being when the kubelet starts."""
+        return self._files("kubelet-client.pem")
+
+    @property
+    def serving_tls(self) -> TlsFiles:
+        return self._files("kubelet-serving.pem")
+
+    def _files(self, name: str) -> TlsFiles:
+        file = str(Path(self.cert_dir) / name)
+        return TlsFiles(cert_file=file, key_file=file, ca_file=self.ca_file)
 
 
 class KubeletConfig(Config, frozen=True, kw_only=True):
@@ -17,6 +41,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     cluster_domain: str = "cluster.local"
     resolv_conf: str = "/etc/resolv.conf"      # kubelet's resolvConf: what Pods with dnsPolicy Default get
     serving_tls: TlsFiles
+    bootstrap: KubeletBootstrap | None = None  # set: apiserver.tls and serving_tls are its client_tls and serving_tls
     port: int = 10250
     grpc_port: int = 10251
     healthz_port: int = 10248                  # kubelet's healthzPort: /healthz for everybody, on the loopback alone
@@ -39,5 +64,10 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.lease_renew_s >= self.lease_duration_s:
             raise ConfigError(f"lease_renew_s ({self.lease_renew_s}) must be below lease_duration_s ({self.lease_duration_s})")
+        bootstrap = self.bootstrap
+        if bootstrap and (self.apiserver.tls, self.serving_tls) != (bootstrap.client_tls, bootstrap.serving_tls):
+            raise ConfigError(
+                "with bootstrap, apiserver.tls and serving_tls must be the files it makes: cert_file and key_file "
+                f"{bootstrap.client_tls.cert_file!r} and {bootstrap.serving_tls.cert_file!r}, ca_file {bootstrap.ca_file!r}")
         if len(self.run_dir) > 60:
             raise ConfigError(f"run_dir is too long for the sockets below it: {self.run_dir!r} is above 60 characters")

@@ -25,7 +25,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def node(server: RunningApiserver) -> AsyncIterator[RepeatingNode]:
     """Node n1, and Pod p on it in namespace default."""
-    tls = server.pki.identity("system:node:n1", ["system:nodes"])
+    tls = server.pki.identity("system:node:n1", ["system:nodes"], host="n1")
     async with serving_node(tls, server.config.node_service_port) as running, server.session() as session:
         api = Api(session)
         await api.post("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}})
@@ -91,6 +91,26 @@ async def test_an_unreachable_node_is_told(node: RepeatingNode, server: RunningA
 
     assert "error dialing node n2" in logs
     assert "error dialing node n2" in console
+
+
+async def test_a_node_is_known_by_its_name_and_not_by_its_address(node: RepeatingNode, server: RunningApiserver, kubectl: Kubectl) -> None:
+    tls = server.pki.identity("system:node:n4", ["system:nodes"], host="n4")
+    async with server.session() as session:
+        api = Api(session)
+
+        async def move(name: str, address: str) -> None:
+            await api.patch(f"/api/v1/nodes/{name}/status", {"status": {"addresses": [{"type": "InternalIP", "address": address}]}})
+
+        for name in ("n3", "n4"):
+            await api.post("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+            await api.post("/api/v1/namespaces/streams/pods", pod(f"on-{name}", nodeName=name))
+            await move(name, "127.0.0.1")
+
+        assert "error dialing node n3" in await kubectl("logs", "-n", "streams", "on-n3", fails=True)     # there listens n1
+        assert "error dialing node n4" in await kubectl("logs", "-n", "streams", "on-n4", fails=True)
+        async with serving_node(tls, server.config.node_service_port, address="127.0.0.4"):
+            await move("n4", "127.0.0.4")       # an address that is not in its certificate
+            assert await kubectl("logs", "-n", "streams", "on-n4") == LOG.decode()
 
 
 async def test_a_plain_request_cannot_exec(node: RepeatingNode, server: RunningApiserver) -> None:

@@ -25,12 +25,13 @@ class TestPki:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._certificate = self._sign("test-ca", (), self._key, authority=True)
+        self.ca_key_file = str(self._write("ca.key", _private(self._key)))
         self.ca_file = str(self._write("ca.crt", self._certificate.public_bytes(serialization.Encoding.PEM)))
 
-    def identity(self, name: str, groups: Sequence[str] = ()) -> TlsFiles:
-        """A certificate for 127.0.0.1 that serves both sides: user `name` in `groups`."""
+    def identity(self, name: str, groups: Sequence[str] = (), *, host: str = "kubernetes") -> TlsFiles:
+        """A certificate for 127.0.0.1, localhost and `host` that serves both sides: user `name` in `groups`."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._sign(name, groups, key)
+        certificate = self._sign(name, groups, key, host=host)
         stem = name.replace(":", "-")
         return TlsFiles(
             cert_file=str(self._write(f"{stem}.crt", certificate.public_bytes(serialization.Encoding.PEM))),
@@ -47,7 +48,7 @@ class TestPki:
         return path
 
     def _sign(
-        self, name: str, groups: Sequence[str], key: ec.EllipticCurvePrivateKey, *, authority: bool = False
+        self, name: str, groups: Sequence[str], key: ec.EllipticCurvePrivateKey, *, host: str = "", authority: bool = False
     ) -> x509.Certificate:
         subject = x509.Name([
             *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups),
@@ -68,7 +69,7 @@ class TestPki:
             )
             builder = builder.add_extension(usage, critical=True)
         else:
-            names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost"), x509.DNSName("kubernetes")]
+            names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost"), x509.DNSName(host)]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
             usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
             builder = builder.add_extension(usages, critical=False)

@@ -65,10 +65,10 @@ def _status(code: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serving_node(tls: TlsFiles, port: int) -> AsyncIterator[RepeatingNode]:
+async def serving_node(tls: TlsFiles, port: int, *, address: str = "127.0.0.1") -> AsyncIterator[RepeatingNode]:
     node, server = RepeatingNode(), grpc.aio.server()
     add_NodeServiceServicer_to_server(node, server)
-    server.add_secure_port(f"127.0.0.1:{port}", grpc_server_credentials(tls))
+    server.add_secure_port(f"{address}:{port}", grpc_server_credentials(tls))
     await server.start()
     try:
         yield node

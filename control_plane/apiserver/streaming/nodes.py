@@ -1,12 +1,17 @@
-"""gRPC channels to the kubelets' NodeService, by node; one per address, kept open."""
+"""gRPC channels to the kubelets' NodeService, one per node, kept open while its address is the same.
+
+A kubelet's certificate is checked against its node's name, and not against the address in the Node's status: machines come back with other
+addresses, and another machine may by then have the old one.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import grpc
 import grpc.aio
@@ -36,13 +41,19 @@ def _nodes() -> ResourceType:
     return row
 
 
+class _Connection(NamedTuple):
+    target: str
+    channel: grpc.aio.Channel
+
+
 class NodeConnections:
     def __init__(self, cache: WatchCache, tls: TlsFiles, port: int) -> None:
         self._cache = cache
         self._tls = tls
         self._port = port
         self._credentials: grpc.ChannelCredentials | None = None
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._open: dict[str, _Connection] = {}                 # by node
+        self._closing: set[asyncio.Task[None]] = set()
         self._resource = _nodes()
 
     @classmethod
@@ -52,18 +63,31 @@ class NodeConnections:
         try:
             yield connections
         finally:
-            for channel in connections._channels.values():
-                await channel.close(grace=None)
+            for connection in connections._open.values():
+                await connection.channel.close(grace=None)
+            await asyncio.gather(*connections._closing)
 
     def service(self, node_name: str) -> NodeServiceStub:
         """Raises NotFound for a node that is not there, InternalError for one without an address."""
         target = self._target(node_name)
-        channel = self._channels.get(target)
-        if channel is None:
-            if self._credentials is None:
-                self._credentials = grpc_channel_credentials(self._tls)
-            channel = self._channels[target] = grpc.aio.secure_channel(target, self._credentials, options=_OPTIONS)
-        return NodeServiceStub(channel)
+        connection = self._open.get(node_name)
+        if connection is None or connection.target != target:
+            if connection is not None:
+                self._close(connection.channel)
+            connection = self._open[node_name] = _Connection(target, self._connect(target, node_name))
+        return NodeServiceStub(connection.channel)
+
+    def _connect(self, target: str, node_name: str) -> grpc.aio.Channel:
+        if self._credentials is None:
+            self._credentials = grpc_channel_credentials(self._tls)
+        options = (*_OPTIONS, ("grpc.ssl_target_name_override", node_name))
+        return grpc.aio.secure_channel(target, self._credentials, options=options)
+
+    def _close(self, channel: grpc.aio.Channel) -> None:
+        """The node is not there any more: what still runs over the channel has nobody at its other end."""
+        task = asyncio.ensure_future(channel.close(grace=None))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def _target(self, node_name: str) -> str:
         node = self._cache.get(self._resource, NamespacedName("", node_name))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from node_agent.runtime.model import Resources
 
@@ -38,6 +38,28 @@ class Cgroups(Protocol):
 
 def detect_cgroups(root: Path = ROOT) -> Cgroups:
     return UnifiedCgroups(root) if (root / "cgroup.controllers").exists() else LegacyCgroups(root)
+
+
+def all_devices(root: Path = ROOT) -> tuple[dict[str, Any], ...]:
+    """The OCI device rules of a container that may use every device: every one that this machine may use itself.
+
+    A machine that is a container has a list of its own, and v1 refuses a child more than its parent has. (v2 asks every level.)
+    https://docs.kernel.org/admin-guide/cgroup-v1/devices.html
+    """
+    everything = {"allow": True, "access": "rwm"}
+    try:
+        lines = (root / "devices" / "devices.list").read_text().splitlines()
+    except OSError:
+        return (everything,)
+    return tuple(_device_rule(line) for line in lines) if "a *:* rwm" not in lines else (everything,)
+
+
+def _device_rule(line: str) -> dict[str, Any]:
+    """"c 1:3 rwm" or "b *:* m"."""
+    kind, numbers, access = line.split()
+    major, _, minor = numbers.partition(":")
+    rule: dict[str, Any] = {"allow": True, "type": kind, "access": access}
+    return rule | {key: int(number) for key, number in (("major", major), ("minor", minor)) if number != "*"}
 
 
 def remove_cgroup(cgroups: Cgroups, path: str) -> None:

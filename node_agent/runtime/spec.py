@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ DEVICE_RULES: tuple[dict[str, Any], ...] = (
     {"allow": True, "type": "c", "access": "m"},
     {"allow": True, "type": "b", "access": "m"},
 )
+EVERY_DEVICE: Sequence[dict[str, Any]] = ({"allow": True, "access": "rwm"},)
 
 
 def granted_capabilities(bounding_set: int) -> frozenset[str]:
@@ -47,9 +49,12 @@ def granted_capabilities(bounding_set: int) -> frozenset[str]:
 
 def oci_spec(
     config: ContainerConfig, image: Image, sandbox: Sandbox, *, rootfs: str, own_oom_score_adj: int, bounding: frozenset[str],
-    unified_cgroups: bool = False,
+    unified_cgroups: bool = False, all_devices: Sequence[dict[str, Any]] = EVERY_DEVICE,
 ) -> dict[str, Any]:
-    """Raises ValueError where image and Pod together name no command, or a user that the image does not know."""
+    """`all_devices`: what a privileged container may use.
+
+    Raises ValueError where image and Pod together name no command, or a user that the image does not know.
+    """
     security = config.security
     spec: dict[str, Any] = {
         "ociVersion": "1.0.2",
@@ -59,7 +64,7 @@ def oci_spec(
         "linux": {
             "namespaces": _namespaces(sandbox, own_cgroup_view=unified_cgroups and not security.privileged),
             "cgroupsPath": config.cgroup,
-            "resources": _resources(config.resources, privileged=security.privileged),
+            "resources": _resources(config.resources, all_devices if security.privileged else DEVICE_RULES),
         },
         "annotations": {"io.kubernetes.pod.uid": config.pod_uid, "io.kubernetes.container.name": config.name},
     }
@@ -186,14 +191,14 @@ def _bind(mount: Mount) -> dict[str, Any]:
     return _mount(mount.target, "bind", mount.source, "rbind", mount.propagation, "ro" if mount.read_only else "rw")
 
 
-def _resources(resources: Resources, *, privileged: bool) -> dict[str, Any]:
+def _resources(resources: Resources, devices: Sequence[dict[str, Any]]) -> dict[str, Any]:
     cpu = {
         "shares": resources.cpu_shares,
         "quota": resources.cpu_quota_us,
         "period": resources.cpu_period_us if resources.cpu_quota_us is not None else None,
     }
     result: dict[str, Any] = {
-        "devices": [{"allow": True, "access": "rwm"}] if privileged else list(DEVICE_RULES),
+        "devices": list(devices),
         "cpu": {name: value for name, value in cpu.items() if value is not None},
     }
     if resources.memory_limit is not None:

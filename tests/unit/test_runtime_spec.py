@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from node_agent.runtime.cgroups import all_devices
 from node_agent.runtime.model import ContainerConfig, Image, ImageConfig, Mount, Resources, Sandbox, SandboxConfig, Security
-from node_agent.runtime.spec import ALL_CAPABILITIES, command_line, granted_capabilities, oci_spec, resolve_user
+from node_agent.runtime.spec import ALL_CAPABILITIES, EVERY_DEVICE, command_line, granted_capabilities, oci_spec, resolve_user
 
 IMAGE = Image(
     id="sha256:1", name="x", layers=("/l",), config=ImageConfig(env=("PATH=/bin", "A=image"), entrypoint=("/entry",), cmd=("cmd",)),
@@ -116,3 +117,17 @@ def test_unknown_user_is_named(tmp_path: Path) -> None:
 
 def test_capabilities_are_read_from_the_mask() -> None:
     assert granted_capabilities(0b101) == {"CAP_CHOWN", "CAP_DAC_READ_SEARCH"}
+
+
+def test_a_privileged_container_gets_no_device_that_its_machine_has_not(tmp_path: Path) -> None:
+    (tmp_path / "devices").mkdir()
+    listed = tmp_path / "devices" / "devices.list"
+    listed.write_text("c 1:3 rwm\nb *:* m\n")
+    assert all_devices(tmp_path) == (
+        {"allow": True, "type": "c", "major": 1, "minor": 3, "access": "rwm"}, {"allow": True, "type": "b", "access": "m"})
+    made = oci_spec(
+        config(security=Security(privileged=True)), IMAGE, SANDBOX, rootfs=str(tmp_path), own_oom_score_adj=0, bounding=BOUNDING,
+        all_devices=all_devices(tmp_path))
+    assert made["linux"]["resources"]["devices"] == list(all_devices(tmp_path))
+    listed.write_text("a *:* rwm\n")
+    assert all_devices(tmp_path) == all_devices(tmp_path / "version 2") == EVERY_DEVICE

@@ -6,12 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from launcher.cli import clusters, develop, nodes
+from launcher.cli import clusters, develop, images, nodes
 
 EPILOG = """examples:
   ./kubonsai up                          three nodes; kubectl's context is set to them
   ./kubonsai up --name ci --nodes 5      a second cluster beside it
   ./kubonsai status                      what runs, where, how large
+  ./kubonsai load app.tar                an image for Pods, out of an archive
   ./kubonsai logs kubelet --node node2   one component's log
   ./kubonsai down                        nothing is left
 """
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     clusters.add_commands(commands)
     nodes.add_commands(commands)
+    images.add_commands(commands)
     develop.add_commands(commands)
     return top
 

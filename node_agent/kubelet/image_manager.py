@@ -9,8 +9,8 @@ from node_agent.kubelet import event_names as names
 from node_agent.kubelet.backoff import Backoff
 from node_agent.kubelet.pod_status import Waiting
 from node_agent.kubelet.seams import Events, PodRuntime
-from node_agent.runtime.images import InvalidImageNameError
 from node_agent.runtime.model import Image, RuntimeServiceError
+from node_agent.runtime.references import InvalidImageNameError
 
 
 class ImageUnavailableError(Exception):
@@ -32,19 +32,17 @@ class ImageManager:
 
     async def ensure(self, pod: Pod, container: Container) -> Image:
         """Raises ImageUnavailableError."""
-        reference = names.container_ref(pod, container)
-        name = container.image
         try:
-            image = await self._runtime.find_image(name)
-        except InvalidImageNameError as error:
-            message = f'Failed to apply default image tag "{name}": {error}'
-            self._events.event(reference, "Warning", names.INSPECT_FAILED, message)
-            raise ImageUnavailableError(Waiting(names.INVALID_IMAGE_NAME, message)) from error
-        except RuntimeServiceError as error:
-            self._events.event(reference, "Warning", names.FAILED, f'Failed to pull image "{name}": {error}')
-            raise ImageUnavailableError(Waiting(names.ERR_IMAGE_PULL, str(error))) from error
+            return await self._ensure(pod, container)
+        except ImageUnavailableError as error:
+            self._events.event(names.container_ref(pod, container), "Warning", names.FAILED, f"Error: {error.waiting.reason}")
+            raise
+
+    async def _ensure(self, pod: Pod, container: Container) -> Image:
+        reference, name = names.container_ref(pod, container), container.image
+        image = await self._inspect(pod, container)
         # A built-in image is as current as it can be: pull policy Always has nothing to fetch.
-        if image is not None:
+        if image is not None and (image.builtin or container.image_pull_policy != "Always"):
             present = f'Container image "{name}" already present on machine and can be accessed by the pod'
             self._events.event(reference, "Normal", names.PULLED, present)
             if image.builtin and (pod.metadata.uid, image.name) not in self._told:
@@ -57,6 +55,20 @@ class ImageManager:
             self._events.event(reference, "Warning", names.ERR_IMAGE_NEVER_PULL, message)
             raise ImageUnavailableError(Waiting(names.ERR_IMAGE_NEVER_PULL, message))
         return await self._pull(pod, container)
+
+    async def _inspect(self, pod: Pod, container: Container) -> Image | None:
+        """What this machine has under the name now."""
+        reference, name = names.container_ref(pod, container), container.image
+        try:
+            return await self._runtime.find_image(name)
+        except InvalidImageNameError as error:
+            message = f'Failed to apply default image tag "{name}": {error}'
+            self._events.event(reference, "Warning", names.INSPECT_FAILED, message)
+            raise ImageUnavailableError(Waiting(names.INVALID_IMAGE_NAME, message)) from error
+        except RuntimeServiceError as error:
+            message = f'Failed to inspect image "{name}": {error}'
+            self._events.event(reference, "Warning", names.INSPECT_FAILED, message)
+            raise ImageUnavailableError(Waiting(names.IMAGE_INSPECT_ERROR, message)) from error
 
     def retry_after_s(self, pod: Pod, container: Container) -> float:
         """Until the next pull may be tried."""
@@ -75,7 +87,6 @@ class ImageManager:
         if self.retry_after_s(pod, container) > 0:
             message = f'Back-off pulling image "{name}"'
             self._events.event(reference, "Normal", names.BACK_OFF, message)
-            self._events.event(reference, "Warning", names.FAILED, f"Error: {names.IMAGE_PULL_BACK_OFF}")
             cause = self._failed_at[key][1]
             raise ImageUnavailableError(Waiting(names.IMAGE_PULL_BACK_OFF, f"{message}: {names.ERR_IMAGE_PULL}: {cause}"))
         self._events.event(reference, "Normal", names.PULLING, f'Pulling image "{name}"')
@@ -86,7 +97,6 @@ class ImageManager:
             self._backoff.next(key, now)
             self._failed_at[key] = (now, str(error))
             self._events.event(reference, "Warning", names.FAILED, f'Failed to pull image "{name}": {error}')
-            self._events.event(reference, "Warning", names.FAILED, f"Error: {names.ERR_IMAGE_PULL}")
             raise ImageUnavailableError(Waiting(names.ERR_IMAGE_PULL, str(error))) from error
 
 

@@ -31,6 +31,7 @@ from node_agent.kubelet.config import KubeletConfig
 from node_agent.runtime.model import Image
 
 RUNTIME_VERSION = "kubonsai://0.1.0"
+MAX_IMAGES, MAX_NAMES = 50, 5
 EVICTION_MEMORY_BYTES = 100 << 20            # evictionHard memory.available<100Mi
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip"
@@ -138,8 +139,11 @@ def _conditions(
 
 
 def _images(images: Sequence[Image]) -> tuple[ContainerImage, ...]:
-    named = [ContainerImage(names=(f"{image.name}@{image.id}", f"{image.name}:latest"), size_bytes=image.size) for image in images]
-    return tuple(sorted(named, key=lambda image: -(image.size_bytes or 0))[:50])
+    """The largest first; digests before tags. Limits follow nodeStatusMaxImages and MaxNamesPerImageInNodeStatus."""
+    named = [
+        ContainerImage(names=(*image.digests, *image.tags)[:MAX_NAMES], size_bytes=image.size) for image in images if image.digests
+    ]
+    return tuple(sorted(named, key=lambda image: -(image.size_bytes or 0))[:MAX_IMAGES])
 
 
 def _system_info(config: KubeletConfig) -> NodeSystemInfo:

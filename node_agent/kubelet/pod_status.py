@@ -26,8 +26,8 @@ from node_agent.kubelet import event_names as names
 from node_agent.kubelet.pod_view import PodView, ProbeResults, is_ready, is_started, restart_policy
 from node_agent.kubelet.resources import is_sidecar, qos_class
 from node_agent.runtime import model
-from node_agent.runtime.images import parse_reference
 from node_agent.runtime.model import ContainerRecord
+from node_agent.runtime.references import parse_reference
 
 RUNTIME = "kubonsai"
 OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
@@ -93,7 +93,9 @@ def _container_status(pod: Pod, container: Container, observed: Observed, *, ini
 
 def _resolved_image(record: ContainerRecord) -> tuple[str, str]:
     """What the Pod's short name stands for: docker.io/library/busybox:latest, and the same by digest."""
-    reference = parse_reference(record.config.image)
+    if record.image and record.image_ref:
+        return record.image, record.image_ref
+    reference = parse_reference(record.config.image)      # a record of an older kubelet
     return str(reference), f"{reference.name}@{record.image_id}"
 
 

@@ -24,6 +24,7 @@ from node_agent.runtime.model import ContainerRecord, ContainerState, RuntimeSer
 from node_agent.volumes.pod_volumes import VolumeSetupError, has_refreshable
 
 CONFIG_RETRY_S = 2.0
+LOOK_AGAIN_S = 10.0             # for an image that is not there; kubelet's backOffPeriod
 SHOWN_S = 3.0                   # how long the reason of a failed pull stands before its back-off is shown
 
 
@@ -94,9 +95,9 @@ async def _start(services: Services, state: PodState, container: Container) -> N
     try:
         image = await services.images.ensure(pod, container)
     except ImageUnavailableError as error:
-        retry_s = services.images.retry_after_s(pod, container) or 10.0
-        if error.waiting.reason == names.ERR_IMAGE_PULL:
-            retry_s = min(retry_s, SHOWN_S)      # then it becomes ImagePullBackOff
+        # Looked for more often than pulled: it may have been loaded. After SHOWN_S a failed pull becomes ImagePullBackOff.
+        longest_s = SHOWN_S if error.waiting.reason == names.ERR_IMAGE_PULL else LOOK_AGAIN_S
+        retry_s = min(services.images.retry_after_s(pod, container) or longest_s, longest_s)
         raise NotStartedError(error.waiting, retry_s) from error
     reference = names.container_ref(pod, container)
     sandbox = services.runtime.sandbox(state.uid)

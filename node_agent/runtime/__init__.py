@@ -7,7 +7,12 @@ conmon.py      one start of conmon, its sync pipe      exits.py       inotify an
 spec.py        the OCI config.json, pure               processes.py   spawn, pidfd, start times
 execs.py       exec, with and without a terminal       attach.py      conmon's attach socket
 logs.py        CRI log files: read, follow, rotate     cgroups.py     v1, hybrid and v2
-images.py      references and the store                builtin.py     images made on the spot
+images.py      the store                               builtin.py     images made on the spot
+references.py  names of images                         platforms.py   os/architecture[/variant]
+image_load.py  an archive into the store               image_archive.py  tar files, streams, directories
+image_manifest.py  what an archive holds               image_config.py   an image's configuration file
+layer_store.py layers, unpacked once                   unpack_layer.py   one tar, in a process of its own
+image_catalog.py   names of what is loaded
 layers.py      overlay mounts, hard-linked trees       syscalls.py    mount, unshare, inotify by ctypes
 safe_paths.py  paths that containers or images can change under our eyes
 """

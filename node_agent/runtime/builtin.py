@@ -10,12 +10,10 @@ Layers appear complete or not at all: they are built beside their place and rena
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,10 +21,13 @@ import msgspec
 
 from node_agent.runtime import builtin_layers
 from node_agent.runtime.builtin_layers import LayerRecipe
+from node_agent.runtime.image_catalog import locked
 from node_agent.runtime.model import Image, ImageConfig, RuntimeServiceError
 
 BUSYBOX, PYTHON, ADDON_PREFIX = "docker.io/library/busybox", "docker.io/library/python", "docker.io/kubonsai/"
 BUSYBOX_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+FOLDER = "builtin"       # what was made: an Image per file
 
 BUSYBOX_CONFIG = ImageConfig(env=(f"PATH={BUSYBOX_PATH}",), cmd=("sh",))
 PYTHON_CONFIG = ImageConfig(env=(f"PATH={BUSYBOX_PATH}", "LANG=C.UTF-8"), cmd=("python3",))
@@ -37,6 +38,10 @@ class BuiltinImages:
         self._images_dir = images_dir
         self._layers_dir = images_dir / "layers"
 
+    def made(self) -> list[Image]:
+        """What any node of the machine has made so far."""
+        return [msgspec.json.decode(file.read_bytes(), type=Image) for file in sorted((self._images_dir / FOLDER).glob("*.json"))]
+
     def knows(self, name: str) -> bool:
         if name.startswith(ADDON_PREFIX):
             return builtin_layers.addon_module(name.removeprefix(ADDON_PREFIX)) is not None
@@ -46,14 +51,16 @@ class BuiltinImages:
         """Makes what is missing; may take a second the first time. Raises RuntimeServiceError naming what the machine lacks."""
         try:
             recipes, config = self._plan(name)
-            self._layers_dir.mkdir(parents=True, exist_ok=True)
+            self._images_dir.mkdir(parents=True, exist_ok=True)
+            self._layers_dir.mkdir(mode=0o700, exist_ok=True)
             layers = tuple(str(self._layer(recipe)) for recipe in recipes)
         except OSError as error:
             raise RuntimeServiceError(f"cannot make built-in image {name}: {error}") from error
         identity = msgspec.json.encode([[Path(layer).name for layer in layers], config])
+        digest = "sha256:" + hashlib.sha256(identity).hexdigest()
         image = Image(
-            id="sha256:" + hashlib.sha256(identity).hexdigest(), name=name, layers=layers, config=config, builtin=True,
-            size=sum(int(Path(layer + ".size").read_text()) for layer in layers),
+            id=digest, digest=digest, name=name, layers=layers, config=config, builtin=True, tags=(f"{name}:latest",),
+            digests=(f"{name}@{digest}",), size=sum(int(Path(layer + ".size").read_text()) for layer in layers),
         )
         self._remember(image)
         return image
@@ -78,7 +85,7 @@ class BuiltinImages:
         final = self._layers_dir / f"{recipe.name}-{recipe.fingerprint}"
         if final.exists():
             return final
-        with _locked(self._images_dir / ".lock"):
+        with locked(self._images_dir):
             if not final.exists():
                 self._build(recipe.build, final)
         return final
@@ -96,21 +103,11 @@ class BuiltinImages:
             raise
 
     def _remember(self, image: Image) -> None:
-        directory = self._images_dir / "names"
+        directory = self._images_dir / FOLDER
         directory.mkdir(parents=True, exist_ok=True)
         temporary = directory / f".{os.getpid()}.{quote(image.name, safe='')}"
         temporary.write_bytes(msgspec.json.format(msgspec.json.encode(image)))
         temporary.rename(directory / (quote(image.name, safe="") + ".json"))
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _tree_size(top: Path) -> int:

@@ -1,62 +1,30 @@
-"""Images by name: those whose layers lie unpacked in the store, and the built-in ones, which are made when first asked for.
+"""Images by name: those that were loaded into the store, and the built-in ones, which are made when first asked for.
 
 images/
-    names/<quoted canonical name>.json    an Image; its layers are directories below layers/
-    layers/<name>-<fingerprint>/          unpacked, used in place as lower directories of every container on every node
-    .lock                                 held while an image is made; several kubelets and clusters share the store
+    catalog.json                    what is loaded, by name, digest and id              image_catalog.py
+    layers/<24 digits>/             a loaded image's layer, by chain id                 layer_store.py
+    layers/<name>-<fingerprint>/    a built-in image's layer                            builtin.py
+    builtin/<quoted name>.json      an Image that was made here
+    loading/                        what a loader works on; empty when none does        image_load.py
+    .lock                           held while something is made or named; several kubelets, clusters and loaders share the store
+
+Layers are used in place as lower directories of every container on every node.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from pathlib import Path
-from typing import NamedTuple
 
+import msgspec
+
+from kube.process.log import get_logger
 from node_agent.runtime.builtin import BuiltinImages
+from node_agent.runtime.image_catalog import ImageCatalog
 from node_agent.runtime.model import Image, RuntimeServiceError
+from node_agent.runtime.references import parse_reference
 
-DEFAULT_REGISTRY = "docker.io"
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    rf"(?P<name>(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*)(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>[a-z0-9+._-]+:[0-9a-fA-F]{{32,}}))?"
-)
-
-
-class InvalidImageNameError(RuntimeServiceError):
-    """A reference that no registry could serve."""
-
-
-class Reference(NamedTuple):
-    """registry/repository:tag@digest; `str()` is the canonical form."""
-
-    registry: str
-    repository: str
-    tag: str
-    digest: str
-
-    @property
-    def name(self) -> str:
-        return f"{self.registry}/{self.repository}"
-
-    def __str__(self) -> str:
-        return self.name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
-
-
-def parse_reference(text: str) -> Reference:
-    """As Docker reads it: "busybox" is docker.io/library/busybox:latest. Raises InvalidImageNameError."""
-    match = _REFERENCE.fullmatch(text)
-    if match is None:
-        raise InvalidImageNameError(f"couldn't parse image name {text!r}: invalid reference format")
-    name, tag, digest = match["name"], match["tag"] or "", match["digest"] or ""
-    first, slash, rest = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        registry, repository = first, rest
-    else:
-        registry, repository = DEFAULT_REGISTRY, name
-    if registry == DEFAULT_REGISTRY and "/" not in repository:
-        repository = "library/" + repository
-    return Reference(registry, repository, tag or ("" if digest else "latest"), digest)
+log = get_logger("images")
 
 
 class ImageStore:
@@ -64,22 +32,36 @@ class ImageStore:
 
     def __init__(self, images_dir: Path) -> None:
         self._builtin = BuiltinImages(images_dir)
-        self._known: dict[str, Image] = {}
+        self._catalog = ImageCatalog(images_dir)
+        self._made: dict[str, Image] = {}
         self._making: dict[str, asyncio.Lock] = {}
 
     async def find(self, text: str) -> Image | None:
-        """The image, made now if it is a built-in that nobody has needed yet. Raises InvalidImageNameError, RuntimeServiceError."""
+        """The image as it is now: a loaded one first, else a built-in, made now if nobody has needed it yet.
+
+        Raises InvalidImageNameError, RuntimeServiceError.
+        """
         reference = parse_reference(text)
-        name = reference.name
-        if (image := self._known.get(name)) is not None:
-            return image
-        if reference.digest or not self._builtin.knows(name):
+        builtin = not reference.digest and self._builtin.knows(reference.name)
+        try:
+            if (image := self._catalog.find(text)) is not None:
+                return image
+        except RuntimeServiceError as error:
+            if not builtin:
+                raise
+            log.warning("loaded images are not known", error=str(error))
+        if not builtin:
             return None
-        async with self._making.setdefault(name, asyncio.Lock()):
-            if name not in self._known:
-                self._known[name] = await asyncio.to_thread(self._builtin.ensure, name)
-        return self._known[name]
+        async with self._making.setdefault(reference.name, asyncio.Lock()):
+            if reference.name not in self._made:
+                self._made[reference.name] = await asyncio.to_thread(self._builtin.ensure, reference.name)
+        return msgspec.structs.replace(self._made[reference.name], reference=str(reference))
 
     def list(self) -> list[Image]:
-        """What this node has used so far."""
-        return list(self._known.values())
+        """The loaded ones, and which built-in ones this node has used so far."""
+        try:
+            loaded = self._catalog.list()
+        except RuntimeServiceError as error:
+            log.warning("loaded images are not known", error=str(error))
+            loaded = []
+        return [*loaded, *self._made.values()]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from node_agent.runtime.syscalls import mount, unmount
+from node_agent.runtime.syscalls import CLONE_FS, mount, unmount, unshare
 
 READABLE = 0o444
+MAX_OPTIONS = os.sysconf("SC_PAGE_SIZE")
 
 
 def mount_overlay(layers: Iterable[str], container_dir: Path) -> str:
@@ -19,8 +21,26 @@ def mount_overlay(layers: Iterable[str], container_dir: Path) -> str:
     for directory in (rootfs, upper, work):
         directory.mkdir(exist_ok=True)
     if not os.path.ismount(rootfs):
-        mount("overlay", str(rootfs), "overlay", 0, f"lowerdir={':'.join(layers)},upperdir={upper},workdir={work}")
+        _mount_layers(list(layers), rootfs, f"upperdir={upper},workdir={work}")
     return str(rootfs)
+
+
+def _mount_layers(layers: Sequence[str], rootfs: Path, options: str) -> None:
+    """mount(2) takes one page of options. Where so many paths do not fit, a thread with a working directory of its own gives names only."""
+    data = f"lowerdir={':'.join(layers)},{options}"
+    if len(data) < MAX_OPTIONS:
+        mount("overlay", str(rootfs), "overlay", 0, data)
+        return
+    (folder,) = {os.path.dirname(layer) for layer in layers}
+    names = ":".join(os.path.basename(layer) for layer in layers)
+
+    def mount_here() -> None:
+        unshare(CLONE_FS)
+        os.chdir(folder)
+        mount("overlay", str(rootfs), "overlay", 0, f"lowerdir={names},{options}")
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(mount_here).result()
 
 
 def discard_overlay(container_dir: Path) -> None:

@@ -123,6 +123,8 @@ class ContainerRecord(msgspec.Struct, kw_only=True):
     reason: str = ""                       # OOMKilled, StartError, ContainerStatusUnknown or ""
     message: str = ""
     stop_signal: str = "SIGTERM"
+    image: str = ""                        # canonical, as the Pod's status shows it
+    image_ref: str = ""                    # by digest
 
     @property
     def name(self) -> str:
@@ -139,18 +141,30 @@ class ImageConfig(msgspec.Struct, frozen=True, kw_only=True):
     cmd: tuple[str, ...] = ()
     working_dir: str = "/"
     user: str = ""
-    stop_signal: str = "SIGTERM"
+    stop_signal: str = "SIGTERM"           # or a number
+    labels: dict[str, str] = {}
+    volumes: tuple[str, ...] = ()
+    exposed_ports: tuple[str, ...] = ()    # 80/tcp
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True):
     """An image whose layers lie unpacked on disk, topmost first, ready to be overlay's lower directories."""
 
-    id: str                                # sha256:...
-    name: str                              # canonical, docker.io/library/busybox
+    id: str                                # sha256:... of its configuration
+    name: str                              # canonical, docker.io/library/busybox; "" if it has none
     layers: tuple[str, ...]
     config: ImageConfig
-    size: int = 0
+    size: int = 0                          # bytes in the layers' files
     builtin: bool = False
+    reference: str = ""                    # what it was asked for by, canonical
+    digest: str = ""                       # sha256:... of its manifest, or of the index that led to it
+    tags: tuple[str, ...] = ()             # all its names: docker.io/library/busybox:1.36
+    digests: tuple[str, ...] = ()          # docker.io/library/busybox@sha256:...
+
+    @property
+    def by_digest(self) -> str:
+        """What a container's status calls imageID."""
+        return f"{self.name}@{self.digest}" if self.name and self.digest else self.id
 
 
 class ExecResult(msgspec.Struct, frozen=True):

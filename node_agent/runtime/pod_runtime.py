@@ -114,14 +114,14 @@ class ConmonRuntime:
         return await self._images.find(reference)
 
     async def pull_image(self, reference: str) -> Image:
-        """Registries are not spoken to yet: what is neither here nor built in cannot be had. Raises RuntimeServiceError."""
+        """Registries are not spoken to yet: only a built-in image can be had, being as new as it can be. Raises RuntimeServiceError."""
         image = await self._images.find(reference)
-        if image is None:
-            raise ImageMissingError(
-                f"failed to resolve reference {reference!r}: this cluster does not pull from registries yet; "
-                "built-in images: busybox, python (any tag), kubonsai/<addon>"
-            )
-        return image
+        if image is not None and image.builtin:
+            return image
+        hint = "built-in images: busybox, python (any tag), kubonsai/<addon>; others come by `kubonsai load`"
+        if image is not None:
+            hint = "it is loaded, but imagePullPolicy Always (the default for :latest) asks a registry; IfNotPresent takes it"
+        raise ImageMissingError(f"failed to resolve reference {reference!r}: this cluster does not pull from registries yet; {hint}")
 
     def images(self) -> list[Image]:
         return self._images.list()

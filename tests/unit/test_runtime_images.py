@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from node_agent.runtime.builtin_layers import addon_module
-from node_agent.runtime.images import InvalidImageNameError, parse_reference
+from node_agent.runtime.references import InvalidImageNameError, parse_reference
 from node_agent.runtime.sandbox import netns_name
 
 

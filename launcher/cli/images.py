@@ -1,0 +1,98 @@
+"""load, images: the store that all nodes of this machine share. No cluster has to run, or to be there at all."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from kube.process.config import ConfigError
+from launcher.cli.clusters import guarded, settle_environment
+from launcher.cli.output import human_bytes, table
+from launcher.cluster.errors import LauncherError
+from launcher.cluster.layout import IMAGES
+from launcher.cluster.state import load_settings
+
+Subparsers = Any
+UNNAMED = "<none>"
+
+
+def add_commands(commands: Subparsers) -> None:
+    load = commands.add_parser("load", help="put images from archives into the store", description=load_command.__doc__)
+    load.add_argument("paths", nargs="+", metavar="PATH", help="docker-archive or OCI archive, a directory (OCI layout), or - (stdin)")
+    load.add_argument("--platform", help="of an image for several (default: this machine's): linux/arm64")
+    load.add_argument("--as", dest="image", metavar="NAME[:TAG]", help="what to call the only image, instead of what the archive says")
+    load.add_argument("--name", help="the cluster; the store is common to all of them, the name is only looked up")
+    load.set_defaults(run=guarded(load_command))
+
+    images = commands.add_parser("images", help="what is in the image store", description=images_command.__doc__)
+    images.add_argument("--name", help="the cluster; the store is common to all of them, the name is only looked up")
+    images.set_defaults(run=guarded(images_command))
+
+
+def load_command(options: argparse.Namespace) -> int:
+    """Unpacks images into the store; Pods on every node of this machine, of every cluster, can run them at once."""
+    from node_agent.runtime.image_load import load_images
+    from node_agent.runtime.model import RuntimeServiceError
+    from node_agent.runtime.platforms import Platform
+    from node_agent.runtime.references import parse_reference
+
+    if os.geteuid() != 0:
+        raise ConfigError("load unpacks files with their owners and modes: run it as root (sudo ./kubonsai load ...)")
+    _check_cluster(options.name)
+    missing = [path for path in options.paths if path != "-" and not Path(path).exists()]
+    if missing:
+        raise ConfigError(f"there is no file or directory {', '.join(missing)}")
+    if options.image and len(options.paths) > 1:
+        raise ConfigError("--as names one image: give one PATH")
+    try:
+        platform = Platform.parse(options.platform) if options.platform else None
+        if options.image:
+            parse_reference(options.image)
+    except (ValueError, RuntimeServiceError) as error:
+        raise ConfigError(str(error)) from error
+    settle_environment()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        for path in options.paths:
+            source = sys.stdin.buffer if path == "-" else Path(path)
+            for image in load_images(source, IMAGES, platform=platform, name=options.image or ""):
+                print(f"loaded {', '.join(image.tags) or 'an image without a name'}  {image.digest or image.id}  {human_bytes(image.size)}")
+    except RuntimeServiceError as error:
+        raise LauncherError(f"could not load {error}") from error
+    except KeyboardInterrupt:
+        print("kubonsai: interrupted; nothing of the last archive is in the store", file=sys.stderr)
+        return 130
+    return 0
+
+
+def images_command(options: argparse.Namespace) -> int:
+    """Lists the loaded images and the built-in ones that were made so far, as all nodes of this machine see them."""
+    from node_agent.runtime.builtin import BuiltinImages
+    from node_agent.runtime.image_catalog import ImageCatalog
+    from node_agent.runtime.model import RuntimeServiceError
+
+    _check_cluster(options.name)
+    try:
+        loaded = ImageCatalog(IMAGES).list()
+    except RuntimeServiceError as error:
+        raise LauncherError(str(error)) from error
+    rows: list[tuple[str, ...]] = [("IMAGE", "DIGEST", "SIZE", "FROM")]
+    for image in loaded:
+        rows += [(name, image.digest or image.id, human_bytes(image.size), "loaded") for name in image.tags or (UNNAMED,)]
+    rows += [(image.tags[0], image.digest, human_bytes(image.size), "built in") for image in BuiltinImages(IMAGES).made()]
+    print(table([rows[0], *sorted(rows[1:])]))
+    return 0
+
+
+def _check_cluster(name: str | None) -> None:
+    if name:
+        load_settings(name)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

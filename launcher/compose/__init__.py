@@ -1,0 +1,8 @@
+"""The cluster as containers: what each service of docker-compose.yml runs (`python -m launcher.compose ROLE`).
+
+roles.py       which roles there are            paths.py     where the volumes are mounted
+authority.py   init: the PKI, once              addons.py    addons: what makes the cluster a finished one
+machine.py     a node: kubelet and kube-proxy   member.py    the control plane's processes
+network.py     how members come into the control-plane node's network
+naming.py      a container's name and address   wait.py      until all is Ready
+"""

@@ -18,7 +18,7 @@ from launcher.cluster.layout import IMAGES
 from launcher.cluster.state import load_settings
 
 Subparsers = Any
-UNNAMED = "<none>"
+NONE = "<none>"
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -83,10 +83,15 @@ def images_command(options: argparse.Namespace) -> int:
         raise LauncherError(str(error)) from error
     rows: list[tuple[str, ...]] = [("IMAGE", "DIGEST", "SIZE", "FROM")]
     for image in loaded:
-        rows += [(name, image.digest or image.id, human_bytes(image.size), "loaded") for name in image.tags or (UNNAMED,)]
+        rows += [(name, image.digest or image.id, human_bytes(image.size), "loaded") for name in image.tags or (_untagged(image.name),)]
     rows += [(image.tags[0], image.digest, human_bytes(image.size), "built in") for image in BuiltinImages(IMAGES).made()]
     print(table([rows[0], *sorted(rows[1:])]))
     return 0
+
+
+def _untagged(name: str) -> str:
+    """Its tag stands for a newer one now; it can still be had by digest."""
+    return f"{name}:{NONE}" if name else NONE
 
 
 def _check_cluster(name: str | None) -> None:

@@ -172,5 +172,10 @@ def _check_user(pod: Pod, container: Container, image: Image) -> None:
     where = f'(pod: "{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})", container: {container.name})'
     if uid == 0:
         raise ContainerConfigError(f"container's runAsUser breaks non-root policy {where}")
-    if uid is None and image.config.user.partition(":")[0] in ("", "0", "root"):
+    user = image.config.user.partition(":")[0]
+    if uid is None and not user.strip("0"):
         raise ContainerConfigError(f"container has runAsNonRoot and image will run as root {where}")
+    if uid is None and not user.isdigit():      # what its /etc/passwd says is not looked up for this
+        raise ContainerConfigError(
+            f"container has runAsNonRoot and image has non-numeric user ({user}), cannot verify user is non-root {where}"
+        )

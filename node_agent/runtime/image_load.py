@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from node_agent.runtime.image_archive import ImageArchiveError, open_archive
 from node_agent.runtime.image_catalog import Entry, ImageCatalog, locked, references_of
 from node_agent.runtime.image_manifest import FoundImage, find_images
@@ -31,7 +33,8 @@ class LoadError(RuntimeServiceError):
 def load_images(source: Path | BinaryIO, images_dir: Path, *, platform: Platform | None = None, name: str = "") -> list[Image]:
     """All images of an archive, of one platform each (None: this machine's). `name` replaces the name of an only one.
 
-    Layers appear when they are whole, names when all images are there. Raises LoadError.
+    Layers appear when they are whole, names when all images are there. `tags` of what is returned are those of this archive.
+    Raises LoadError.
     """
     shown = str(source) if isinstance(source, Path) else "standard input"
     try:
@@ -58,7 +61,7 @@ def _named(image: FoundImage, layers: Sequence[str], size: int, names: Sequence[
 def _stored(catalog: ImageCatalog, image: FoundImage, names: Sequence[str]) -> Image:
     found = catalog.find(names[0] if names else image.id)
     assert found is not None
-    return found
+    return msgspec.structs.replace(found, tags=tuple(names))
 
 
 def _names(all_found: Sequence[FoundImage], image: FoundImage, name: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from launcher.cluster import down, machines
+from node_agent.runtime.image_catalog import ImageCatalog
 from node_agent.runtime.image_load import LoadError, load_images
 from node_agent.runtime.layers import discard_overlay, mount_overlay
 from node_agent.runtime.model import Image
@@ -287,7 +288,7 @@ def test_loaders_side_by_side_and_one_that_was_killed(store: Path) -> None:
     ]
     assert [loader.wait(60) for loader in loaders] == [0, 0, 0, 0]
 
-    (image,) = load_images(archives[0], store)
+    (image,) = ImageCatalog(store).list()
     assert image.tags == tuple(f"docker.io/library/app:{n}" for n in range(4))
     assert list((store / "loading").iterdir()) == []
     assert len(list((store / "layers").iterdir())) == 6

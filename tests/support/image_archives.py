@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import secrets
 import shutil
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from node_agent.runtime.image_catalog import NAME as CATALOG
+from node_agent.runtime.image_catalog import locked
 from node_agent.runtime.platforms import Platform
 
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -133,3 +136,26 @@ def finish_layout(files: Files, *named: tuple[dict[str, Any], dict[str, str]]) -
 def oci_layout(layers: Sequence[bytes], name: str, **more: Any) -> Files:
     files = Files()
     return finish_layout(files, (add_manifest(files, layers, **more), {CONTAINERD_NAME: name}))
+
+
+def unique_name() -> str:
+    """For an image in the machine's own store; `forget` removes it afterwards."""
+    return f"test.invalid/{secrets.token_hex(4)}/app"
+
+
+def forget(images_dir: Path, repository: str) -> None:
+    """Takes a test's images out of a store that others use too. No container may run on them any more."""
+    with locked(images_dir):
+        catalog = json.loads((images_dir / CATALOG).read_bytes())
+        own = (f"{repository}:", f"{repository}@")
+        references = {name: entry for name, entry in catalog["references"].items() if not name.startswith(own)}
+        kept_ids = {entry["id"] for entry in references.values()}
+        dropped = {entry["id"] for entry in catalog["references"].values()} - kept_ids
+        images = {identity: image for identity, image in catalog["images"].items() if identity not in dropped}
+        kept_layers = {name for image in images.values() for name in image["layers"]}
+        temporary = images_dir / f".{CATALOG}.test"
+        temporary.write_text(json.dumps({"images": images, "references": references}))
+        temporary.replace(images_dir / CATALOG)
+        for name in {name for identity in dropped for name in catalog["images"][identity]["layers"]} - kept_layers:
+            shutil.rmtree(images_dir / "layers" / name, ignore_errors=True)
+            (images_dir / "layers" / f"{name}.size").unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """How a component talks to the apiserver: one client over a Transport, and what is built on its watches.
 
 transport.py        the seam: calls in bytes             grpc_transport.py, rest_transport.py   its two implementations
-http_connection.py  HTTP/1.1 under the REST transport
+http_connection.py  HTTP/1.1 under the REST transport    grpc_channel.py connection under the gRPC transport
 client.py           typed calls (kube.api Structs)       dynamic.py      the same on plain dicts, any resource
 objects.py          keys, owners and types of objects    informer.py     list + watch -> store, handlers
 reflector.py        the loop under an informer           store.py        an informer's objects and indexes

@@ -10,6 +10,7 @@ A component derives its config from `Config`:
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from pathlib import Path
 from typing import TypeVar
@@ -39,8 +40,23 @@ class TlsFiles(Config, frozen=True, kw_only=True):
 class ApiserverAccess(Config, frozen=True, kw_only=True):
     """How a component reaches the apiserver: by gRPC with its client certificate."""
 
-    targets: tuple[str, ...]     # "172.30.0.11:6444"; several for several apiservers
+    targets: tuple[str, ...]     # "172.30.0.11:6444" or "control-plane:6444"; for several apiservers their addresses
     tls: TlsFiles
+
+    def __post_init__(self) -> None:
+        if not self.targets:
+            raise ConfigError("targets: at least one apiserver is needed")
+        if len(self.targets) > 1 and (names := [target for target in self.targets if is_name(target)]):
+            raise ConfigError(f"targets: of several each must be an IPv4 address and a port, got {', '.join(names)}")
+
+
+def is_name(target: str) -> bool:
+    """Whether the host of "host:port" has to be looked up."""
+    try:
+        ipaddress.ip_address(target.rpartition(":")[0].strip("[]"))
+    except ValueError:
+        return True
+    return False
 
 
 C = TypeVar("C", bound=Config)

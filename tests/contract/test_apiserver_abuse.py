@@ -17,7 +17,8 @@ import pytest_asyncio
 
 from kube.apimachinery.errors import Invalid
 from kube.apimachinery.resources import SCHEME
-from kube.client.grpc_transport import CHANNEL_OPTIONS, GrpcTransport, to_api_error
+from kube.client.grpc_channel import CHANNEL_OPTIONS
+from kube.client.grpc_transport import GrpcTransport, to_api_error
 from kube.client.transport import Location, WriteOptions
 from kube.process.config import TlsFiles
 from kube.process.tls import client_context, grpc_channel_credentials

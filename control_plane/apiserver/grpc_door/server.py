@@ -17,21 +17,24 @@ from kube.rpc.v1.objects_pb2_grpc import ObjectServiceServicer, add_ObjectServic
 
 SERVICE: Final = objects_pb2.DESCRIPTOR.services_by_name["ObjectService"].full_name
 _GRACE_S: Final = 1.0
-_OPTIONS: Final = (
+OPTIONS: Final = (
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_send_message_length", -1),
     ("grpc.server.max_pending_requests", 20_000),                 # the default refuses a burst of 1,000 calls
     ("grpc.server.max_pending_requests_hard_limit", 40_000),
     ("grpc.so_reuseport", 0),                                     # a second apiserver on the port is an error, not a partner
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),  # clients look every 20 s whether we are still there
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),  # clients look every 5 s whether we are still there
+    ("grpc.keepalive_time_ms", 20_000),                           # and we look for clients that vanished without a word
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
 )
 
 
 @asynccontextmanager
 async def serve_grpc(service: ObjectServiceServicer, tls: TlsFiles, port: int) -> AsyncIterator[int]:
     """Serves while the context is open; yields the port (`port` 0 picks one)."""
-    server = grpc.aio.server(options=_OPTIONS)
+    server = grpc.aio.server(options=OPTIONS)
     add_ObjectServiceServicer_to_server(service, server)
     healthy = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)

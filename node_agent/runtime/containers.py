@@ -58,6 +58,7 @@ class Containers:
         self._ends: dict[str, asyncio.Event] = {}
         self._own_oom_score_adj = int(Path("/proc/self/oom_score_adj").read_text())
         self._bounding = granted_capabilities(_bounding_set())
+        self._all_devices = cgroup_tree.all_devices()
 
     def start(self) -> None:
         """Finds the containers of an earlier run again and watches those that live."""
@@ -79,6 +80,7 @@ class Containers:
             with suppress(OSError, ValueError):
                 record.pid = int((self.bundle(record.id) / "pidfile").read_text())
                 record.pid_start = start_ticks(record.pid)
+                record.conmon_pid = int((self.bundle(record.id) / "conmon.pid").read_text())
             if not record.pid:
                 self._finish(record, 128, "StartError", "the kubelet restarted while the container was being started")
                 return
@@ -88,7 +90,7 @@ class Containers:
             record.started_at = record.started_at or self._now()
             record.state = ContainerState.RUNNING
             self._records.save(record)
-        self._exits.watch(record.id, record.pid, record.pid_start)
+        self._exits.watch(record.id, record.pid, record.pid_start, record.conmon_pid)
 
     def get(self, container_id: str) -> ContainerRecord | None:
         return self._all.get(container_id)
@@ -107,7 +109,7 @@ class Containers:
         container_id = secrets.token_hex(32)
         record = ContainerRecord(
             id=container_id, config=config, image_id=image.id, state=ContainerState.CREATED, created_at=self._now(),
-            stop_signal=image.config.stop_signal,
+            stop_signal=image.config.stop_signal, image=image.reference, image_ref=image.by_digest,
         )
         try:
             self._prepare(record, image, sandbox)
@@ -126,7 +128,7 @@ class Containers:
         bundle.mkdir()
         spec = oci_spec(
             record.config, image, sandbox, rootfs=rootfs, own_oom_score_adj=self._own_oom_score_adj, bounding=self._bounding,
-            unified_cgroups=isinstance(self._cgroups, cgroup_tree.UnifiedCgroups),
+            unified_cgroups=isinstance(self._cgroups, cgroup_tree.UnifiedCgroups), all_devices=self._all_devices,
         )
         (bundle / "config.json").write_text(json.dumps(spec))
         log_path = Path(record.config.log_path)
@@ -151,7 +153,7 @@ class Containers:
         record.started_at = self._now()
         record.state = ContainerState.RUNNING
         self._records.save(record)
-        self._exits.watch(record.id, record.pid, record.pid_start)
+        self._exits.watch(record.id, record.pid, record.pid_start, record.conmon_pid)
 
     async def stop(self, record: ContainerRecord, grace_s: float) -> None:
         """The image's stop signal, then SIGKILL after `grace_s`; returns when the container has ended."""

@@ -1,6 +1,6 @@
 """Who ended, and with which code: conmon's exit files by inotify, and a pidfd for the case that conmon itself was killed.
 
-No polling. An exit file decides; a dead process without one, for longer than GRACE_S, ended unobserved.
+No polling. An exit file decides; a dead process without one, for longer than GRACE_S or without its conmon, ended unobserved.
 """
 
 from __future__ import annotations
@@ -45,13 +45,16 @@ class ExitWatcher:
             os.close(self._inotify)
             self._inotify = -1
 
-    def watch(self, container_id: str, pid: int, started: int) -> None:
+    def watch(self, container_id: str, pid: int, started: int, conmon_pid: int) -> None:
         """`on_exit` will be called once for this container; at once, before this returns, if it has ended already."""
         if self._ended(container_id):
             return
         fd = open_process(pid, started)
         if fd is None:
-            self._process_gone(container_id)
+            if _is_conmon(conmon_pid):
+                self._process_gone(container_id)
+            else:      # the machine was off meanwhile: there is nobody who would write the file
+                self._unobserved(container_id, self._now())
             return
         self._pidfds[container_id] = fd
         asyncio.get_running_loop().add_reader(fd, self._process_gone, container_id)
@@ -104,3 +107,10 @@ class ExitWatcher:
             os.close(fd)
         if timer := self._timers.pop(container_id, None):
             timer.cancel()
+
+
+def _is_conmon(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == "conmon\n"
+    except OSError:
+        return False

@@ -1,12 +1,14 @@
 """HTTP/1.1 to one server, as much of it as the REST transport needs: requests with a body, answers whole or as they come.
 
 A library's client would do, but costs each DNS Pod 70 ms of its start and 7 MB (aiohttp): more than the rest of its client. Requests
-are not pipelined; each takes an idle connection or makes one. Every failure is an OSError.
+are not pipelined; each takes an idle connection or makes one. Every failure is an OSError. A name is looked up for each connection; a
+server that vanished without a word, its address with it, is missed within some ten seconds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -16,6 +18,9 @@ from urllib.parse import urlsplit
 CONNECT_TIMEOUT_S: Final = 10.0
 BUFFER: Final = 1 << 18             # the longest header block, too
 CHUNK: Final = 1 << 16
+SILENCE_S: Final = 5                # then the kernel asks whether the server is still there,
+PROBE_S: Final = 2                  # so often,
+PATIENCE_S: Final = 9               # and gives up when nothing was acknowledged for so long
 REPEATABLE: Final = frozenset({"GET", "HEAD"})          # on another connection, when an idle one turns out to be dead; as Go's client
 
 
@@ -93,7 +98,9 @@ class HttpServer:
     async def _connect(self) -> _Connection:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                return _Connection(*await asyncio.open_connection(self._host, self._port, ssl=self._context, limit=BUFFER))
+                reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._context, limit=BUFFER)
+                _keep_alive(writer.get_extra_info("socket"))
+                return _Connection(reader, writer)
         except TimeoutError as error:
             raise BadAnswer(f"no connection to {self._netloc} within {CONNECT_TIMEOUT_S:g} s") from error
 
@@ -121,7 +128,9 @@ class _Connection:
             self._writer.write(message)
             await self._writer.drain()
             status, headers = await self._head()
-        except ConnectionError as error:
+        except BadAnswer:
+            raise
+        except OSError as error:        # reset, or given up by the kernel
             raise StaleConnection(str(error) or "connection reset") from error
         return Answer(status, headers, self._body(method, status, headers))
 
@@ -154,7 +163,7 @@ class _Connection:
                 lasting = False
                 while piece := await self._reader.read(CHUNK):
                     yield piece
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
             raise BadAnswer("the connection ended within an answer") from error
         self.reusable = lasting
 
@@ -164,6 +173,13 @@ class _Connection:
             yield piece[:-2]
         while (await self._reader.readuntil(b"\n")).strip():
             pass        # trailers
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENCE_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, PROBE_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PATIENCE_S * 1000)
 
 
 def _encode(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -89,7 +89,13 @@ def test_a_user_gets_a_certificate_and_logs_in_with_it(person: Person, tmp_path:
     shown = run(["openssl", "x509", "-in", str(certificate), "-noout", "-subject", "-issuer"])
     subject, issuer = shown.replace(" = ", "=").splitlines()
     assert ("CN=jane" in subject, "O=staff" in subject, issuer) == (True, True, "issuer=CN=kubernetes")
-    refused = person.space.tried("get", "nodes", environment={"KUBECONFIG": person.kubeconfig(certificate)})
+    login = {"KUBECONFIG": person.kubeconfig(certificate)}
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    told = person.space.kubectl(
+        "create", "--raw", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "-f", "-", stdin=json.dumps(review), environment=login)
+    user = json.loads(told)["status"]["userInfo"]       # what `kubectl auth whoami` shows
+    assert (user["username"], user["groups"]) == ("jane", ["staff", "system:authenticated"])
+    refused = person.space.tried("get", "nodes", environment=login)
     assert 'User "jane" cannot list resource "nodes"' in refused.stderr
 
 
@@ -156,7 +162,6 @@ def own(tmp_path: Path) -> Iterator[Cluster]:
         cluster.stop()
 
 
-@pytest.mark.req("KAD-01")
 def test_a_kubelet_without_certificates_joins_by_token(own: Cluster, tmp_path: Path) -> None:
     token, certificates = new_token(), Path("/var/lib/kubonsai/clusters", own.name, "nodes/node2/pki")
     for obj in bootstrap_objects(token):

@@ -118,7 +118,6 @@ def certificate_of(tls: TlsFiles) -> x509.Certificate:
     return x509.load_pem_x509_certificate(Path(tls.cert_file).read_bytes())
 
 
-@pytest.mark.req("KAD-01")
 async def test_a_machine_gets_both_certificates_and_they_work(site: Site) -> None:
     held, bootstrap = site.switch_on("n1"), site.bootstrap("n1")
     try:

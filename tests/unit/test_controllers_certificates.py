@@ -18,20 +18,24 @@ from control_plane.apiserver.strategies.certificates import USAGES
 from control_plane.certificate_requests import parse_request
 from control_plane.cloud.machines import Machine
 from control_plane.cloud.serving_certificates import objection
+from control_plane.controllers.app import controllers
 from control_plane.controllers.certificates.approver import CertificateApprover, recognised_as
 from control_plane.controllers.certificates.authority import CannotSign, SigningAuthority, granted_lifetime
 from control_plane.controllers.certificates.cleaner import CertificateCleaner, seconds_left
 from control_plane.controllers.certificates.requests import with_condition
 from control_plane.controllers.certificates.signer import RULES, CertificateSigner
 from control_plane.controllers.config import ControllerManagerConfig
+from control_plane.controllers.managed import ControllerContext
 from kube.api.authorization_v1 import SubjectAccessReview
 from kube.api.certificates_v1 import CertificateSigningRequest
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.events import EventRecorder
+from kube.client.informer import InformerFactory
 from kube.client.transport import Location, WriteOptions
-from kube.process.clock import to_rfc3339
-from kube.process.config import ConfigError, load_config
+from kube.process.clock import SystemClock, to_rfc3339
+from kube.process.config import ApiserverAccess, ConfigError, TlsFiles, load_config
 from tests.support.certificate_requests import CLIENT, KUBELET_CLIENT, KUBELET_SERVING, TestAuthority, certificate_request, encoded_request
 from tests.support.controllers import eventually, running
 from tests.support.memory_transport import MemoryTransport
@@ -257,6 +261,20 @@ def test_the_cas_files_go_together(tmp_path: Path) -> None:
     file.write_text(f"apiserver: {{targets: [x], tls: {tls}}}\nroot_ca_file: c\ncluster_signing_cert_file: ca.crt\n")
     with pytest.raises(ConfigError, match="go together"):
         load_config(ControllerManagerConfig, file)
+
+
+@pytest.mark.req("CSR-04")
+async def test_without_a_ca_nothing_is_signed(authority: TestAuthority) -> None:
+    tls = TlsFiles(cert_file="a", key_file="b", ca_file="c")
+    plain = ControllerManagerConfig(apiserver=ApiserverAccess(targets=("x",), tls=tls), root_ca_file=authority.cert_file)
+    signing = msgspec.structs.replace(
+        plain, cluster_signing_cert_file=authority.cert_file, cluster_signing_key_file=authority.key_file)
+    client = Client(MemoryTransport())
+    async with EventRecorder(client, "test") as events, InformerFactory(client) as informers:
+        context = ControllerContext(client, informers, events, SystemClock())
+        names = [{controller.name for controller in controllers(context, config)} for config in (plain, signing)]
+
+    assert names[1] - names[0] == {"certificatesigningrequest-signing"}
 
 
 # The end of requests

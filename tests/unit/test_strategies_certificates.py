@@ -109,8 +109,9 @@ def test_an_unknown_usage_and_a_wrong_label_are_named() -> None:
     assert 'validating label "": a lowercase RFC 1123 subdomain' in problems(signerName="example.com/")[0]
 
 
-def test_any_name_will_do() -> None:
+def test_any_name_will_do_that_a_path_can_hold() -> None:
     assert rules().validate(certificate_request("Anything goes!")) == []
+    assert [cause.field for cause in rules().validate(certificate_request("a/b"))] == ["metadata.name"]
 
 
 def test_the_spec_never_changes() -> None:

@@ -25,6 +25,7 @@ from kube.apimachinery.validation import (
     forbidden,
     invalid,
     not_supported,
+    path_segment_problems,
     required,
     too_long,
 )
@@ -44,7 +45,7 @@ class CertificateRequestStrategy(Strategy):
     """The requester's identity is the server's to fill in; the spec never changes. Only /approval decides, only /status issues."""
 
     def name_problems(self, name: str) -> list[str]:
-        return []
+        return path_segment_problems(name)
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         spec = obj.get("spec") or {}

@@ -196,3 +196,32 @@ async def test_two_services_that_claim_one_external_address(stage: Stage) -> Non
     await settled(*stage.proxies)
 
     assert (await stage.lab.ask(stage.pods[0], "172.30.0.200", 80)).server == stage.pods[2].name
+
+
+@pytest.mark.req("KPX-05")
+async def test_node_ports_answer_on_a_machines_new_address_and_on_the_old_no_more(tmp_path: Path) -> None:
+    async with Lab(tmp_path) as lab:
+        node, outside, api = await lab.machine(1), await lab.outsider(), Collections()
+        pod = await lab.pod(node)
+        await lab.serve(pod, 8080)
+        api.put(service("web", "10.96.0.80", port(80, node_port=30080), type="NodePort"), slice_of("web", pod))
+        async with proxy_on(node, api):
+            assert (await lab.ask(outside, "172.30.0.11", 30080)).server == pod.name
+
+        witness.ip_json("-n", node.name, "addr", "add", "172.30.0.77/24", "dev", "eth0")      # both, to see what becomes of the old one
+        node.address = "172.30.0.77"
+        async with proxy_on(node, api):
+            assert (await lab.ask(outside, "172.30.0.77", 30080)).server == pod.name
+            with pytest.raises(ConnectionRefusedError):
+                await lab.ask(outside, "172.30.0.11", 30080)
+
+
+async def test_the_apiservers_service_follows_its_endpoint(stage: Stage) -> None:
+    a, b, c, d = stage.pods
+    await stage.set(service("kubernetes", "10.96.0.1", port(443)), slice_of("kubernetes", b))
+    assert (await stage.lab.ask(a, "10.96.0.1", 443)).server == b.name
+
+    await stage.set(slice_of("kubernetes", d))
+
+    for client in (a, c):
+        assert (await stage.lab.ask(client, "10.96.0.1", 443)).server == d.name

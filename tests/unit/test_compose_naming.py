@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -57,6 +58,6 @@ def test_a_container_without_such_a_name_is_called_as_its_host(
     docker_dns: dict[str, str], monkeypatch: pytest.MonkeyPatch, container: str
 ) -> None:
     docker_dns["172.18.0.4"] = container
-    monkeypatch.setattr(naming.socket, "gethostname", lambda: "3F2A0c9d")
+    monkeypatch.setattr(socket, "gethostname", lambda: "3F2A0c9d")
 
     assert naming.node_name("172.18.0.4") == "3f2a0c9d"

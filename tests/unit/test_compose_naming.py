@@ -33,7 +33,7 @@ def docker_dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
         send = DNSRecord.send
         port = server.server_address[1]
         monkeypatch.setattr(DNSRecord, "send", lambda self, _, timeout: send(self, "127.0.0.1", port, timeout=timeout))
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield names
         server.shutdown()

@@ -1,4 +1,7 @@
-"""load, images: the store that all nodes of this machine share. No cluster has to run, or to be there at all."""
+"""load, images: the store that all nodes of this machine share. No cluster has to run, or to be there at all.
+
+A cluster of containers has a store of its own, and one of its nodes has to run.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from types import FrameType
 from typing import Any
 
 from kube.process.config import ConfigError
-from launcher.cli.clusters import guarded, settle_environment
+from launcher.cli.clusters import guarded
 from launcher.cli.output import human_bytes, table
+from launcher.cli.providers import of_containers
 from launcher.cluster.errors import LauncherError
 from launcher.cluster.layout import IMAGES
-from launcher.cluster.state import load_settings
+from launcher.cluster.namespaces_provider import settle_environment
 
 Subparsers = Any
 NONE = "<none>"
@@ -26,11 +30,11 @@ def add_commands(commands: Subparsers) -> None:
     load.add_argument("paths", nargs="+", metavar="PATH", help="docker-archive or OCI archive, a directory (OCI layout), or - (stdin)")
     load.add_argument("--platform", help="of an image for several (default: this machine's): linux/arm64")
     load.add_argument("--as", dest="image", metavar="NAME[:TAG]", help="what to call the only image, instead of what the archive says")
-    load.add_argument("--name", help="the cluster; the store is common to all of them, the name is only looked up")
+    load.add_argument("--name", help="the cluster; those of namespaces have one store, of which the name says nothing")
     load.set_defaults(run=guarded(load_command))
 
     images = commands.add_parser("images", help="what is in the image store", description=images_command.__doc__)
-    images.add_argument("--name", help="the cluster; the store is common to all of them, the name is only looked up")
+    images.add_argument("--name", help="the cluster; those of namespaces have one store, of which the name says nothing")
     images.set_defaults(run=guarded(images_command))
 
 
@@ -41,9 +45,9 @@ def load_command(options: argparse.Namespace) -> int:
     from node_agent.runtime.platforms import Platform
     from node_agent.runtime.references import parse_reference
 
-    if os.geteuid() != 0:
+    containers = of_containers(options.name)
+    if containers is None and os.geteuid() != 0:
         raise ConfigError("load unpacks files with their owners and modes: run it as root (sudo ./kubonsai load ...)")
-    _check_cluster(options.name)
     missing = [path for path in options.paths if path != "-" and not Path(path).exists()]
     if missing:
         raise ConfigError(f"there is no file or directory {', '.join(missing)}")
@@ -55,6 +59,11 @@ def load_command(options: argparse.Namespace) -> int:
             parse_reference(options.image)
     except (ValueError, RuntimeServiceError) as error:
         raise ConfigError(str(error)) from error
+    if containers is not None:
+        from launcher.compose.provider_images import load
+
+        flags = [f"{flag}={value}" for flag, value in (("--platform", options.platform), ("--as", options.image)) if value]
+        return load(containers, options.paths, *flags)
     settle_environment()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -76,7 +85,10 @@ def images_command(options: argparse.Namespace) -> int:
     from node_agent.runtime.image_catalog import ImageCatalog
     from node_agent.runtime.model import RuntimeServiceError
 
-    _check_cluster(options.name)
+    if (containers := of_containers(options.name)) is not None:
+        from launcher.compose.provider_images import images
+
+        return images(containers)
     try:
         loaded = ImageCatalog(IMAGES).list()
     except RuntimeServiceError as error:
@@ -92,11 +104,6 @@ def images_command(options: argparse.Namespace) -> int:
 def _untagged(name: str) -> str:
     """Its tag stands for a newer one now; it can still be had by digest."""
     return f"{name}:{NONE}" if name else NONE
-
-
-def _check_cluster(name: str | None) -> None:
-    if name:
-        load_settings(name)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from launcher.cli import clusters, develop, images, nodes
+from launcher.cli import clusters, develop, images, inspection, nodes
 
 EPILOG = """examples:
   ./kubonsai up                          three nodes; kubectl's context is set to them
   ./kubonsai up --name ci --nodes 5      a second cluster beside it
+  ./kubonsai up --provider compose       the same as containers of a Docker engine
   ./kubonsai status                      what runs, where, how large
   ./kubonsai load app.tar                an image for Pods, out of an archive
   ./kubonsai logs kubelet --node node2   one component's log
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     clusters.add_commands(commands)
+    inspection.add_commands(commands)
     nodes.add_commands(commands)
     images.add_commands(commands)
     develop.add_commands(commands)
@@ -34,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["kubectl"]:        # its flags are kubectl's, not ours
-        return clusters.kubectl(arguments[1:])
+        return inspection.kubectl(arguments[1:])
     options = parser().parse_args(arguments)
     code: int = options.run(options)
     return code

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -42,12 +43,19 @@ def cluster_names() -> list[str]:
 @contextlib.contextmanager
 def locked(layout: Layout) -> Iterator[None]:
     """Waits until no other `up` or `down` works on the cluster. The state folder itself is the lock: nothing is left behind."""
+    with locked_folder(layout.state, make_private_folder):
+        yield
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path, make: Callable[[Path], None]) -> Iterator[None]:
+    """The folder, which whoever holds the lock may remove, is made and locked."""
     while True:
-        make_private_folder(layout.state)
-        descriptor = os.open(layout.state, os.O_RDONLY | os.O_DIRECTORY)
+        make(folder)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         with contextlib.suppress(FileNotFoundError):
-            if os.fstat(descriptor).st_ino == layout.state.stat().st_ino:
+            if os.fstat(descriptor).st_ino == folder.stat().st_ino:
                 break
         os.close(descriptor)      # a `down` removed the folder while we waited
     try:

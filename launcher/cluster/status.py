@@ -19,6 +19,8 @@ from launcher.cluster.layout import Layout
 from launcher.cluster.readiness import has_condition
 from launcher.cluster.zygote_client import ProcessState, Request, ask, recorded_processes
 
+UNHEALTHY = "unhealthy"
+
 
 class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
@@ -28,6 +30,7 @@ class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int           # proportional set size: shared pages count by their share
     restarts: int
     log_file: str
+    note: str = ""              # what else is to be said of it: "unhealthy"
 
 
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +47,14 @@ class ClusterStatus(msgspec.Struct, frozen=True, kw_only=True):
     processes: list[ProcessInfo]
     nodes: list[NodeInfo]
     pods: dict[str, int]        # phase -> count
-    logs: str
+    logs: str                   # where they are
     error: str = ""             # why the API did not answer
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that should run does."""
+        well = all(process.pid and process.note != UNHEALTHY for process in self.processes)
+        return not self.error and bool(self.processes) and well and all(node.ready for node in self.nodes)
 
 
 def proportional_set_size(pid: int) -> int:
@@ -62,7 +71,8 @@ def proportional_set_size(pid: int) -> int:
 def cluster_status(layout: Layout) -> ClusterStatus:
     port_file = layout.state / "api-port"
     server = f"https://127.0.0.1:{port_file.read_text()}" if port_file.exists() else ""
-    nodes, pods, error = asyncio.run(_from_api(layout, server))
+    tls = TlsFiles(cert_file=str(layout.pki / "admin.crt"), key_file=str(layout.pki / "admin.key"), ca_file=str(layout.pki / "ca.crt"))
+    nodes, pods, error = asyncio.run(api_view(server, tls))
     return ClusterStatus(
         name=layout.name, context=layout.settings.context, server=server, processes=processes(layout), nodes=nodes, pods=pods,
         logs=str(layout.logs), error=error,
@@ -88,9 +98,8 @@ def _info(state: ProcessState) -> ProcessInfo:
     )
 
 
-async def _from_api(layout: Layout, server: str) -> tuple[list[NodeInfo], dict[str, int], str]:
-    pki = layout.pki
-    tls = TlsFiles(cert_file=str(pki / "admin.crt"), key_file=str(pki / "admin.key"), ca_file=str(pki / "ca.crt"))
+async def api_view(server: str, tls: TlsFiles) -> tuple[list[NodeInfo], dict[str, int], str]:
+    """Nodes, Pods by phase, and why there are neither: "" when the API answered."""
     try:
         async with asyncio.timeout(5.0), admin_client(server, tls) as client:
             nodes, pods = (await client.list(ApiNode)).items, (await client.list(Pod)).items

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from pathlib import Path
 
 from launcher.cluster.layout import Layout
 from launcher.cluster.progress import Progress
+from launcher.cluster.provider import ReadyCluster
 from launcher.cluster.state import save_settings
 from launcher.cluster.zygote_start import API_HOST, ensure_zygote
 
-
-@dataclass(frozen=True, slots=True)
-class RunningCluster:
-    layout: Layout
-    server: str                  # https://127.0.0.1:6443
-    created: bool                # False: it was there and was repaired
-    context: str
-    kubeconfig: Path
+LOOK = ("ip netns list", "every node and Pod; ip netns exec NAME curl http://hello.default.svc.cluster.local")
 
 
-def up(layout: Layout, progress: Progress) -> RunningCluster:
+def up(layout: Layout, progress: Progress) -> ReadyCluster:
     """Brings the cluster up, or what is missing of it. The caller holds the cluster's lock. Raises UpFailed, NotReady, ConfigError.
 
     What it imports, it imports where it must wait for others anyway.
@@ -38,4 +30,5 @@ def up(layout: Layout, progress: Progress) -> RunningCluster:
     from launcher.cluster.readiness import make_ready
 
     asyncio.run(make_ready(layout, server, growth.pki.admin, growth.nodes, progress))
-    return RunningCluster(layout, server, created, layout.settings.context, growth.merge_kubeconfig())
+    return ReadyCluster(
+        name=layout.name, server=server, created=created, context=layout.settings.context, kubeconfig=growth.merge_kubeconfig(), look=LOOK)

@@ -7,6 +7,7 @@ from typing import Final
 
 CLUSTER: Final = "kubonsai"
 CONTROL_PLANE: Final = "control-plane"      # a service, a host name in the compose network, and a Node
+WORKERS: Final = "node"                     # the service of all other nodes
 CONTROL_PLANE_NAMES: Final = ("localhost", "127.0.0.1", CONTROL_PLANE)      # what its certificates are for
 API_PORT: Final = 6443
 GRPC_PORT: Final = 6444

@@ -150,7 +150,12 @@ class InformerFactory:
         for task in self._running.values():
             task.cancel()
         tasks, self._tasks = self._tasks, None
-        await tasks.__aexit__(kind, error, trace)
+        try:
+            await tasks.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            if error is None or group.exceptions != (error,):
+                raise
+            # The body's own: it goes on as what it is.
 
     def informer(
         self, kind: type[T], *, namespace: str = "", label_selector: str = "", field_selector: str = ""

@@ -10,9 +10,11 @@ from tests.support.controllers import memory_client
 
 
 async def test_an_error_of_the_body_goes_on_as_it_is() -> None:
-    async with memory_client()[0] as client:
-        with pytest.raises(LookupError, match="not there"):
-            async with InformerFactory(client) as informers:
-                informers.informer(Node)
-                await informers.start()
-                raise LookupError("not there")
+    async def work() -> None:
+        async with memory_client()[0] as client, InformerFactory(client) as informers:
+            informers.informer(Node)
+            await informers.start()
+            raise LookupError("not there")
+
+    with pytest.raises(LookupError, match="not there"):
+        await work()

@@ -42,14 +42,21 @@ class Answer(NamedTuple):
 
 
 class HttpServer:
-    """`url` is "https://host:port", perhaps with a path that stands before every request's own."""
+    """`url` is "https://host:port", perhaps with a path that stands before every request's own.
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
+    `address` (host, port): where to connect instead; certificate and Host header are still the URL's. With `repeatable`, every request
+    is sent again when an idle connection turns out to be dead, and not only those that read.
+    """
+
+    def __init__(
+        self, url: str, context: ssl.SSLContext | None = None, *, address: tuple[str, int] | None = None, repeatable: bool = False,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not the URL of a server: {url!r}")
         self._host, self._netloc, self._prefix = parts.hostname, parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._address = address or (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
+        self._repeatable = repeatable
         self._context = (context or ssl.create_default_context()) if parts.scheme == "https" else None
         self._idle: list[_Connection] = []
 
@@ -81,7 +88,7 @@ class HttpServer:
                 return connection, await connection.exchange(method, message)
             except StaleConnection:
                 connection.abort()
-                if not connection.used_before or method not in REPEATABLE:
+                if not connection.used_before or not (self._repeatable or method in REPEATABLE):
                     raise
             except BaseException:
                 connection.abort()
@@ -98,7 +105,9 @@ class HttpServer:
     async def _connect(self) -> _Connection:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._context, limit=BUFFER)
+                reader, writer = await asyncio.open_connection(
+                    *self._address, ssl=self._context, server_hostname=self._host if self._context else None, limit=BUFFER,
+                )
                 _keep_alive(writer.get_extra_info("socket"))
                 return _Connection(reader, writer)
         except TimeoutError as error:
@@ -157,8 +166,8 @@ class _Connection:
                 async for piece in self._chunks():
                     yield piece
             elif (length := headers.get("content-length")) is not None:
-                if int(length):
-                    yield await self._reader.readexactly(int(length))
+                async for piece in self._exactly(int(length)):
+                    yield piece
             else:
                 lasting = False
                 while piece := await self._reader.read(CHUNK):
@@ -167,10 +176,18 @@ class _Connection:
             raise BadAnswer("the connection ended within an answer") from error
         self.reusable = lasting
 
+    async def _exactly(self, size: int) -> AsyncGenerator[bytes, None]:
+        """In pieces: a size is only what the server says, and not what it sends."""
+        while size > 0:
+            piece = await self._reader.readexactly(min(size, BUFFER))
+            size -= len(piece)
+            yield piece
+
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
         while size := int((await self._reader.readuntil(b"\n")).partition(b";")[0], 16):
-            piece = await self._reader.readexactly(size + 2)
-            yield piece[:-2]
+            async for piece in self._exactly(size):
+                yield piece
+            await self._reader.readexactly(2)
         while (await self._reader.readuntil(b"\n")).strip():
             pass        # trailers
 

@@ -73,11 +73,16 @@ class HttpServer:
             else:
                 connection.abort()
 
-    async def close(self) -> None:
-        """Connections in use end with their requests."""
+    def drop_idle(self) -> None:
+        """Connections in use stay."""
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.abort()
+
+    async def close(self) -> None:
+        """Connections in use end with their requests."""
+        idle = self._idle
+        self.drop_idle()
         await asyncio.gather(*(connection.closed() for connection in idle))
 
     async def _exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[_Connection, Answer]:

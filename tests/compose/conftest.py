@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.engine import AnyEngine, Engine, EngineError, ExistingEngine
+from tests.compose.engine import ROOT, AnyEngine, Engine, EngineError, ExistingEngine
 
+IMAGE = "kubonsai:latest"
 HERE = Path(__file__).parent
 NO_ENGINE = "no Docker engine answers; --compose installs and starts one for the tests (root, Debian)"
 
@@ -35,6 +36,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[AnyEngine]:
         if not ExistingEngine.answers():
             raise EngineError("KUBONSAI_TEST_ENGINE=existing, and none answers `docker version`")
         yield ExistingEngine()
+
+
+@pytest.fixture(scope="session")
+def image(engine: AnyEngine) -> str:
+    """The image of this tree in our own engine; in somebody's the one that is there, if there is one."""
+    if engine.own or not engine.docker("images", "--quiet", IMAGE).strip():
+        engine.build(ROOT, IMAGE)
+    return IMAGE
 
 
 @pytest.fixture

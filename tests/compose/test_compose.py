@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from launcher.testing.cluster import ROOT, CommandFailed, eventually
+from launcher.testing.cluster import CommandFailed, eventually
+from tests.compose.conftest import IMAGE
 from tests.compose.engine import AnyEngine
 
-IMAGE = "kubonsai:latest"
 NODES = ["control-plane", "node-1", "node-2"]
 MEMBERS = ["etcd", "apiserver", "scheduler", "controller-manager", "cloud-controller-manager"]
 MEBIBYTE = 1024 * 1024
@@ -91,9 +91,7 @@ class Composed:
 
 
 @pytest.fixture(scope="module")
-def composed(engine: AnyEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
-    if engine.own or not engine.docker("images", "--quiet", IMAGE).strip():
-        engine.build(ROOT, IMAGE)
+def composed(engine: AnyEngine, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     output = tmp_path_factory.mktemp("output")
     output.chmod(0o755)
     cluster = Composed(engine, f"t{secrets.token_hex(3)}", free_port(), output)

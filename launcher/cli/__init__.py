@@ -1,1 +1,2 @@
-"""./kubonsai: the command line. main.py parses and dispatches; a module per group of commands; output.py prints."""
+"""./kubonsai: the command line. main.py parses and dispatches; a module per group of commands; providers.py finds the cluster; output.py
+prints."""

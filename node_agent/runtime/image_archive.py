@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import posixpath
 import re
 import shutil
@@ -160,7 +161,9 @@ def sha256_of(content: bytes) -> str:
 
 
 def chunks_of(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
+    """As they come: a `read` that waits for a whole chunk from a pipe would not hear of a signal between two parts of it."""
+    read = file.read1 if isinstance(file, io.BufferedReader) else file.read
+    while chunk := read(CHUNK):
         yield chunk
 
 

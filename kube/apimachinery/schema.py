@@ -26,6 +26,7 @@ VALUE_TYPES: Mapping[str, tuple[str, str]] = {          # -> (type, format)
     META_V1 + "Time": ("string", "date-time"),
     META_V1 + "MicroTime": ("string", "micro-time"),
 }
+RAW_EXTENSION = "io.k8s.apimachinery.pkg.runtime.RawExtension"
 EMPTY_OBJECTS = frozenset({JSON_SCHEMA + "CustomResourceSubresourceStatus"})
 META_KINDS = frozenset({"APIGroup", "APIGroupList", "APIResourceList", "APIVersions", "DeleteOptions", "Status", "WatchEvent"})
 # The package in a definition's name where it is not the group's first label.
@@ -51,10 +52,11 @@ def definition_name(gvk: GroupVersionKind) -> str:
 class Definition:
     """One named type: its fields, decoded once."""
 
-    __slots__ = ("name", "properties", "required")
+    __slots__ = ("map_type", "name", "properties", "required")
 
     def __init__(self, name: str, raw: RawSchema, schemas: Schemas) -> None:
         self.name = name
+        self.map_type: str = raw.get("x-kubernetes-map-type", "")
         self.required: tuple[str, ...] = tuple(raw.get("required", ()))
         self.properties = {key: Schema(value, schemas, (name, key)) for key, value in raw.get("properties", {}).items()}
 
@@ -71,7 +73,7 @@ class Schema:
     """
 
     __slots__ = (
-        "_origin", "_schemas", "definition", "format", "items", "list_map_keys", "list_type", "map_type", "nullable",
+        "_map_type", "_origin", "_schemas", "definition", "format", "items", "list_map_keys", "list_type", "nullable",
         "patch_merge_key", "patch_strategy", "type", "values",
     )
 
@@ -83,10 +85,10 @@ class Schema:
         self.values: Schema | None = None
         self.format: str = raw.get("format", "")
         self.nullable = True
+        self._map_type: str = raw.get("x-kubernetes-map-type", "")
         self._set_type(raw)
         self.list_type: str = raw.get("x-kubernetes-list-type", "")
         self.list_map_keys: tuple[str, ...] = tuple(raw.get("x-kubernetes-list-map-keys", ()))
-        self.map_type: str = raw.get("x-kubernetes-map-type", "")
         self.patch_strategy: str = raw.get("x-kubernetes-patch-strategy", "")
         self.patch_merge_key: str = raw.get("x-kubernetes-patch-merge-key", "")
 
@@ -99,6 +101,8 @@ class Schema:
                 self.type, self.definition = "object", target
             else:
                 self.type = "any"
+                if target == RAW_EXTENSION:
+                    self._map_type = "atomic"
             return
         types = raw.get("type", "any")
         self.type = types if isinstance(types, str) else types[0]
@@ -117,6 +121,11 @@ class Schema:
     @property
     def required(self) -> tuple[str, ...]:
         return self._schemas.definition(self.definition).required if self.definition else ()
+
+    @property
+    def map_type(self) -> str:
+        """atomic, granular or "": of the field, else of its type. What the server does not look into is atomic."""
+        return self._map_type or (self._schemas.definition(self.definition).map_type if self.definition else "")
 
     @property
     def description(self) -> str:

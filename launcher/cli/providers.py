@@ -12,6 +12,8 @@ from launcher.cluster.errors import LauncherError
 from launcher.cluster.namespaces_provider import NamespacesCluster
 from launcher.cluster.provider import Provider
 from launcher.cluster.state import cluster_names
+from launcher.compose import provider_engine
+from launcher.compose.provider_folder import output_folder
 
 if TYPE_CHECKING:
     from launcher.compose.provider import ComposeCluster
@@ -28,8 +30,6 @@ def _compose_cluster(name: str) -> ComposeCluster:
 
 
 def _compose_names() -> list[str]:
-    from launcher.compose import provider_engine
-
     if not provider_engine.has_client():
         return []
     from launcher.compose.provider import cluster_names as names
@@ -38,8 +38,6 @@ def _compose_names() -> list[str]:
 
 
 def _compose_hint(name: str) -> bool:
-    from launcher.compose.provider_access import output_folder
-
     return (output_folder(name) / "kubeconfig").exists()
 
 

@@ -7,5 +7,6 @@ network.py     how members come into the control-plane node's network
 naming.py      a container's name and address   wait.py      until all is Ready
 
 And, on the user's machine, `./kubonsai up --provider compose`: provider.py, with provider_engine.py (Docker's clients),
-provider_containers.py (what they say), provider_machines.py, provider_access.py (the kubeconfig), provider_logs.py, provider_images.py.
+provider_containers.py (what they say), provider_machines.py, provider_access.py and provider_folder.py (the
+kubeconfig), provider_logs.py, provider_images.py.
 """

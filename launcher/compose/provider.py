@@ -28,6 +28,7 @@ from launcher.compose import provider_engine as engine
 from launcher.compose import provider_machines as machines
 from launcher.compose.provider_containers import PROJECT_LABEL, PROVIDER_LABEL, Container, parse_containers, parse_memory, process_info
 from launcher.compose.provider_engine import CallFailed
+from launcher.compose.provider_folder import FOLDER, output_folder
 from launcher.compose.provider_logs import print_logs, tail
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class ComposeCluster:
     def locked(self) -> Iterator[None]:
         try:
             lock = contextlib.ExitStack()
-            lock.enter_context(locked_folder(access.output_folder(self.name), lambda folder: folder.mkdir(parents=True, exist_ok=True)))
+            lock.enter_context(locked_folder(output_folder(self.name), lambda folder: folder.mkdir(parents=True, exist_ok=True)))
         except OSError as error:
             raise ConfigError(f"{error.filename}: {error.strerror}; KUBONSAI_OUTPUT names another folder for the kubeconfig") from error
         with lock:
@@ -145,7 +146,7 @@ class ComposeCluster:
         engine.run_long(engine.docker_command("exec", apiserver.id, *command), {})
 
     def _compose(self, *arguments: str, port: int) -> None:
-        environment = {"KUBONSAI_API_PORT": str(port), "KUBONSAI_OUTPUT": str(access.output_folder(self.name))}
+        environment = {"KUBONSAI_API_PORT": str(port), "KUBONSAI_OUTPUT": str(output_folder(self.name))}
         engine.run_long([*engine.compose_command(), "-f", str(COMPOSE_FILE), "-p", self.name, *arguments], environment)
 
     def down(self, progress: Progress, *, keep_data: bool = False) -> None:
@@ -158,7 +159,7 @@ class ComposeCluster:
                 kubeconfig.remove(kubeconfig.user_file(), self.settings.context, self.settings.user)
             with contextlib.suppress(OSError):
                 file.unlink(missing_ok=True)
-                if file.parent.parent == access.FOLDER:
+                if file.parent.parent == FOLDER:
                     file.parent.rmdir()
         left = [c.name for c in self.containers()] + ([] if keep_data else self.volumes())
         if left:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
-import os
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,15 +18,7 @@ from launcher.cluster.errors import LauncherError
 from launcher.cluster.private_file import write_private
 from launcher.compose.paths import API_PORT
 from launcher.compose.provider_containers import Container
-
-FOLDER = Path(__file__).resolve().parents[2] / ".kubonsai"
-
-
-def output_folder(name: str) -> Path:
-    """Where init is to put the kubeconfig: KUBONSAI_OUTPUT, as with docker compose itself, or .kubonsai and .kubonsai/NAME."""
-    if chosen := os.environ.get("KUBONSAI_OUTPUT"):
-        return Path(chosen).absolute()
-    return FOLDER if name == "kubonsai" else FOLDER / name
+from launcher.compose.provider_folder import output_folder
 
 
 def kubeconfig_file(name: str, containers: Sequence[Container]) -> Path:

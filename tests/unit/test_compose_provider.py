@@ -13,9 +13,10 @@ import pytest
 from kube.process.config import ConfigError
 from launcher.cluster.provider import LogQuery
 from launcher.compose import provider_engine
-from launcher.compose.provider_access import admin_files, api_port, output_folder, renamed
+from launcher.compose.provider_access import admin_files, api_port, renamed
 from launcher.compose.provider_containers import Container, parse_containers, parse_memory, parse_size, process_info
 from launcher.compose.provider_engine import silence, summary
+from launcher.compose.provider_folder import output_folder
 from launcher.compose.provider_logs import COMMON_SPEAKERS, PROXY_SPEAKERS, Filter, choose
 from launcher.compose.provider_machines import change, surplus
 

@@ -39,7 +39,7 @@ RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin
  && apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       busybox-static ca-certificates conmon curl etcd-client etcd-server iproute2 iptables \
-      knot-dnsutils kubernetes-client nftables procps python3-minimal libpython3-stdlib runc skopeo umoci \
+      knot-dnsutils kubernetes-client nftables procps python3-minimal libpython3-stdlib runc skopeo umoci zstd \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/* /var/lib/etcd /usr/sbin/policy-rc.d \
  && ln -s /usr/bin/kdig /usr/local/bin/dig \
  && useradd --system --uid 10001 --user-group --home-dir /nonexistent --shell /usr/sbin/nologin kubonsai

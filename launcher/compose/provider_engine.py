@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,8 @@ ANSWER_TIMEOUT_S = 20.0
 CALL_TIMEOUT_S = 60.0
 END_TIMEOUT_S = 15.0        # what an interrupted client is granted for an orderly end
 DEFAULT_HOST = "unix:///var/run/docker.sock"
+OUR_PYTHON = ("PYTHONPATH", "PYTHONSAFEPATH")
+COLORS = re.compile(r"\x1b\[[\d;]*m")
 MAX_LINES = 8               # of a client's words in an error
 
 
@@ -83,10 +86,16 @@ def check_engine() -> None:
     docker("version", "--format", "{{.Server.Version}}", timeout_s=ANSWER_TIMEOUT_S)
 
 
+def client_environment() -> dict[str, str]:
+    """This process's, but for our own way to Python modules: docker-compose 1.29 is a Python program with others."""
+    return {key: value for key, value in os.environ.items() if key not in OUR_PYTHON}
+
+
 def _run(command: list[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False)
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout_s, check=False,
+            env=client_environment())
     except subprocess.TimeoutExpired as error:
         raise EngineUnavailable(silence("")) from error
 
@@ -99,7 +108,7 @@ def run_long(command: Iterable[str], environment: Mapping[str, str]) -> str:
     words = list(command)
     with subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        env={**os.environ, **environment}, start_new_session=True,
+        env={**client_environment(), **environment}, start_new_session=True,
     ) as client:
         try:
             output, _ = client.communicate()
@@ -138,15 +147,14 @@ def refusal(what: str, words: str) -> LauncherError:
 
 def summary(words: str) -> str:
     """The lines of a client's output that say what went wrong, or else its last ones."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower()]
+    lines = [line for line in (COLORS.sub("", line).strip() for line in words.splitlines()) if line]
+    telling = [line for line in lines if line.lower().startswith("error")] or [line for line in lines if "error" in line.lower()]
     return "\n".join((telling or lines)[-MAX_LINES:]) or "no word of why"
 
 
 def silence(words: str) -> str:
     """What to say, and to do, when the engine does not answer."""
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
-    reason = f" ({lines[-1]})" if lines and "permission denied" in words.lower() else ""
+    reason = " (permission denied)" if "permission denied" in words.lower() else ""
     return f"Docker's engine does not answer at {engine_host()}{reason}: is it running, may this user use it (group docker)?"
 
 

@@ -194,7 +194,7 @@ def test_silence_says_where_why_and_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 
     assert silence("Cannot connect to the Docker daemon at unix:///nowhere.sock. Is the docker daemon running?") == (
         "Docker's engine does not answer at unix:///nowhere.sock: is it running, may this user use it (group docker)?")
-    assert "(permission denied while trying to connect)" in silence("permission denied while trying to connect")
+    assert "nowhere.sock (permission denied): is it" in silence("Got permission denied while trying to connect to the Docker daemon socket")
 
 
 def test_without_a_client_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,8 +205,9 @@ def test_without_a_client_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 
 
 def test_of_a_clients_many_words_those_that_say_what_went_wrong_are_shown() -> None:
-    words = "Creating p_init_1 ... \nERROR: for p_init_1  Cannot start service init: no space left\nEncountered errors\n"
+    words = "Creating p_init_1 ... error\n\x1b[91mERROR: for p_init_1  Cannot start service init: no space left\x1b[0m\nEncountered errors\n"
 
-    assert summary(words) == "ERROR: for p_init_1  Cannot start service init: no space left\nEncountered errors"
+    assert summary(words) == "ERROR: for p_init_1  Cannot start service init: no space left"
+    assert summary("step 1\nthis is an error\nend") == "this is an error"
     assert summary("one\n\ntwo\n") == "one\ntwo"
     assert summary("") == "no word of why"

@@ -105,7 +105,8 @@ class ComposeCluster:
         port = access.api_port(held) or options.api_port or access.free_port()
         if options.build or not has_image():
             with progress.step(f"building the image {image_name()}"):
-                self._compose("build", "init", port=port)
+                tidy = ["--force-rm"] if engine.compose_command() == ("docker-compose",) else []     # also after a failure; the plugin does
+                self._compose("build", *tidy, "init", port=port)
         if gone := machines.surplus(held, nodes):
             with progress.step(f"removing {', '.join(container.node for container in gone)}"):
                 engine.docker("rm", "--force", "--volumes", *(container.id for container in gone))

@@ -205,9 +205,9 @@ def test_without_a_client_it_says_what_to_install(monkeypatch: pytest.MonkeyPatc
 
 
 def test_of_a_clients_many_words_those_that_say_what_went_wrong_are_shown() -> None:
-    words = "Creating p_init_1 ... error\n\x1b[91mERROR: for p_init_1  Cannot start service init: no space left\x1b[0m\nEncountered errors\n"
+    words = "Creating p_init_1 ... error\n\x1b[91mERROR: for p_init_1  Cannot start init: no space left\x1b[0m\nEncountered errors\n"
 
-    assert summary(words) == "ERROR: for p_init_1  Cannot start service init: no space left"
+    assert summary(words) == "ERROR: for p_init_1  Cannot start init: no space left"
     assert summary("step 1\nthis is an error\nend") == "this is an error"
     assert summary("one\n\ntwo\n") == "one\ntwo"
     assert summary("") == "no word of why"

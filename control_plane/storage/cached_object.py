@@ -6,6 +6,7 @@ import msgspec
 
 from control_plane.storage.conversion import convert
 from control_plane.storage.errors import StoredValue
+from kube.apimachinery.managed_fields.managers import packed
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.scheme import ResourceType
 
@@ -43,7 +44,7 @@ class CachedObject:
         """In the stored version, with metadata.resourceVersion set."""
         if self._obj is None:
             assert self._raw is not None
-            obj = _decode(self._raw)
+            obj = packed(_decode(self._raw))
             obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
             self._obj, self._raw = obj, None
         return self._obj

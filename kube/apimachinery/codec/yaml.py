@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Final
 
+import msgspec
 import yaml
 
 from kube.apimachinery.codec.depth import MAX_DEPTH, TOO_DEEP
@@ -90,6 +91,35 @@ def _key(key: Any) -> str:
     raise ValueError(f"unsupported map key: {key!r}")
 
 
+def doubled_keys(data: bytes) -> str:
+    """Keys that a map of this valid document has more than once, one line each, in the words of Go's decoder; "" if there are none."""
+    open_maps: list[set[str] | None] = []       # keys so far; None for a list
+    awaiting: list[bool] = []                   # whether the next node is a key
+    problems: list[str] = []
+    for event in yaml.parse(data, Loader=_Loader):
+        ends = isinstance(event, yaml.CollectionEndEvent)
+        if ends:
+            open_maps.pop()
+            awaiting.pop()
+        elif isinstance(event, yaml.ScalarEvent) and open_maps and (keys := open_maps[-1]) is not None and awaiting[-1]:
+            if event.value in keys and event.start_mark is not None:
+                problems.append(f'  line {event.start_mark.line + 1}: key "{event.value}" already set in map')
+            keys.add(event.value)
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_maps.append(set() if isinstance(event, yaml.MappingStartEvent) else None)
+            awaiting.append(True)
+        elif (ends or isinstance(event, yaml.NodeEvent)) and awaiting:
+            awaiting[-1] = not awaiting[-1]
+    return "\n".join(problems)
+
+
+class _Dumper(_SafeDumper):  # type: ignore[misc,valid-type]
+    """Knows JSON that nobody has parsed yet, as objects from the store hold it."""
+
+
+_Dumper.add_representer(msgspec.Raw, lambda dumper, raw: dumper.represent_data(msgspec.json.decode(raw)))
+
+
 def encode_yaml(obj: Any) -> bytes:
-    text: str = yaml.dump(obj, Dumper=_SafeDumper, default_flow_style=False, sort_keys=True, allow_unicode=True)
+    text: str = yaml.dump(obj, Dumper=_Dumper, default_flow_style=False, sort_keys=True, allow_unicode=True)
     return text.encode()

@@ -113,7 +113,7 @@ class FieldTracker:
     def _check(self, config: JsonObject) -> None:
         gvk = GroupVersionKind.of(str(config.get("apiVersion") or ""), str(config.get("kind") or ""))
         if gvk != self.gvk:
-            raise BadRequest(f"invalid object type: {gvk.api_version}, Kind={gvk.kind}")
+            raise BadRequest(f"invalid object type: {gvk.group}/{gvk.version}, Kind={gvk.kind}")
         metadata = config.get("metadata")
         if isinstance(metadata, dict) and isinstance(metadata.get("managedFields"), list):
             raise BadRequest("metadata.managedFields must be nil")
@@ -172,7 +172,7 @@ class FieldTracker:
 
     def _named(self, obj: JsonObject) -> str:
         metadata = obj.get("metadata") or {}
-        return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {self.gvk.api_version}, Kind={self.gvk.kind}"
+        return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {self.gvk.group}/{self.gvk.version}, Kind={self.gvk.kind}"
 
 
 def keep_times(obj: JsonObject, old: JsonObject) -> None:

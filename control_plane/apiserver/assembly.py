@@ -18,6 +18,7 @@ from control_plane.apiserver.authentication.authenticator import Authenticator
 from control_plane.apiserver.authentication.token import TokenAuthority
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.config import ApiserverConfig
+from control_plane.apiserver.dialing import Services
 from control_plane.apiserver.discovery.index import DiscoveryIndex
 from control_plane.apiserver.flow_control import FlowControl
 from control_plane.apiserver.grpc_door.service import ObjectService
@@ -35,6 +36,8 @@ from control_plane.apiserver.registry.watching import Watching
 from control_plane.apiserver.registry.writer import Writer
 from control_plane.apiserver.streaming.connect import Connector
 from control_plane.apiserver.streaming.nodes import NodeConnections
+from control_plane.apiserver.streaming.proxy.connector import ProxyConnector
+from control_plane.apiserver.streaming.proxy.location import Locations
 from control_plane.apiserver.subresources.binding import Bindings
 from control_plane.apiserver.subresources.eviction import Evictions
 from control_plane.apiserver.subresources.reviews import Reviews
@@ -85,7 +88,9 @@ def assemble(
     flow, metrics = FlowControl(config.max_requests_inflight, config.max_mutating_requests_inflight), process_registry()
     pipeline = Pipeline(authenticator, authorizer, flow, [RequestMetrics(metrics, flow)])
     paths = _paths(config, checks, metrics, tokens)
-    resources = Resources(api, Connector(reader, admission, authorizer, nodes), clock)
+    proxy = ProxyConnector(Locations(reader, cache, Services(cache), config.kubelet_client_tls))
+    connector = Connector(reader, admission, authorizer, nodes, proxy)
+    resources = Resources(api, connector, clock)
     return Apiserver(api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths), ObjectService(pipeline, api))
 
 

@@ -6,7 +6,8 @@ The apiserver is in a node's network, from where Pods can be reached.
 from __future__ import annotations
 
 import random
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import ServiceUnavailable, not_found
@@ -55,8 +56,10 @@ class Services:
             return Address(address, port)      # refused by the node's proxy, as upstream, which dials this address always
         raise ServiceUnavailable(f'no endpoints available for service "{name}"')
 
-    def ready(self, namespace: str, name: str, port_name: str) -> list[Address]:
-        """Every ready endpoint of the named port."""
+    def ready(
+        self, namespace: str, name: str, port_name: str, is_valid: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+    ) -> list[Address]:
+        """Every ready endpoint of the named port; `is_valid` is asked about each that is ready."""
         found: list[Address] = []
         for item in self._cache.list(self._slices, namespace)[0]:
             obj = item.obj
@@ -64,7 +67,7 @@ class Services:
                 continue
             ports = [one["port"] for one in obj.get("ports") or () if (one.get("name") or "") == port_name and one.get("port")]
             for endpoint in obj.get("endpoints") or ():
-                if (endpoint.get("conditions") or {}).get("ready") is not False:
+                if (endpoint.get("conditions") or {}).get("ready") is not False and is_valid(endpoint):
                     found += [Address(address, port) for address in endpoint.get("addresses", ())[:1] for port in ports]
         return found
 

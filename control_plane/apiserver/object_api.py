@@ -56,7 +56,7 @@ class ObjectApi:
     def call(self, info: RequestInfo, user: UserInfo, user_agent: str = "") -> Call:
         """Resolves the coordinates. Raises NotFound for what is not served, MethodNotAllowed for a verb that is not."""
         resource = self.scheme.for_path(info.group, info.version, info.resource)
-        if resource is None or len(info.parts) > 3 or _is_misplaced(info, resource):
+        if resource is None or (len(info.parts) > 3 and info.subresource != "proxy") or _is_misplaced(info, resource):
             raise not_served()
         if info.subresource:
             if info.subresource not in resource.subresources:
@@ -64,7 +64,7 @@ class ObjectApi:
             verbs = subresource_of(resource, info.subresource).verbs
         else:
             verbs = resource.verbs
-        if info.verb not in verbs or (info.verb in ("update", "patch", "delete") and not info.name):
+        if (info.verb not in verbs and not _is_proxied_options(info)) or (info.verb in ("update", "patch", "delete") and not info.name):
             raise not_allowed()
         if resource.namespaced and not info.namespace and info.verb not in ("list", "watch"):
             raise not_served() if info.name else not_allowed()
@@ -130,6 +130,11 @@ class ObjectApi:
 def _is_misplaced(info: RequestInfo, resource: ResourceType) -> bool:
     """A cluster-scoped object asked for in a namespace: who is authorized there is not authorized for it. (A Namespace is in itself.)"""
     return bool(info.namespace) and not resource.namespaced and (resource.plural, info.name) != ("namespaces", info.namespace)
+
+
+def _is_proxied_options(info: RequestInfo) -> bool:
+    """OPTIONS has no verb; upstream passes it on."""
+    return info.subresource == "proxy" and not info.verb
 
 
 def _of_the_named(call: Call, options: ListOptions) -> ListOptions:

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from kube.apimachinery.fields import parse_field_selector
@@ -36,10 +36,18 @@ class RequestInfo:
     parts: tuple[str, ...] = ()   # everything from the resource on
     field_selector: str = ""      # as sent, of list, watch and deletecollection; authorization may depend on it
     label_selector: str = ""
+    warnings: list[str] = field(default_factory=list)             # of the answer, whatever it is
+    annotations: dict[str, str] = field(default_factory=dict)     # what admission notes for the audit log
 
     @property
     def long_running(self) -> bool:
         return self.verb == "watch" or self.subresource in _LONG_RUNNING_SUBRESOURCES
+
+    @property
+    def sub_path(self) -> str:
+        """What follows a subresource: "/metrics"; "/" where it ends with a slash; "" where nothing follows."""
+        text = "".join(f"/{part}" for part in self.parts[3:])
+        return text + "/" if self.path.endswith("/") else text
 
     @property
     def mutating(self) -> bool:

@@ -132,6 +132,7 @@ class Kubelet:
             root_dir=root, run_dir=Path(config.run_dir), images_dir=Path(config.images_dir), netns_prefix=config.netns_prefix,
             on_exit=self._on_exit,
         )
+        self._kernel = kernel
         self._network = PodNetwork(kernel, node_ip=config.node_ip, root_dir=root)
         self._prober = Prober(self._exec)
         self._probes = ProbeManager(self._prober.look, clock, self._on_probe, self._on_probe_event)
@@ -190,7 +191,7 @@ class Kubelet:
         config = self._config
         async with (
             serve_pages("127.0.0.1", config.healthz_port, {"/healthz": lambda _: Answer(200, "ok")}),
-            serve_grpc(config, NodeService(self.services, self.workers)),
+            serve_grpc(config, NodeService(self.services, self.workers, self._kernel)),
             serve_https(config.port, config.serving_tls, self.services, self.workers, self._auth),
         ):
             await asyncio.Event().wait()

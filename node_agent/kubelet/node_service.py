@@ -15,7 +15,9 @@ from kube.apimachinery import errors
 from kube.process.clock import from_rfc3339
 from kube.process.log import get_logger
 from kube.rpc.v1 import node_pb2, node_pb2_grpc
+from netns.kernel import KernelThread
 from node_agent.kubelet.container_logs import log_source, running_container
+from node_agent.kubelet.pod_dial import dial_pod
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.pod_workers import PodWorkers
 from node_agent.kubelet.streams import relay_attach, relay_connection, relay_exec
@@ -25,6 +27,7 @@ from node_agent.runtime.model import ContainerState, RuntimeServiceError
 APISERVER = b"kube-apiserver-kubelet-client"       # whoever else wants to exec asks the apiserver, which asks who may
 Context = grpc.aio.ServicerContext[Any, Any]
 log = get_logger("node-service")
+_DIAL_S = 10.0
 
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT, 403: grpc.StatusCode.PERMISSION_DENIED, 404: grpc.StatusCode.NOT_FOUND,
@@ -33,9 +36,10 @@ _CODES = {
 
 
 class NodeService(node_pb2_grpc.NodeServiceServicer):
-    def __init__(self, services: Services, workers: PodWorkers) -> None:
+    def __init__(self, services: Services, workers: PodWorkers, kernel: KernelThread) -> None:
         self._services = services
         self._workers = workers
+        self._kernel = kernel
 
     async def Logs(self, request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: N802 - gRPC's name
         await _authorize(context)
@@ -91,22 +95,25 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         await _authorize(context)
         try:
             target = await _first(frames, "target")
-            host = target.host
-            if target.pod:
-                state = self._find(target.namespace, target.pod)
-                host = self._services.address(state.pod)
-            if not host:
-                raise errors.ServiceUnavailable(f'pod "{target.pod}" has no address yet')
-            reader, writer = await asyncio.wait_for(asyncio.open_connection(host, target.port), 10)
+            reader, writer = await self._dial(target)
         except errors.ApiError as error:
             await abort(context, error)
             return
-        except (OSError, TimeoutError) as error:
-            why = getattr(error, "strerror", None) or "i/o timeout"
-            await abort(context, errors.ServiceUnavailable(f"dial tcp {host}:{target.port}: connect: {why}".lower()))
-            return
         async for frame in relay_connection(reader, writer, frames):
             yield frame
+
+    async def _dial(self, target: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if target.pod:
+            uid = self._find(target.namespace, target.pod).pod.metadata.uid
+            sandbox = self._services.runtime.sandbox(uid)
+            if sandbox is None:
+                raise errors.ServiceUnavailable(f'pod "{target.pod}" has no sandbox yet')
+            return await dial_pod(self._kernel, sandbox.net, uid, target.port)
+        try:
+            return await asyncio.wait_for(asyncio.open_connection(target.host, target.port), _DIAL_S)
+        except (OSError, TimeoutError) as error:
+            why = getattr(error, "strerror", None) or "i/o timeout"
+            raise errors.ServiceUnavailable(f"dial tcp {target.host}:{target.port}: connect: {why}".lower()) from error
 
     def _pod(self, container: Any) -> PodState:
         return self._find(container.namespace, container.pod)

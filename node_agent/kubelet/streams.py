@@ -80,24 +80,30 @@ async def relay_attach(session: AttachSession, frames: AsyncIterator[Any]) -> As
 async def relay_connection(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: AsyncIterator[Any],
 ) -> AsyncIterator[Any]:
-    async def inputs() -> None:
-        with suppress(OSError):
-            async for frame in frames:
-                if frame.WhichOneof("frame") == "data":
-                    writer.write(frame.data)
-                    await writer.drain()
-                elif frame.close_write and writer.can_write_eof():
-                    writer.write_eof()
-
-    tasks = [asyncio.create_task(inputs(), name="dial input")]
+    """Each half is closed when its sender closes it; ends when both are, or with the connection."""
+    tasks = [asyncio.create_task(_connection_input(writer, frames), name="dial input")]
     try:
         with suppress(OSError):
             while data := await reader.read(CHUNK):
                 yield node_pb2.DialFrame(data=data)
         yield node_pb2.DialFrame(close_write=True)
+        await asyncio.wait(tasks)
+        writer.close()
     finally:
         await _end(tasks)
-        writer.close()
+        if not writer.is_closing():         # the caller has given the connection up
+            writer.transport.abort()
+
+
+async def _connection_input(writer: asyncio.StreamWriter, frames: AsyncIterator[Any]) -> None:
+    with suppress(OSError):
+        async for frame in frames:
+            if frame.WhichOneof("frame") == "data":
+                writer.write(frame.data)
+                await writer.drain()
+            elif frame.close_write:
+                writer.write_eof()
+                return
 
 
 def exit_status(code: int) -> dict[str, Any]:

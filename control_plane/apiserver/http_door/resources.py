@@ -43,7 +43,7 @@ class Resources:
         if warning := _DEPRECATED.get((info.group, info.resource)):
             call.warnings.append(warning)
         if info.subresource in _STREAMED:
-            return await self._connector.serve(request, call), call.warnings
+            return await self._connector.serve(request, call, info.sub_path), call.warnings
         if info.verb == "watch":
             options = ListOptions.from_query(request.query, watch=True)
             wanted = negotiate(request.headers.get("Accept", ""), stream=True)

@@ -1,4 +1,4 @@
-"""Which stream is asked for, and of which container. Follows registry/core/pod's log and exec locations."""
+"""Which stream is asked for, and of which container. Follows registry/core/pod's log, exec and port-forward locations."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from control_plane.apiserver.registry.reader import Reader
 from control_plane.apiserver.streaming.console import serve_console
 from control_plane.apiserver.streaming.logs import logs_request, serve_logs
 from control_plane.apiserver.streaming.nodes import NodeConnections
+from control_plane.apiserver.streaming.port_forward import serve_port_forward
+from control_plane.apiserver.streaming.proxy.connector import ProxyConnector
 from kube.apimachinery.errors import BadRequest
 from kube.apimachinery.meta import JsonObject
 from kube.rpc.v1.node_pb2 import ContainerRef, StreamStart
@@ -25,19 +27,37 @@ _CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
 
 
 class Connector:
-    def __init__(self, reader: Reader, admission: AdmissionChain, authorizer: Authorizer, nodes: NodeConnections) -> None:
+    def __init__(
+        self, reader: Reader, admission: AdmissionChain, authorizer: Authorizer, nodes: NodeConnections, proxy: ProxyConnector,
+    ) -> None:
         self._reader = reader
         self._authorizer = authorizer
         self._admission = admission
         self._nodes = nodes
+        self._proxy = proxy
 
-    async def serve(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
-        if call.resource.plural != "pods" or call.subresource not in ("log", "exec", "attach"):
+    async def serve(self, request: web.BaseRequest, call: Call, path: str) -> web.StreamResponse:
+        """`path`: what follows the subresource in the request's path, for `proxy`."""
+        if call.subresource == "proxy":
+            await self._admit(call, self._proxy.options(call, path))
+            return await self._proxy.serve(request, call, path)
+        if call.resource.plural != "pods" or call.subresource not in ("log", "exec", "attach", "portforward"):
             raise not_served()
         pod = (await self._reader.get(call)).obj
         if call.subresource == "log":
             return await self._log(request, call, pod)
+        if call.subresource == "portforward":
+            return await self._port_forward(request, call, pod)
         return await self._console(request, call, pod)
+
+    async def _port_forward(self, request: web.BaseRequest, call: Call, pod: JsonObject) -> web.StreamResponse:
+        node_name = pod.get("spec", {}).get("nodeName", "")
+        if not node_name:
+            raise BadRequest(f"pod {call.name} does not have a host assigned")
+        if call.verb == "get":
+            self._require_create(call)
+        await self._admit(call, {"kind": "PodPortForwardOptions", "apiVersion": "v1"})
+        return await serve_port_forward(request, self._nodes, node_name, call.namespace, call.name, pod["metadata"]["uid"])
 
     async def _log(self, request: web.BaseRequest, call: Call, pod: JsonObject) -> web.StreamResponse:
         container = _container(pod, request.query.get("container", ""), for_logs=True)

@@ -86,6 +86,17 @@ def test_who_looks_for_a_cluster_is_told_that_an_engine_was_silent() -> None:
         Finder(namespaces_names=list, compose_names=silent, environment={}).existing("one")
 
 
+def test_all_clusters_are_those_of_both_kinds() -> None:
+    assert [(c.kind, c.name) for c in finder(namespaces="a", compose="b c").all_clusters()] == [
+        ("namespaces", "a"), ("compose", "b"), ("compose", "c")]
+
+
+def test_all_clusters_are_those_of_namespaces_when_no_engine_answers() -> None:
+    found = Finder(namespaces_names=lambda: ["a"], compose_names=silent, environment={}).all_clusters()
+
+    assert [c.name for c in found] == ["a"]
+
+
 @pytest.mark.parametrize(("stem", "found"), [
     ("kubelet-node2", ("kubelet", "node2")), ("cloud-controller-manager-node1", ("cloud-controller-manager", "node1")),
     ("zygote", ("zygote", "")), ("a-nodeb", ("a-nodeb", "")),

@@ -68,11 +68,14 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
         tasks.create_task(cache.run(), name="watch cache")
         async with NodeConnections.open(cache, config.kubelet_client_tls, config.node_service_port) as nodes:
             server = assemble(config, store, cache, authorizer, nodes, readiness.checks(), clock)
+            server.custom.attach()
+            tasks.create_task(server.custom.run(), name="custom resources")
             if not await _unless_stopped(_bootstrap(config, server, store, cache, clock), stop):
                 return
             readiness.bootstrapped = True
             tasks.create_task(Compactor(store, clock).run(), name="compaction")
             tasks.create_task(server.repair.run(), name="allocation repair")
+            tasks.create_task(server.lifecycle.run(), name="custom resource definitions")
             await _serve(config, server, store, cache, clock, readiness, stop)
 
 
@@ -85,6 +88,7 @@ async def _bootstrap(config: ApiserverConfig, server: Apiserver, store: EtcdStor
     await bootstrap.ensure_kubernetes_service(server.ips, config.secure_port)
     await policy
     await cache.fresh()
+    await server.custom.settled()
 
 
 async def _serve(

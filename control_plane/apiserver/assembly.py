@@ -18,6 +18,8 @@ from control_plane.apiserver.authentication.authenticator import Authenticator
 from control_plane.apiserver.authentication.token import TokenAuthority
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.config import ApiserverConfig
+from control_plane.apiserver.custom.lifecycle import Lifecycle
+from control_plane.apiserver.custom.serving import CustomResources
 from control_plane.apiserver.dialing import Services
 from control_plane.apiserver.discovery.index import DiscoveryIndex
 from control_plane.apiserver.flow_control import FlowControl
@@ -59,6 +61,8 @@ class Apiserver:
     repair: Repair
     http: Handler
     grpc: ObjectService
+    custom: CustomResources
+    lifecycle: Lifecycle
 
 
 def assemble(
@@ -91,7 +95,12 @@ def assemble(
     proxy = ProxyConnector(Locations(reader, cache, Services(cache), config.kubelet_client_tls))
     connector = Connector(reader, admission, authorizer, nodes, proxy)
     resources = Resources(api, connector, clock)
-    return Apiserver(api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths), ObjectService(pipeline, api))
+    custom = CustomResources(cache, SCHEME)
+    lifecycle = Lifecycle(store, cache, swap, deleter, custom, SCHEME, clock)
+    return Apiserver(
+        api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths), ObjectService(pipeline, api), custom,
+        lifecycle,
+    )
 
 
 def _paths(config: ApiserverConfig, checks: HealthChecks, metrics: CollectorRegistry, tokens: TokenAuthority) -> Paths:

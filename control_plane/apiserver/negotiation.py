@@ -81,9 +81,11 @@ def _serves(media_range: str, media_type: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def negotiate(header: str, *, transforms: bool = True, stream: bool = False) -> Representation:
+def negotiate(header: str, *, transforms: bool = True, stream: bool = False, binary: bool = True) -> Representation:
     """The first wanted representation that can be served. Raises NotAcceptable with the list of those that can."""
-    offered = STREAM_MEDIA_TYPES if stream else MEDIA_TYPES
+    offered: tuple[str, ...] = STREAM_MEDIA_TYPES if stream else MEDIA_TYPES
+    if not binary:
+        offered = tuple(media_type for media_type in offered if media_type != PROTOBUF)
     for wanted in parse_accept(header or "*/*"):
         for media_type in offered:
             if not _serves(wanted.media_type, media_type):

@@ -46,6 +46,8 @@ class CachedObject:
             assert self._raw is not None
             obj = packed(_decode(self._raw))
             obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
+            if self.resource.custom is not None:
+                self.resource.custom.definition.from_store(obj)
             self._obj, self._raw = obj, None
         return self._obj
 
@@ -59,6 +61,11 @@ class CachedObject:
         if data is None:
             data = self._encoded[api_version] = _encode(self.view(api_version))
         return data
+
+    def served_as(self, resource: ResourceType) -> CachedObject:
+        """The same object under another row of its resource."""
+        raw = self._raw if self._obj is None else _encode(self._obj)
+        return CachedObject(resource, self.key, raw, self.revision)
 
     def at_revision(self, revision: int) -> CachedObject:
         """The same content under another resourceVersion: what a watcher is told of a deletion."""

@@ -6,7 +6,7 @@ Most kinds look alike in every version served, and only `apiVersion` differs. Th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from control_plane.storage.conversion_hpa import hpa_v1_to_v2, hpa_v2_to_v1
 from kube.apimachinery.meta import JsonObject
@@ -27,6 +27,8 @@ def convert(resource: ResourceType, obj: JsonObject, api_version: str) -> JsonOb
     held = obj.get("apiVersion", "")
     if held == api_version:
         return obj
+    if resource.custom is not None:
+        return cast(JsonObject, resource.custom.definition.converted(obj, api_version))
     converter = CONVERTERS.get((resource.storage_identity, held, api_version))
     converted = converter(obj) if converter else dict(obj)
     converted["apiVersion"] = api_version

@@ -29,7 +29,8 @@ def resource_prefix(resource: ResourceType) -> str:
     identity = resource.storage_identity
     special = _SPECIAL.get(identity)
     if special is None:
-        special = identity.resource if _is_built_in(identity.group) else f"{identity.group}/{identity.resource}"
+        custom = resource.custom is not None or not _is_built_in(identity.group)
+        special = f"{identity.group}/{identity.resource}" if custom else identity.resource
     return f"{REGISTRY}{special}/"
 
 
@@ -52,6 +53,9 @@ class KeyTable:
 
     def add(self, resource: ResourceType) -> None:
         self._by_prefix[resource_prefix(resource)] = resource.storage_identity
+
+    def remove(self, resource: ResourceType) -> None:
+        self._by_prefix.pop(resource_prefix(resource), None)
 
     def split(self, key: str) -> tuple[GroupResource, str] | None:
         """(storage identity, "namespace/name" or "name"); None for what is no object of a known resource."""

@@ -56,6 +56,19 @@ class ResourceCache:
         for _, on_reset in self._observers:
             on_reset(objects.values())
 
+    def serve_as(self, resource: ResourceType) -> None:
+        """Goes on with what another row says of the same objects (a changed schema). Watchers are dropped: they saw them otherwise."""
+        self.resource = resource
+        self.reset({key: held.served_as(resource) for key, held in self.objects.items()}, self._newest())
+
+    def close(self) -> None:
+        """The resource is gone, and with it everybody who watches."""
+        for subscription in list(self._subscriptions):
+            subscription.close()
+
+    def _newest(self) -> int:
+        return self._ring[-1].revision if self._ring else self._floor
+
     def apply(self, change: StoreEvent, key: str) -> None:
         event = self._changed(change, key)
         if event is None:

@@ -15,17 +15,17 @@ import asyncio
 import contextlib
 import heapq
 from collections.abc import AsyncIterator
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.errors import Compacted, StorageError, StoreUnavailable
 from control_plane.storage.etcd import RangeResult
-from control_plane.storage.etcd_watch import WatchBatch
+from control_plane.storage.etcd_watch import StoreEvent, WatchBatch
 from control_plane.storage.freshness import SharedQuestion
-from control_plane.storage.keys import REGISTRY, KeyTable
+from control_plane.storage.keys import REGISTRY, KeyTable, resource_prefix
 from control_plane.storage.resource_cache import OnEvent, OnReset, ResourceCache
 from control_plane.storage.subscription import Subscription
-from kube.apimachinery.errors import Cause, ServiceUnavailable, Timeout
+from kube.apimachinery.errors import Cause, NotFound, ServiceUnavailable, Timeout
 from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.scheme import GroupResource, ResourceType, Scheme
 from kube.process.log import get_logger
@@ -55,6 +55,13 @@ class WatchedStore(Protocol):
     async def current_revision(self) -> int: ...
 
 
+class _Joining(NamedTuple):
+    """A resource whose objects are being read; what happens to them meanwhile."""
+
+    cache: ResourceCache
+    events: list[tuple[StoreEvent, str]]
+
+
 class WatchCache:
     """Everything under /registry/, in memory, as of `revision`.
 
@@ -64,6 +71,7 @@ class WatchCache:
     def __init__(self, store: WatchedStore, scheme: Scheme, *, events_per_resource: int = 1000, queue_limit: int = 10_000) -> None:
         self._store = store
         self._resources: dict[GroupResource, ResourceCache] = {}
+        self._joining: dict[GroupResource, _Joining] = {}
         self._keys = KeyTable(())
         self._events_per_resource = events_per_resource
         self._queue_limit = queue_limit
@@ -145,30 +153,87 @@ class WatchCache:
                     self._waiting.remove(waiting)          # or it would stay until that revision comes, which may be never
                     heapq.heapify(self._waiting)
 
+    async def add(self, resource: ResourceType) -> None:
+        """Holds a resource that comes at run time; returns once its objects are there. Raises StorageError."""
+        identity = resource.storage_identity
+        if identity in self._resources:
+            return
+        joining = self._joining[identity] = _Joining(self._new_cache(resource), [])
+        self._keys.add(resource)
+        found: dict[str, CachedObject] = {}
+        prefix, last, revision = resource_prefix(resource), "", 0
+        while True:
+            page = await self._store.range(prefix, revision=revision, limit=PAGE, start_after=last)
+            revision = revision or page.revision
+            for stored in page.items:
+                key = stored.key.removeprefix(prefix)
+                found[key] = CachedObject(resource, key, stored.value, stored.revision)
+            if not page.more:
+                break
+            last = page.items[-1].key
+        # What the range shows beyond what this cache has seen must not be seen twice.
+        while self._joining.get(identity) is joining:
+            try:
+                await self.wait_for(revision)
+                break
+            except Timeout:
+                continue
+        if self._joining.get(identity) is joining:      # else everything was loaded anew meanwhile
+            joining.cache.reset(found, revision)
+            self._resources[identity] = self._joining.pop(identity).cache
+            for change, key in joining.events:
+                if change.revision > revision:
+                    joining.cache.apply(change, key)
+
+    def serve_as(self, resource: ResourceType) -> None:
+        """A resource that is held is described by another row from now on."""
+        self._keys.add(resource)
+        if held := self._resources.get(resource.storage_identity):
+            held.serve_as(resource)
+
+    def describe(self, resource: ResourceType) -> None:
+        """As `serve_as` where the objects look the same as before: nobody who watches need notice."""
+        if held := self._resources.get(resource.storage_identity):
+            held.resource = resource
+
+    def remove(self, resource: ResourceType) -> None:
+        """Forgets a resource; its watches end."""
+        self._keys.remove(resource)
+        self._joining.pop(resource.storage_identity, None)
+        if held := self._resources.pop(resource.storage_identity, None):
+            held.close()
+
     def get(self, resource: ResourceType, key: NamespacedName) -> CachedObject | None:
-        return self._resources[resource.storage_identity].objects.get(str(key))
+        return self._of(resource).objects.get(str(key))
 
     def list(self, resource: ResourceType, namespace: str = "") -> tuple[list[CachedObject], int]:
         """Sorted by key, and the revision that the answer shows."""
-        return self._resources[resource.storage_identity].sorted_objects(namespace), self._revision
+        return self._of(resource).sorted_objects(namespace), self._revision
 
     def subscribe(self, resource: ResourceType, *, since: int | None, namespace: str = "") -> Subscription:
         """Events after revision `since`; None: the present objects (`initial`), then what follows. Raises errors.Expired."""
-        return self._resources[resource.storage_identity].subscribe(since, namespace, lambda: self._revision)
+        return self._of(resource).subscribe(since, namespace, lambda: self._revision)
 
     def observe(self, resource: ResourceType, on_event: OnEvent, on_reset: OnReset) -> None:
         """Calls synchronously with each event, before any subscriber sees it; for indexes.
 
         `on_reset` gets all objects: now, and whenever the cache is loaded (again).
         """
-        self._resources[resource.storage_identity].observe(on_event, on_reset)
+        self._of(resource).observe(on_event, on_reset)
 
     def _add(self, row: ResourceType) -> None:
         self._keys.add(row)
         if row.storage_identity not in self._resources:
-            self._resources[row.storage_identity] = ResourceCache(
-                row, events=self._events_per_resource, queue_limit=self._queue_limit
-            )
+            self._resources[row.storage_identity] = self._new_cache(row)
+
+    def _new_cache(self, row: ResourceType) -> ResourceCache:
+        return ResourceCache(row, events=self._events_per_resource, queue_limit=self._queue_limit)
+
+    def _of(self, resource: ResourceType) -> ResourceCache:
+        held = self._resources.get(resource.storage_identity)
+        if held is None:      # a custom kind that went while the request was on its way
+            raise NotFound("the server could not find the requested resource")
+        return held
 
     def _start_over(self) -> None:
         if self._following and not self._turned_back:
@@ -177,7 +242,8 @@ class WatchCache:
             self._following.cancel()
 
     async def _load(self) -> None:
-        found: dict[GroupResource, dict[str, CachedObject]] = {identity: {} for identity in self._resources}
+        held = {**self._resources, **{identity: joining.cache for identity, joining in self._joining.items()}}
+        found: dict[GroupResource, dict[str, CachedObject]] = {identity: {} for identity in held}
         last, revision = "", 0
         while True:
             # All pages show one revision, so that together they are a state that existed.
@@ -186,12 +252,16 @@ class WatchCache:
             for stored in page.items:
                 if place := self._keys.split(stored.key):
                     identity, key = place
-                    found[identity][key] = CachedObject(self._resources[identity].resource, key, stored.value, stored.revision)
+                    if identity in held:      # else it came while the pages were read, and loads itself
+                        found[identity][key] = CachedObject(held[identity].resource, key, stored.value, stored.revision)
             if not page.more:
                 break
             last = page.items[-1].key
         for identity, objects in found.items():
-            self._resources[identity].reset(objects, revision)
+            if identity in self._joining:
+                self._resources[identity] = self._joining.pop(identity).cache
+            if identity in self._resources:
+                held[identity].reset(objects, revision)
         self._revision = revision
         self._turned_back = False
         self._ready.set()
@@ -215,7 +285,10 @@ class WatchCache:
     def _apply(self, batch: WatchBatch) -> None:
         for change in batch.events:
             if place := self._keys.split(change.key):
-                self._resources[place[0]].apply(change, place[1])
+                if (held := self._resources.get(place[0])) is not None:
+                    held.apply(change, place[1])
+                elif (joining := self._joining.get(place[0])) is not None:
+                    joining.events.append((change, place[1]))
         self._revision = batch.revision
         self._wake()
 

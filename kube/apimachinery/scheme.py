@@ -1,14 +1,15 @@
 """Resource types and the table they stand in.
 
 Every built-in kind is a row (`resources.py`); routes, discovery, etcd keys, short names and RBAC read the row.
-A later CustomResourceDefinition adds a row to a `Scheme` at run time.
+A CustomResourceDefinition adds rows at run time (custom_rows.py makes them); such a row knows what serves it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -70,6 +71,9 @@ class ResourceType:
     singular: str = ""
     storage_group: str | None = None
     storage_version: str | None = None
+    list_name: str = ""             # kind of lists, where it is not the kind with "List" behind it
+    custom: Any = None              # of a custom kind: what serves this version (control_plane/apiserver/custom); compared by identity
+    discoverable: bool = True       # a custom kind is served as soon as its names are accepted, and shown once it is established
 
     @property
     def gvk(self) -> GroupVersionKind:
@@ -89,7 +93,7 @@ class ResourceType:
 
     @property
     def list_kind(self) -> str:
-        return self.kind + "List"
+        return self.list_name or self.kind + "List"
 
     @property
     def singular_name(self) -> str:
@@ -106,25 +110,42 @@ class ResourceType:
         return GroupVersionKind(group, self.storage_version or self.version, self.kind)
 
 
+_VERSION = re.compile("v([1-9][0-9]*)(?:(alpha|beta)([1-9][0-9]*))?")
+_STABILITY = {None: 2, "beta": 1, "alpha": 0}
+
+
+def version_priority(version: str) -> tuple[int, int, int, int, str]:
+    """Sorts versions as upstream prefers them: v10 < v2 < v1 < v2beta2 < v1beta1 < v3alpha1 < foo1 < foo10, the preferred one first."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return (1, 0, 0, 0, version)
+    return (0, -_STABILITY[match[2]], -int(match[1]), -int(match[3] or 0), version)
+
+
 class Scheme:
-    """Looks resource types up by kind and by path. Mutable only through `add` and `remove` (CRDs, later)."""
+    """Looks resource types up by kind and by path. Custom rows come and go; `generation` tells those who keep something made from it."""
 
     def __init__(self, rows: Iterable[ResourceType]) -> None:
         self._by_kind: dict[GroupVersionKind, ResourceType] = {}
         self._by_path: dict[tuple[str, str, str], ResourceType] = {}
+        self._built_in: dict[GroupVersion, None] = {}
+        self.generation = 0
         for row in rows:
             self.add(row)
+            self._built_in[row.group_version] = None
 
     def add(self, row: ResourceType) -> None:
         self._by_kind[row.gvk] = row
         self._by_path[row.group, row.version, row.plural] = row
+        self.generation += 1
 
     def remove(self, row: ResourceType) -> None:
         self._by_kind.pop(row.gvk, None)
         self._by_path.pop((row.group, row.version, row.plural), None)
+        self.generation += 1
 
     def __iter__(self) -> Iterator[ResourceType]:
-        return iter(self._by_path.values())
+        return iter([*self._by_path.values()])
 
     def for_kind(self, gvk: GroupVersionKind) -> ResourceType | None:
         return self._by_kind.get(gvk)
@@ -136,5 +157,8 @@ class Scheme:
         return [row for row in self if row.group_resource == group_resource]
 
     def group_versions(self) -> list[GroupVersion]:
-        """Every served group/version once, in table order (the preferred version of a group stands first)."""
-        return list(dict.fromkeys(row.group_version for row in self))
+        """What discovery shows, each once: the built-in ones in table order, then the others by group and preference."""
+        shown = {row.group_version for row in self._by_path.values() if row.discoverable}
+        built_in = [one for one in self._built_in if one in shown]
+        added = sorted(shown - self._built_in.keys(), key=lambda one: (one.group, version_priority(one.version)))
+        return built_in + added

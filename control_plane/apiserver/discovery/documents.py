@@ -68,13 +68,14 @@ def api_resource_list(scheme: Scheme, group_version: GroupVersion) -> JsonObject
 
 
 def _rows(scheme: Scheme, group_version: GroupVersion) -> list[ResourceType]:
-    return sorted((row for row in scheme if row.group_version == group_version), key=lambda row: row.plural)
+    rows = (row for row in scheme if row.group_version == group_version and row.discoverable)
+    return sorted(rows, key=lambda row: row.plural)
 
 
 def _api_resource(row: ResourceType) -> JsonObject:
     described: JsonObject = {
         "name": row.plural, "singularName": row.singular_name, "namespaced": row.namespaced, "kind": row.kind,
-        "verbs": sorted(row.verbs),
+        "verbs": _verbs(row),
     }
     if row.short_names:
         described["shortNames"] = list(row.short_names)
@@ -83,6 +84,11 @@ def _api_resource(row: ResourceType) -> JsonObject:
     if "list" in row.verbs:
         described["storageVersionHash"] = _storage_version_hash(row)
     return described
+
+
+def _verbs(row: ResourceType) -> list[str]:
+    """Sorted, but for custom kinds, whose verbs upstream lists in an order of their own."""
+    return sorted(row.verbs) if row.custom is None else list(row.verbs)
 
 
 def _storage_version_hash(row: ResourceType) -> str:
@@ -130,7 +136,7 @@ def _discovered(row: ResourceType) -> JsonObject:
         "responseKind": _response_kind(row.group, row.version, row.kind),
         "scope": "Namespaced" if row.namespaced else "Cluster",
         "singularResource": row.singular_name,
-        "verbs": sorted(row.verbs),
+        "verbs": _verbs(row),
     }
     if row.short_names:
         described["shortNames"] = list(row.short_names)

@@ -24,12 +24,13 @@ _AGGREGATED_VERSIONS: Final = ("v2", "v2beta1")
 
 
 class DiscoveryIndex:
-    """Documents are made when first asked for, and kept."""
+    """Documents are made when first asked for, and kept until another kind is served."""
 
     def __init__(self, scheme: Scheme, server_address: str) -> None:
         self._scheme = scheme
         self._server_address = server_address
         self._documents: dict[tuple[str, str], Document] = {}
+        self._generation = scheme.generation
 
     def paths(self) -> list[str]:
         """For the list of all paths."""
@@ -42,6 +43,9 @@ class DiscoveryIndex:
         """Raises NotFound for a path that is not served."""
         version = _aggregated_version(request.headers.get("Accept", "")) if path in ("/api", "/apis") else ""
         key = (path, version)
+        if self._generation != self._scheme.generation:
+            self._generation = self._scheme.generation
+            self._documents.clear()
         document = self._documents.get(key)
         if document is None:
             document = self._documents[key] = Document.of(self._make(path, version))

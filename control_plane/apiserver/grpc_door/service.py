@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 import grpc
 import grpc.aio
 
+from control_plane.apiserver.custom.patches import refuse_strategic
 from control_plane.apiserver.grpc_door.events import encode_json, replies
 from control_plane.apiserver.grpc_door.identity import credentials_of
 from control_plane.apiserver.http_door.handler import storage_error
@@ -113,6 +114,7 @@ class ObjectService(ObjectServiceServicer):
     async def Patch(self, request: pb.PatchRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
         async with self._entered("patch", request.at, context) as call:
             options = _write_options(request.options, "PatchOptions")
+            refuse_strategic(call, request.content_type)
             written = await self._api.patch(call, request.content_type, request.patch, options)
             return pb.ObjectReply(object=encode_json(written.obj))
         raise AssertionError("unreachable")

@@ -9,10 +9,11 @@ from typing import Final
 from aiohttp import web
 
 from control_plane.apiserver.authentication.user import UserInfo
+from control_plane.apiserver.custom.patches import refuse_strategic
 from control_plane.apiserver.http_door.answers import Answers
 from control_plane.apiserver.http_door.server import MAX_BODY
 from control_plane.apiserver.http_door.watch import serve_watch
-from control_plane.apiserver.negotiation import body_media_type, negotiate
+from control_plane.apiserver.negotiation import PROTOBUF, Representation, body_media_type, negotiate
 from control_plane.apiserver.object_api import ObjectApi, Written, not_allowed
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import ListOptions, WriteOptions, is_true
@@ -42,16 +43,18 @@ class Resources:
         call = self._api.call(info, user, request.headers.get("User-Agent", ""))
         if warning := _DEPRECATED.get((info.group, info.resource)):
             call.warnings.append(warning)
+        if call.resource.custom is not None and call.resource.custom.deprecation:
+            call.warnings.append(call.resource.custom.deprecation)
         if info.subresource in _STREAMED:
             return await self._connector.serve(request, call, info.sub_path), call.warnings
         if info.verb == "watch":
             options = ListOptions.from_query(request.query, watch=True)
-            wanted = negotiate(request.headers.get("Accept", ""), stream=True)
+            wanted = _negotiated(request, call, stream=True)
             return await serve_watch(request, self._api, call, options, wanted, self._clock), call.warnings
         return await self._answer(request, call), call.warnings
 
     async def _answer(self, request: web.BaseRequest, call: Call) -> web.Response:
-        wanted = negotiate(request.headers.get("Accept", ""))
+        wanted = _negotiated(request, call)
         query = request.query
         if is_true(query.get("pretty", "")) or call.user_agent.startswith(_PEOPLE):
             wanted = replace(wanted, pretty=True)
@@ -73,6 +76,7 @@ class Resources:
         query = request.query
         if call.verb == "patch":
             options = WriteOptions.from_query(query, "PatchOptions")
+            refuse_strategic(call, request.headers.get("Content-Type", ""))
             return await self._api.patch(call, request.headers.get("Content-Type", ""), await _read(request), options)
         data, media_type = await _body(request)
         if call.verb == "create":
@@ -82,6 +86,15 @@ class Resources:
         if call.verb == "delete":
             return await self._api.delete(call, data, media_type, query)
         raise not_allowed()
+
+
+def _negotiated(request: web.BaseRequest, call: Call, *, stream: bool = False) -> Representation:
+    """Objects of custom kinds have no protobuf; their metadata and tables have."""
+    accept = request.headers.get("Accept", "")
+    wanted = negotiate(accept, stream=stream)
+    if call.resource.custom is not None and call.subresource != "scale" and wanted.media_type == PROTOBUF and not wanted.transform:
+        return negotiate(accept, stream=stream, binary=False)
+    return wanted
 
 
 async def _body(request: web.BaseRequest) -> tuple[bytes, str]:

@@ -15,6 +15,7 @@ from kube.apimachinery.codec.json import decode_json, duplicate_fields
 from kube.apimachinery.decode import Problems, cannot_be_handled, check_structure
 from kube.apimachinery.errors import BadRequest
 from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.schema import schemas
 from kube.apimachinery.scheme import GroupVersionKind
 
@@ -64,11 +65,15 @@ def check_object(
     obj: JsonObject, gvk: GroupVersionKind, field_validation: str, warnings: list[str], duplicates: list[str] | None = None
 ) -> JsonObject:
     """The object in the form of its schema: wrong types raise, unknown fields are pruned. "" validates like Warn."""
-    schema = schemas().for_kind(gvk)
-    if schema is None:
-        return obj
+    row = SCHEME.for_kind(gvk)
+    schema = schemas().for_kind(gvk) if row is None or row.custom is None else None
     try:
-        problems = check_structure(obj, schema)
+        if row is not None and row.custom is not None:
+            problems = row.custom.decode(obj)
+        elif schema is None:
+            return obj
+        else:
+            problems = check_structure(obj, schema)
         problems = Problems(problems.unknown, [*problems.duplicate, *(duplicates or ())])
         if problems and field_validation == "Strict":
             raise problems.error()

@@ -102,7 +102,8 @@ class Deleter:
             await self._store.delete(key, expected_revision=item.revision)
             if hook := self._hooks.get(call.group_resource):
                 await hook.release(old)
-        return Deleted(obj if call.resource.plural in _ANSWER_WITH_OBJECT else _success(call, old), gone=True)
+        with_object = call.resource.plural in _ANSWER_WITH_OBJECT and call.resource.custom is None
+        return Deleted(obj if with_object else _success(call, old), gone=True)
 
 
 def _normal(options: DeleteOptions) -> dict[str, Any]:

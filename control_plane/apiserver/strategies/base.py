@@ -166,6 +166,9 @@ class Strategy:
         """Seconds an object lives on after a delete request; None: it is removed at once."""
         return None
 
+    def before_deletion(self, obj: JsonObject) -> None:
+        """What the first delete request adds to an object: a finalizer for what must happen before it goes."""
+
     def mark_deleted(self, obj: JsonObject) -> None:
         """What else changes in an object that is now being deleted."""
 

@@ -41,6 +41,8 @@ def plan_deletion(strategy: Strategy, obj: JsonObject, options: Mapping[str, Any
     """What becomes of `obj` under these DeleteOptions; preconditions are the caller's."""
     changed = copy.deepcopy(obj)
     metadata = changed["metadata"]
+    if not metadata.get("deletionTimestamp"):
+        strategy.before_deletion(changed)
     grace = strategy.grace_period(changed, options)
     if grace is None:
         graceful, pending = False, False

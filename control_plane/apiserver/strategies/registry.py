@@ -1,9 +1,11 @@
-"""Which strategy a resource has. A kind without an entry (a custom resource, say) follows the generic rules."""
+"""Which strategy a resource has. A kind without an entry follows the generic rules; a custom one brings its own."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
+from control_plane.apiserver.custom.definition_strategy import CustomResourceDefinitionStrategy
 from control_plane.apiserver.strategies import (
     batch,
     certificates,
@@ -59,7 +61,7 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
         "volumeattachments": storage.VolumeAttachmentStrategy,
     },
     "certificates.k8s.io": {"certificatesigningrequests": certificates.CertificateRequestStrategy},
-    "apiextensions.k8s.io": {"customresourcedefinitions": extensions.CustomResourceDefinitionStrategy},
+    "apiextensions.k8s.io": {"customresourcedefinitions": CustomResourceDefinitionStrategy},
     "apiregistration.k8s.io": {"apiservices": extensions.APIServiceStrategy},
     "admissionregistration.k8s.io": {
         "mutatingwebhookconfigurations": extensions.WebhookConfigurationStrategy,
@@ -78,4 +80,6 @@ _BY_RESOURCE = {GroupResource(group, plural): kind for group, kinds in _KINDS.it
 @lru_cache(maxsize=1024)
 def strategy_for(resource: ResourceType) -> Strategy:
     """The rules of this resource; one strategy per resource, shared."""
+    if resource.custom is not None:
+        return cast(Strategy, resource.custom.strategy(resource))
     return _BY_RESOURCE.get(resource.group_resource, Strategy)(resource)

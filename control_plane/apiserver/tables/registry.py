@@ -63,4 +63,6 @@ _BY_RESOURCE: Final = {GroupResource(group, plural): table for group, tables in 
 
 @lru_cache(maxsize=1024)
 def table_for(resource: ResourceType) -> TablePrinter:
+    if resource.custom is not None:
+        return TablePrinter(resource, resource.custom.table)
     return TablePrinter(resource, _BY_RESOURCE.get(resource.group_resource, DEFAULT))

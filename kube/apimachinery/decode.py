@@ -1,8 +1,8 @@
 """From parsed JSON to an object of its kind: wrong types refused, unknown fields found, values brought to the form the server keeps.
 
 Follows upstream's strict JSON decoder, words included. A walk changes the object in place: unknown fields and nulls go, and so do empty
-lists and maps (Go's omitempty; an empty struct like emptyDir is a value), quantities become canonical strings, times become UTC. The caller
-decides by fieldValidation what an unknown field means.
+lists and maps (Go's omitempty; an empty struct like emptyDir is a value, empty managedFields are a request), quantities become canonical
+strings, times become UTC. The caller decides by fieldValidation what an unknown field means.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Walk:
             else:
                 inner = f"{go_path}.{key}" if go_path else key
                 new = self.value(value, child, f"{where}.{key}" if where else key, owner, inner)
-                if not new and child.type in ("array", "map") and key not in schema.required:
+                if not new and child.type in ("array", "map") and key not in schema.required and key != "managedFields":
                     del obj[key]
                 elif new is not value:
                     obj[key] = new

@@ -1,4 +1,4 @@
-"""PATCH bodies: the three patch types, and the words for the one that is not served."""
+"""PATCH bodies: the three that are applied to the current object, and the configuration of a server-side apply."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from control_plane.apiserver.registry.object_meta import deep_copy
 from kube.apimachinery.codec.json import MalformedJsonError, parse_json
+from kube.apimachinery.codec.yaml import decode_yaml, doubled_keys
+from kube.apimachinery.decode import json_kind
 from kube.apimachinery.errors import BadRequest, UnsupportedMediaType
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.patch.json_patch import apply_json_patch
@@ -17,15 +19,46 @@ from kube.apimachinery.scheme import GroupVersionKind
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
-PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+APPLY_PATCH: Final = "application/apply-patch+yaml"
+PATCH_TYPES: Final = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+
+
+def is_apply(content_type: str) -> bool:
+    return _media_type(content_type) == APPLY_PATCH
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+class ApplyPatch:
+    """What a client wants of an object: `config`, which is not changed."""
+
+    def __init__(self, data: bytes, field_validation: str, warnings: list[str]) -> None:
+        """Raises BadRequest."""
+        try:
+            config = decode_yaml(data)      # JSON is YAML
+        except BadRequest as error:
+            raise BadRequest(f"error decoding patch: error converting YAML to JSON: {error}") from error
+        if not isinstance(config, dict | None):
+            raise BadRequest(
+                "error decoding patch: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
+                f"{json_kind(config)} into Go value of type map[string]interface {{}}"
+            )
+        self.config: JsonObject = config or {}
+        if field_validation in ("Strict", "Warn") and (problem := doubled_keys(data)):
+            problem = f"error converting YAML to JSON: yaml: unmarshal errors:\n{problem}"
+            if field_validation == "Strict":
+                raise BadRequest(f"error strict decoding patch: {problem}")
+            warnings.append(problem)
 
 
 class Patch:
     """One PATCH body, read once and applied to each state that the compare-and-swap loop meets."""
 
     def __init__(self, content_type: str, data: bytes, gvk: GroupVersionKind) -> None:
-        self._type = content_type.partition(";")[0].strip().lower()
-        if self._type not in PATCH_TYPES:
+        self._type = _media_type(content_type)
+        if self._type not in PATCH_TYPES or self._type == APPLY_PATCH:
             raise UnsupportedMediaType(
                 "the body of the request was in an unknown format - accepted media types include: " + ", ".join(PATCH_TYPES)
             )

@@ -104,6 +104,8 @@ def _merged(one: Node | None, other: Node | None) -> Node | None:
 
 
 def _maps(old: dict[str, Any] | None, new: dict[str, Any] | None, kind: MapType) -> _Found:
+    if old == new:
+        return _NOTHING
     implied = kind.implied
     removed: Node = {}
     modified: Node = {}
@@ -183,8 +185,11 @@ def whole(value: Any, kind: FieldType) -> Node:
 def _whole_map(value: dict[str, Any], kind: MapType) -> Node:
     found: Node = {}
     for name, inner in value.items():
-        if (inner_kind := kind.of(name)) is not None:
-            found[path_element.field(name)] = whole(inner, inner_kind)
-    for name in kind.implied.keys() - value.keys():
-        found[path_element.field(name)] = LEAF
+        if not isinstance(inner, dict | list) or not inner:
+            found["f:" + name] = LEAF
+        elif (inner_kind := kind.of(name)) is not None:
+            found["f:" + name] = whole(inner, inner_kind)
+    for name in kind.implied:
+        if name not in value:
+            found["f:" + name] = LEAF
     return found

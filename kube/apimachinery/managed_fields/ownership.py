@@ -37,7 +37,8 @@ def update(
     reset: Reset | None = None, never_owned: Node = EMPTY,
 ) -> Managers:
     """Managers after a write that made `new` out of `old` (for a new object that is an empty one), both in `version`."""
-    managers = _reconciled(managers, versions)
+    if not versions.kind_of(version).built_in:
+        managers = _reconciled(managers, versions)
     managers, comparison = _moved(old, new, version, managers, me, versions, reset, force=True)
     mine = managers.get(me)
     changed = difference(comparison.set, never_owned)
@@ -159,7 +160,7 @@ def _object(value: Any) -> JsonObject:
 # Schemas change
 
 def _reconciled(managers: Managers, versions: Versions) -> Managers:
-    """Fields below what the schema now has owned as a whole become that whole."""
+    """Fields below what the schema now has owned as a whole become that whole. Built-in kinds change with the server only."""
     found: Managers = {}
     for manager, entry in managers.items():
         kind = versions.kind_of(entry.api_version)

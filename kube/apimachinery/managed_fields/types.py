@@ -58,6 +58,11 @@ class MapType:
             self._fields = {name: field_type(schema) for name, schema in properties.items()}
         return self._fields
 
+    @property
+    def definition(self) -> str:
+        """The full name of a struct's type."""
+        return self._schema.definition if self._schema is not None else ""
+
     def of(self, name: str) -> FieldType | None:
         return self.fields.get(name) or self.values
 
@@ -90,6 +95,10 @@ class FieldType:
         self.scalar = scalar
         self.map = map_
         self.list = list_
+
+    @property
+    def built_in(self) -> bool:
+        return self.map is not None and self.map.definition.startswith(BUILT_IN)
 
     def form(self, value: Any) -> str:
         """Which of its forms a value is looked at in: map, list or scalar. A value of none of them is taken for the first."""

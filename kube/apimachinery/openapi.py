@@ -2,20 +2,26 @@
 
 openapi_paths.py  the paths    openapi_v2.py  one document, JSON or gnostic's protobuf    openapi_v3.py  a document per group and version
 
+openapi_custom.py  the schemas of custom kinds
+
 Documents are built on request and given out as bytes; nothing of them is kept but what the caller keeps.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kube.apimachinery.openapi_custom import published, published_list, references
 from kube.apimachinery.openapi_paths import Path as ApiPath
 from kube.apimachinery.schema import REF_PREFIX, RawSchema, schemas
+from kube.apimachinery.scheme import ResourceType
 from kube.apimachinery.upstream import KUBERNETES_VERSION, definitions_path
+
+Custom = Mapping[str, tuple[ResourceType, bool]]      # by definition: its row, and whether the list is meant
 
 TITLE = "Kubernetes"
 EXTENSION_PREFIX = "x-kubernetes-"
@@ -51,7 +57,11 @@ def field(name: str, raw: RawSchema, reference: str, version: int) -> RawSchema:
     return found
 
 
-def definition(name: str, reference: str, *, version: int) -> RawSchema:
+def definition(name: str, reference: str, *, version: int, custom: Custom | None = None) -> RawSchema:
+    """`custom`: the definitions of custom kinds."""
+    if custom and (found := custom.get(name)):
+        row, is_list = found
+        return (published_list if is_list else published)(row, reference, version=version)
     raw = schemas().raw(name)
     if "oneOf" in raw:                                      # Quantity and IntOrString
         return {"description": raw.get("description", "")} | values_of_two_types(name, version)
@@ -67,7 +77,7 @@ def values_of_two_types(name: str, version: int) -> RawSchema:
     return {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"}
 
 
-def needed_definitions(paths: Iterable[ApiPath]) -> list[str]:
+def needed_definitions(paths: Iterable[ApiPath], custom: Custom | None = None) -> list[str]:
     """Names of everything that bodies and answers refer to, directly or not, sorted."""
     waiting = {name for path in paths for operation in path.operations for _, name in operation.responses}
     waiting |= {operation.body for path in paths for operation in path.operations if operation.body}
@@ -75,7 +85,8 @@ def needed_definitions(paths: Iterable[ApiPath]) -> list[str]:
     while waiting:
         name = waiting.pop()
         found.add(name)
-        waiting |= set(_references(schemas().raw(name))) - found
+        needs = references(name) if custom and name in custom else _references(schemas().raw(name))
+        waiting |= set(needs) - found
     return sorted(found)
 
 

@@ -6,6 +6,7 @@ serves. Only what our documents hold is in the tables.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -80,6 +81,23 @@ def schema_type(value: str) -> bytes:
     return delimited(1, value.encode())                 # TypeItem.value
 
 
+def number(field: int) -> tuple[int, Writer]:
+    return field, lambda value: varint(field << 3 | 1) + struct.pack("<d", value)
+
+
+def count(field: int) -> tuple[int, Writer]:
+    return field, lambda value: varint(field << 3) + varint(value)
+
+
+def additional(value: Any) -> bytes:
+    """AdditionalPropertiesItem{Schema | bool}"""
+    return varint(2 << 3) + b"\x01" if value is True else delimited(1, schema(value))
+
+
+def external_docs(value: Mapping[str, Any]) -> bytes:
+    return message(value, {"description": text(1), "url": text(2)}, extensions=3)
+
+
 def schema_items(value: Any) -> bytes:
     return delimited(1, schema(value))                  # ItemsItem.schema
 
@@ -90,7 +108,10 @@ def properties(value: Mapping[str, Any]) -> bytes:
 
 SCHEMA: Table = {
     "$ref": text(1), "format": text(2), "title": text(3), "description": text(4), "default": inner(5, any_value),
-    "required": texts(19), "enum": each(20, any_value), "additionalProperties": inner(21, lambda value: delimited(1, schema(value))),
+    "multipleOf": number(6), "maximum": number(7), "exclusiveMaximum": flag(8), "minimum": number(9), "exclusiveMinimum": flag(10),
+    "maxLength": count(11), "minLength": count(12), "pattern": text(13), "maxItems": count(14), "minItems": count(15),
+    "uniqueItems": flag(16), "maxProperties": count(17), "minProperties": count(18), "externalDocs": inner(29, external_docs),
+    "example": inner(30, any_value), "required": texts(19), "enum": each(20, any_value), "additionalProperties": inner(21, additional),
     "type": inner(22, schema_type), "items": inner(23, schema_items), "allOf": each(24, schema), "properties": inner(25, properties),
 }
 

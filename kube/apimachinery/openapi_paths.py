@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kube.apimachinery.openapi_custom import model_name
 from kube.apimachinery.resources import subresource_of
 from kube.apimachinery.schema import META_V1, definition_name
 from kube.apimachinery.scheme import GroupVersion, GroupVersionKind, ResourceType
@@ -24,6 +25,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+CUSTOM_PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, "application/apply-patch+yaml")
 MEDIA_TYPES = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
 WATCH_TYPES = (*MEDIA_TYPES, "application/json;stream=watch")
 
@@ -119,7 +121,9 @@ class _Builder:
     def __init__(self, row: ResourceType, words: _Words) -> None:
         self.row = row
         self.words = words
-        self.kind = definition_name(row.gvk)
+        self.custom = row.custom is not None
+        self.kind = model_name(*row.gvk) if self.custom else definition_name(row.gvk)
+        self.list_kind = model_name(row.group, row.version, row.list_kind) if self.custom else self.kind + "List"
         self.scope = "Namespaced" if row.namespaced else ""
         collection = f"/{base_path(row.group_version)}"
         self.everywhere = f"{collection}/{row.plural}"
@@ -147,7 +151,7 @@ class _Builder:
 
     def _list(self, operation_id: str) -> Operation:
         return Operation("get", "list", operation_id, f"list or watch objects of kind {self.row.kind}", self.row.gvk, LIST,
-                         produces=WATCH_TYPES, responses=((200, self.kind + "List"),))
+                         produces=self._media(WATCH_TYPES), responses=((200, self.list_kind),))
 
     def _collection_operations(self) -> Iterator[Operation]:
         row, verbs = self.row, self.row.verbs
@@ -184,19 +188,28 @@ class _Builder:
             yield from self._readable(what, kind, subresource.verbs, f"{name} of the specified {self.row.kind}")
 
     def _create(self, operation_id: str, description: str, kind: GroupVersionKind) -> Operation:
-        name = definition_name(kind)
-        return Operation("post", "post", operation_id, description, kind, WRITE[1:], body=name,
+        name = self._definition(kind)
+        return Operation("post", "post", operation_id, description, kind, WRITE[1:], body=name, produces=self._media(),
                          responses=((200, name), (201, name), (202, name)))
 
+    def _definition(self, kind: GroupVersionKind) -> str:
+        return self.kind if kind == self.row.gvk else definition_name(kind)
+
+    def _media(self, types: tuple[str, ...] = MEDIA_TYPES) -> tuple[str, ...]:
+        return MEDIA_TYPES[:2] if self.custom else types
+
     def _readable(self, what: str, kind: GroupVersionKind, verbs: tuple[str, ...], whose: str) -> list[Operation]:
-        name = definition_name(kind)
+        name, media = self._definition(kind), self._media()
+        patches = CUSTOM_PATCH_TYPES if self.custom else PATCH_TYPES
         operations = []
         if "get" in verbs:
-            operations.append(Operation("get", "get", f"{self._id('read')}{what}", f"read {whose}", kind, responses=((200, name),)))
+            operations.append(Operation("get", "get", f"{self._id('read')}{what}", f"read {whose}", kind, produces=media,
+                                        responses=((200, name),)))
         if "update" in verbs:
             operations.append(Operation("put", "put", f"{self._id('replace')}{what}", f"replace {whose}", kind, WRITE[1:], body=name,
-                                        responses=((200, name), (201, name))))
+                                        produces=media, responses=((200, name), (201, name))))
         if "patch" in verbs:
             operations.append(Operation("patch", "patch", f"{self._id('patch')}{what}", f"partially update {whose}", kind,
-                                        WRITE[1:] + FORCE, body=PATCH, consumes=PATCH_TYPES, responses=((200, name), (201, name))))
+                                        WRITE[1:] + FORCE, body=PATCH, consumes=patches, produces=media,
+                                        responses=((200, name), (201, name))))
         return operations

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from kube.apimachinery.openapi import definition, info, needed_definitions
+from kube.apimachinery.openapi import Custom, definition, info, needed_definitions
+from kube.apimachinery.openapi_custom import custom_definitions
 from kube.apimachinery.openapi_gnostic import document_bytes
 from kube.apimachinery.openapi_paths import DELETE_OPTIONS, Operation, Parameter, Path, paths_of
 from kube.apimachinery.resources import RESOURCES
@@ -19,16 +20,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 def openapi_v2_json(rows: Iterable[ResourceType] = RESOURCES) -> bytes:
+    rows = tuple(rows)
     paths = all_paths(rows)
-    definitions = b",".join(_encode(name) + b":" + _encode(schema) for name, schema in all_definitions(paths))
+    definitions = b",".join(_encode(name) + b":" + _encode(schema) for name, schema in all_definitions(paths, custom_definitions(rows)))
     written = b",".join(_encode(path.path) + b":" + _encode(path_item(path)) for path in paths)
     return b"".join((
         b'{"swagger":"2.0","info":', _encode(info()), b',"paths":{', written, b'},"definitions":{', definitions, b"}}"))
 
 
 def openapi_v2_protobuf(rows: Iterable[ResourceType] = RESOURCES) -> bytes:
+    rows = tuple(rows)
     paths = all_paths(rows)
-    return document_bytes(info(), ((path.path, path_item(path)) for path in paths), all_definitions(paths))
+    described = all_definitions(paths, custom_definitions(rows))
+    return document_bytes(info(), ((path.path, path_item(path)) for path in paths), described)
 
 
 def all_paths(rows: Iterable[ResourceType]) -> list[Path]:
@@ -36,9 +40,9 @@ def all_paths(rows: Iterable[ResourceType]) -> list[Path]:
     return [path for group_version in dict.fromkeys(row.group_version for row in rows) for path in paths_of(group_version, rows)]
 
 
-def all_definitions(paths: list[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name in needed_definitions(paths):
-        schema = definition(name, REFERENCE, version=2)
+def all_definitions(paths: list[Path], custom: Custom | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in needed_definitions(paths, custom):
+        schema = definition(name, REFERENCE, version=2, custom=custom)
         if name == DELETE_OPTIONS:      # one kind in sixty groups; under "v1" alone it is found as well
             schema["x-kubernetes-group-version-kind"] = [{"group": "", "kind": "DeleteOptions", "version": "v1"}]
         yield name, schema

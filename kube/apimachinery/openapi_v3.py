@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from kube.apimachinery.openapi import definition, info, needed_definitions, source_digest
+from kube.apimachinery.openapi_custom import custom_definitions
 from kube.apimachinery.openapi_paths import Operation, Parameter, Path, base_path, paths_of
 from kube.apimachinery.resources import RESOURCES
 from kube.apimachinery.scheme import GroupVersion, ResourceType
@@ -23,7 +25,9 @@ def openapi_v3_hash(group_version: GroupVersion, rows: Iterable[ResourceType] = 
     digest = hashlib.sha256(source_digest())
     for row in rows:
         if row.group_version == group_version:
-            digest.update(repr(row).encode())
+            digest.update(repr(replace(row, custom=None)).encode())
+            if row.custom is not None:
+                digest.update(_encode([row.custom.raw_schema, row.custom.spec.get("selectableFields")]))
     return digest.hexdigest().upper()
 
 
@@ -45,8 +49,10 @@ def openapi_v3_document(group: str, version: str, rows: Iterable[ResourceType] =
         return None
     paths = paths_of(group_version, rows)
     # One definition at a time is parsed and written: the whole document as Python objects would be ten times its size.
+    custom = custom_definitions(rows)
     components = b",".join(
-        _encode(name) + b":" + _encode(definition(name, REFERENCE, version=3)) for name in needed_definitions(paths))
+        _encode(name) + b":" + _encode(definition(name, REFERENCE, version=3, custom=custom))
+        for name in needed_definitions(paths, custom))
     written = b",".join(_encode(path.path) + b":" + _encode(path_item(path)) for path in paths)
     return b"".join((
         b'{"openapi":"3.0.0","info":', _encode(info()), b',"paths":{', written, b'},"components":{"schemas":{', components, b"}}}"))

@@ -14,13 +14,16 @@ from aiohttp import web
 from control_plane.apiserver.negotiation import parse_accept
 from control_plane.apiserver.object_api import not_served
 from kube.apimachinery.errors import NotAcceptable
-from kube.apimachinery.scheme import GroupVersion
+from kube.apimachinery.scheme import GroupVersion, ResourceType, Scheme
 
 _V2_PROTOBUF: Final = (
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
 )
 _JSON: Final = ("application/json", "*/*", "application/*")
 _A_YEAR_S: Final = 31536000
+
+
+Rows = tuple[ResourceType, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +33,26 @@ class _Kept:
 
 
 class OpenApi:
-    def __init__(self) -> None:
+    """Documents are kept until another kind is served or a schema changes."""
+
+    def __init__(self, scheme: Scheme) -> None:
+        self._scheme = scheme
         self._kept: dict[str, asyncio.Task[_Kept]] = {}
+        self._generation = scheme.generation
+        self._rows: tuple[ResourceType, ...] = ()
 
     async def serve_v2(self, request: web.BaseRequest) -> web.StreamResponse:
         for wanted in parse_accept(request.headers.get("Accept", "") or "*/*"):
             if wanted.media_type in _V2_PROTOBUF:
-                return await self._answer(request, "v2 protobuf", _v2_protobuf, _V2_PROTOBUF[1])
+                return await self._answer(request, "v2 protobuf", lambda: _v2_protobuf(self._rows), _V2_PROTOBUF[1])
             if wanted.media_type in _JSON:
-                return await self._answer(request, "v2", _v2_json, "application/json")
+                return await self._answer(request, "v2", lambda: _v2_json(self._rows), "application/json")
         raise NotAcceptable(f"only the following media types are accepted: application/json, {_V2_PROTOBUF[0]}")
 
     async def serve_v3(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """`path` is what follows /openapi/v3."""
         if not path:
-            return await self._answer(request, "v3", _v3_index, "application/json")
+            return await self._answer(request, "v3", lambda: _v3_index(self._rows), "application/json")
         parts = path.strip("/").split("/")
         if parts[0] == "api" and len(parts) == 2:
             group_version = GroupVersion("", parts[1])
@@ -52,7 +60,7 @@ class OpenApi:
             group_version = GroupVersion(parts[1], parts[2])
         else:
             raise not_served()
-        answer = await self._answer(request, str(group_version), lambda: _v3_document(group_version), "application/json")
+        answer = await self._answer(request, str(group_version), lambda: _v3_document(group_version, self._rows), "application/json")
         if "hash" in request.query:
             answer.headers["Cache-Control"] = f"public, immutable, max-age={_A_YEAR_S}"
         return answer
@@ -69,10 +77,20 @@ class OpenApi:
         return web.Response(body=gzip.decompress(kept.compressed), headers=headers)
 
     async def _document(self, key: str, make: Callable[[], bytes | None]) -> _Kept:
+        if self._generation != self._scheme.generation or not self._rows:
+            self._follow()
         task = self._kept.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = self._kept[key] = asyncio.create_task(asyncio.to_thread(_make, make), name=f"openapi {key}")
         return await asyncio.shield(task)
+
+    def _follow(self) -> None:
+        """Forgets what may have changed: whole documents, and those of groups with custom kinds."""
+        rows = tuple(row for row in self._scheme if row.discoverable)
+        custom = {str(row.group_version) for row in (*rows, *self._rows) if row.custom is not None}
+        for key in ("v2", "v2 protobuf", "v3", *custom):
+            self._kept.pop(key, None)
+        self._generation, self._rows = self._scheme.generation, rows
 
 
 def _make(make: Callable[[], bytes | None]) -> _Kept:
@@ -85,25 +103,25 @@ def _make(make: Callable[[], bytes | None]) -> _Kept:
 # The modules below are heavy, and most apiservers' clients ask for OpenAPI late or never.
 
 
-def _v2_json() -> bytes:
+def _v2_json(rows: Rows) -> bytes:
     from kube.apimachinery.openapi_v2 import openapi_v2_json
 
-    return openapi_v2_json()
+    return openapi_v2_json(rows)
 
 
-def _v2_protobuf() -> bytes:
+def _v2_protobuf(rows: Rows) -> bytes:
     from kube.apimachinery.openapi_v2 import openapi_v2_protobuf
 
-    return openapi_v2_protobuf()
+    return openapi_v2_protobuf(rows)
 
 
-def _v3_index() -> bytes:
+def _v3_index(rows: Rows) -> bytes:
     from kube.apimachinery.openapi_v3 import openapi_v3_index
 
-    return openapi_v3_index()
+    return openapi_v3_index(rows)
 
 
-def _v3_document(group_version: GroupVersion) -> bytes | None:
+def _v3_document(group_version: GroupVersion, rows: Rows) -> bytes | None:
     from kube.apimachinery.openapi_v3 import openapi_v3_document
 
-    return openapi_v3_document(group_version.group, group_version.version)
+    return openapi_v3_document(group_version.group, group_version.version, rows)

@@ -16,6 +16,7 @@ from control_plane.apiserver.discovery.index import DiscoveryIndex
 from control_plane.apiserver.http_door.openapi import OpenApi
 from control_plane.apiserver.object_api import not_allowed, not_served
 from control_plane.apiserver.request_info import RequestInfo
+from kube.apimachinery.resources import SCHEME
 from kube.process.health import Check
 
 Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -34,7 +35,7 @@ class Paths:
         self._checks = checks
         self._metrics = metrics
         self._openid = openid
-        self._openapi = OpenApi()
+        self._openapi = OpenApi(SCHEME)
         self._pages: dict[str, Page] = {
             "/": self._list, "/version": self._version, "/metrics": self._serve_metrics, "/openapi/v2": self._openapi.serve_v2,
         }

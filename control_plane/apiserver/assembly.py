@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from control_plane.apiserver.admission.chain import AdmissionChain
 from control_plane.apiserver.admission.plugin import AdmissionContext
+from control_plane.apiserver.admission.webhooks.metrics import WebhookMetrics
 from control_plane.apiserver.allocation.cluster_ips import ClusterIps
 from control_plane.apiserver.allocation.node_ports import NodePorts
 from control_plane.apiserver.allocation.repair import Repair
@@ -74,8 +75,10 @@ def assemble(
         config.service_account_issuer, config.service_account_signing_key_file, config.service_account_key_files, clock
     )
     authenticator = Authenticator(tokens, cache, clock, anonymous=config.anonymous_auth)
+    metrics = process_registry()
     admission = AdmissionChain(
-        AdmissionContext(cache, SCHEME, authorizer), enable=config.enable_admission_plugins, disable=config.disable_admission_plugins
+        AdmissionContext(cache, SCHEME, authorizer, webhook_metrics=WebhookMetrics(metrics)),
+        enable=config.enable_admission_plugins, disable=config.disable_admission_plugins,
     )
     ips = ClusterIps(store, cache, clock, config.service_cluster_ip_range)
     node_ports = NodePorts(store, *config.service_node_port_range)
@@ -84,12 +87,12 @@ def assemble(
     writer = Writer(store, swap, admission, authorizer, hooks, clock, event_ttl_s=config.event_ttl_s)
     deleter = Deleter(store, swap, reader, admission, hooks, clock)
     creators = _creators(
-        Reviews(authenticator, authorizer, clock), Bindings(writer, admission, clock), Evictions(reader, writer, deleter, clock),
+        Reviews(authenticator, authorizer, clock), Bindings(writer, admission, clock), Evictions(reader, writer, deleter, admission, clock),
         TokenRequests(reader, admission, tokens, clock),
     )
     watching = Watching(cache, min_timeout_s=config.min_request_timeout_s, bookmark_interval_s=config.bookmark_interval_s)
     api = ObjectApi(SCHEME, reader, watching, writer, deleter, Scales(reader, writer), creators)
-    flow, metrics = FlowControl(config.max_requests_inflight, config.max_mutating_requests_inflight), process_registry()
+    flow = FlowControl(config.max_requests_inflight, config.max_mutating_requests_inflight)
     pipeline = Pipeline(authenticator, authorizer, flow, [RequestMetrics(metrics, flow)])
     paths = _paths(config, checks, metrics, tokens)
     proxy = ProxyConnector(Locations(reader, cache, Services(cache), config.kubelet_client_tls))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from kube.apimachinery.scheme import GroupResource, GroupVersionKind
 
@@ -34,8 +34,8 @@ class Cause:
 class ApiError(Exception):
     """A request that failed, as the client sees it. `str(error)` is the Status's message."""
 
-    code: ClassVar[int] = 500
-    reason: ClassVar[str] = ""
+    code: int = 500         # of the kind; an error that passes on another server's Status has that one's
+    reason: str = ""
 
     def __init__(
         self,

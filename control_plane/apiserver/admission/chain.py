@@ -21,6 +21,8 @@ from control_plane.apiserver.admission.plugin import (
 from control_plane.apiserver.admission.priority import Priority
 from control_plane.apiserver.admission.service_account import ServiceAccount
 from control_plane.apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
+from control_plane.apiserver.admission.webhooks.mutating import MutatingAdmissionWebhook
+from control_plane.apiserver.admission.webhooks.validating import ValidatingAdmissionWebhook
 from kube.process.config import ConfigError
 
 # Upstream's AllOrderedPlugins. Webhooks and, after them, ResourceQuota come last: they must see what the others filled in.
@@ -34,6 +36,8 @@ ADMISSION_CHAIN: Final[tuple[type[Plugin], ...]] = (
     CertificateApproval,
     CertificateSigning,
     CertificateSubjectRestriction,
+    MutatingAdmissionWebhook,
+    ValidatingAdmissionWebhook,
 )
 
 
@@ -57,6 +61,12 @@ class AdmissionChain:
 
     async def admit(self, request: AdmissionRequest) -> None:
         """Mutating plugins, in order; may change `request.obj`. Call inside the compare-and-swap loop, before validation."""
+        await self._admit(request)
+        if request.wants_second_round:      # what webhooks put in is to be defaulted and checked as what the client sent
+            request.second_round = True
+            await self._admit(request)
+
+    async def _admit(self, request: AdmissionRequest) -> None:
         for plugin in self._mutating:
             if plugin.handles(request.operation):
                 await plugin.admit(request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.authorization.authorizer import Authorizer
@@ -13,6 +13,9 @@ from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import ApiError, forbidden
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import ResourceType, Scheme
+
+if TYPE_CHECKING:
+    from control_plane.apiserver.admission.webhooks.metrics import WebhookMetrics
 
 
 class Operation(StrEnum):
@@ -37,6 +40,10 @@ class AdmissionRequest:
     options: JsonObject = field(default_factory=dict)
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)      # for the audit log: key -> value
+    wants_second_round: bool = False   # a webhook changed the object: the mutating plugins run once more
+    second_round: bool = False
+    memory: dict[str, Any] = field(default_factory=dict)           # plugin -> what it keeps between the rounds
 
     def forbidden(self, why: str) -> ApiError:
         """Upstream's admission.NewForbidden."""
@@ -50,6 +57,7 @@ class AdmissionContext:
     cache: WatchCache
     scheme: Scheme
     authorizer: Authorizer
+    webhook_metrics: WebhookMetrics | None = None
 
 
 class Plugin(Protocol):

@@ -41,12 +41,11 @@ class Handler:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         info = parse_request(request.method, request.path, request.query)
-        warnings: list[str] = []
         try:
             credentials = RequestCredentials(self._certificate(request), _token(request))
             async with self._pipeline.enter(info, credentials, _impersonation(request)) as admitted:
                 if info.is_resource:
-                    response, warnings = await self._resources.serve(request, info, admitted.user)
+                    response, _ = await self._resources.serve(request, info, admitted.user)
                 else:
                     response = await self._paths.serve(request, info)
                 admitted.code = response.status
@@ -65,8 +64,8 @@ class Handler:
         if not response.prepared:
             self._requests += 1
             response.headers["Audit-Id"] = f"{self._audit_prefix}{self._requests & 0xFFFFFFFFFFFF:012x}"
-            if warnings:
-                _add_warnings(response, warnings)
+            if info.warnings:
+                _add_warnings(response, info.warnings)
         return response
 
     def _certificate(self, request: web.BaseRequest) -> CertificateSubject | None:
@@ -136,8 +135,9 @@ def _add_warnings(response: web.StreamResponse, warnings: list[str]) -> None:
         texts = [text[:_WARNING_CUT] for text in texts]
     room = _WARNINGS_IN_FULL
     for text in texts:
-        if (room := room - len(text)) < 0:
+        if room <= 0:
             return
+        room -= len(text)
         plain = "".join(char if char.isprintable() else " " for char in text)
         escaped = plain.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{escaped}"')

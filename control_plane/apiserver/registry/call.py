@@ -22,11 +22,12 @@ class Call:
     subresource: str = ""
     user_agent: str = ""
     warnings: list[str] = field(default_factory=list)
+    annotations: dict[str, str] = field(default_factory=dict)      # for the audit log; the request's own (request_info.py)
 
     @classmethod
     def of(cls, info: RequestInfo, resource: ResourceType, user: UserInfo, user_agent: str = "") -> Call:
         namespace = info.namespace if resource.namespaced else ""
-        return cls(user, info.verb, resource, namespace, info.name, info.subresource, user_agent)
+        return cls(user, info.verb, resource, namespace, info.name, info.subresource, user_agent, info.warnings, info.annotations)
 
     @property
     def key(self) -> NamespacedName:

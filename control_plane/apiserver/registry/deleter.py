@@ -52,9 +52,11 @@ class Deleter:
         self._hooks = hooks
         self._clock = clock
 
-    async def delete(self, call: Call, options: DeleteOptions) -> Deleted:
+    async def delete(self, call: Call, options: DeleteOptions, *, admission: bool = True) -> Deleted:
+        """`admission`: False if it was asked already, about what the deletion is part of (an eviction)."""
+
         async def attempt(item: CachedObject) -> Deleted:
-            return await self._attempt(call, item, options)
+            return await self._attempt(call, item, options, admission=admission)
 
         return await self._swap.change(call, attempt)
 
@@ -65,7 +67,8 @@ class Deleter:
 
         async def one(item: CachedObject) -> None:
             single = Call(
-                call.user, "delete", call.resource, item.namespace, item.name, user_agent=call.user_agent, warnings=call.warnings
+                call.user, "delete", call.resource, item.namespace, item.name, user_agent=call.user_agent, warnings=call.warnings,
+                annotations=call.annotations,
             )
             async with places:
                 with contextlib.suppress(NotFound):      # somebody else was faster
@@ -79,16 +82,17 @@ class Deleter:
             raise failures[0]
         return page
 
-    async def _attempt(self, call: Call, item: CachedObject, options: DeleteOptions) -> Deleted:
+    async def _attempt(self, call: Call, item: CachedObject, options: DeleteOptions, *, admission: bool) -> Deleted:
         old = item.view(call.resource.api_version)
         check_preconditions(call, options.uid, options.resource_version, old["metadata"])
-        raw = dict(options.raw or {})
-        request = AdmissionRequest(
-            user=call.user, operation=Operation.DELETE, resource=call.resource, namespace=call.namespace, name=call.name,
-            old=old, options=raw, dry_run=options.dry_run, warnings=call.warnings,
-        )
-        await self._admission.admit(request)
-        await self._admission.validate(request)
+        if admission:
+            request = AdmissionRequest(
+                user=call.user, operation=Operation.DELETE, resource=call.resource, namespace=call.namespace, name=call.name, old=old,
+                options={**(options.raw or {}), "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"}, dry_run=options.dry_run,
+                warnings=call.warnings, annotations=call.annotations,
+            )
+            await self._admission.admit(request)
+            await self._admission.validate(request)
         planned = plan_deletion(strategy_for(call.resource), old, _normal(options), self._clock.now())
         if planned.fate is Fate.PENDING:
             return Deleted(planned.obj, gone=False)

@@ -51,6 +51,13 @@ class WriteOptions:
             raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", kind), "", causes)
         return cls(dry_run=bool(dry_run), field_manager=field_manager, field_validation=field_validation, force=force)
 
+    def to_object(self, kind: str) -> dict[str, Any]:
+        """As admission sees them; of a patch too as UpdateOptions or CreateOptions."""
+        given = {
+            "dryRun": ["All"] if self.dry_run else None, "fieldManager": self.field_manager, "fieldValidation": self.field_validation,
+        }
+        return {"kind": kind, "apiVersion": "meta.k8s.io/v1", **{key: value for key, value in given.items() if value}}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteOptions:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from control_plane.apiserver.admission.chain import AdmissionChain
@@ -51,6 +52,15 @@ _EVENTS: Final = GroupResource("", "events")
 Change = Callable[[JsonObject], JsonObject]
 
 
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A small object that stands for a part of a large one (a Scale): it is what clients change and what admission sees."""
+
+    subresource: str
+    view: Callable[[JsonObject], JsonObject]
+    merge: Callable[[JsonObject, JsonObject], JsonObject]      # (facet, own copy of the object) -> the object to write
+
+
 class Writer:
     def __init__(
         self, store: EtcdStore, swap: CompareAndSwap, admission: AdmissionChain, authorizer: Authorizer,
@@ -74,6 +84,7 @@ class Writer:
         strategy.default(obj)
         request = self._admission_request(call, Operation.CREATE, obj, None, options)
         await self._admission.admit(request)
+        match_request(call, obj, name=False)
         strategy.default(obj)
         fill_created(obj, self._clock.now())
         stamp_requester(call, obj)
@@ -142,9 +153,9 @@ class Writer:
         call.warnings.extend(said)
         return obj
 
-    async def change(self, call: Call, change: Change, options: WriteOptions) -> JsonObject:
-        """For subresources whose body is not the object: `change` makes the new object from (its own copy of) the current one."""
-        return await self._change(call, lambda old: change(deep_copy(old)), options)
+    async def change(self, call: Call, change: Change, options: WriteOptions, facet: Facet | None = None) -> JsonObject:
+        """For subresources whose body is not the object: `change` makes the new object (or facet) from its own copy of the current one."""
+        return await self._change(call, lambda old: change(deep_copy(old)), options, facet)
 
     async def amend(self, call: Call, change: Change, *, dry_run: bool = False) -> JsonObject:
         """Without admission and validation: for subresources that have checked by their own rules (a binding)."""
@@ -159,24 +170,33 @@ class Writer:
 
         return await self._swap.change(call, attempt)
 
-    async def _change(self, call: Call, change: Change, options: WriteOptions) -> JsonObject:
+    async def _change(self, call: Call, change: Change, options: WriteOptions, facet: Facet | None = None) -> JsonObject:
         async def attempt(item: CachedObject) -> JsonObject:
-            return await self._attempt(call, item, change, options)
+            return await self._attempt(call, item, change, options, facet)
 
         return await self._swap.change(call, attempt)
 
-    async def _attempt(self, call: Call, item: CachedObject, change: Change, options: WriteOptions) -> JsonObject:
+    async def _attempt(
+        self, call: Call, item: CachedObject, change: Change, options: WriteOptions, facet: Facet | None
+    ) -> JsonObject:
         strategy = strategy_for(call.resource)
         old = item.view(call.resource.api_version)
-        obj = change(old)
+        if facet is None:
+            obj = change(old)
+        else:
+            asked = change(facet.view(old))
+            request = self._admission_request(call, Operation.UPDATE, asked, facet.view(old), options, facet.subresource)
+            await self._admission.admit(request)
+            obj = facet.merge(asked, deep_copy(old))
         if call.subresource in ("", "status") and not strategy.allows_update_without_version:
             require_resource_version(call, obj)
         check_versions(call, obj, old)
         if merge := merge_for(call.resource, call.subresource):
             obj = merge(obj, old)
         strategy.default(obj)
-        request = self._admission_request(call, Operation.UPDATE, obj, old, options)
-        await self._admission.admit(request)
+        if facet is None:
+            request = self._admission_request(call, Operation.UPDATE, obj, old, options)
+            await self._admission.admit(request)
         if call.subresource == "status":
             strategy.prepare_for_status_update(obj, old)
         elif merge:
@@ -193,6 +213,7 @@ class Writer:
             validate = strategy.validate_status_update if call.subresource == "status" else strategy.validate_update
             if causes := validate(obj, old):
                 raise invalid(call.gvk, call.name, causes)
+            request.obj = facet.view(obj) if facet else obj
             await self._admission.validate(request)
             revision = await self._store_change(call, item, obj, old, options)
         except StoreUnavailable:
@@ -242,16 +263,13 @@ class Writer:
 
     @staticmethod
     def _admission_request(
-        call: Call, operation: Operation, obj: JsonObject, old: JsonObject | None, options: WriteOptions
+        call: Call, operation: Operation, obj: JsonObject, old: JsonObject | None, options: WriteOptions, subresource: str = ""
     ) -> AdmissionRequest:
         return AdmissionRequest(
-            user=call.user, operation=operation, resource=call.resource, subresource=call.subresource, namespace=call.namespace,
+            user=call.user, operation=operation, resource=call.resource, subresource=subresource or call.subresource,
+            namespace=call.namespace, annotations=call.annotations,
             name=call.name or metadata_of(obj).get("name", ""), obj=obj, old=old, dry_run=options.dry_run, warnings=call.warnings,
-            options={
-                "kind": "CreateOptions" if operation is Operation.CREATE else "UpdateOptions", "apiVersion": "meta.k8s.io/v1",
-                **({"dryRun": ["All"]} if options.dry_run else {}),
-                **({"fieldManager": options.field_manager} if options.field_manager else {}),
-            },
+            options=options.to_object("CreateOptions" if operation is Operation.CREATE else "UpdateOptions"),
         )
 
 

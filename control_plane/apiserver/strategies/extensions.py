@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions, APIServices, webhook configurations and flow control."""
+"""CustomResourceDefinitions, APIServices and flow control."""
 
 from __future__ import annotations
 
@@ -72,24 +72,6 @@ class APIServiceStrategy(Strategy):
 
 def json_name(text: str) -> str:
     return f'"{text}"'
-
-
-class WebhookConfigurationStrategy(Strategy):
-    allows_update_without_version = False
-    counts_generations = True
-
-    def default(self, obj: JsonObject) -> None:
-        mutating = self.resource.kind.startswith("Mutating")
-        for hook in obj.get("webhooks") or ():
-            for key, value in (("failurePolicy", "Fail"), ("matchPolicy", "Equivalent"), ("namespaceSelector", {}), ("objectSelector", {}),
-                               ("timeoutSeconds", 10)):
-                hook.setdefault(key, value)
-            if mutating:
-                hook.setdefault("reinvocationPolicy", "Never")
-            for rule in hook.get("rules") or ():
-                rule.setdefault("scope", "*")
-            if service := (hook.get("clientConfig") or {}).get("service"):
-                service.setdefault("port", 443)
 
 
 class GenerationStrategy(Strategy):

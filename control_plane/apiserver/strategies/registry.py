@@ -20,6 +20,7 @@ from control_plane.apiserver.strategies import (
     rbac,
     services,
     storage,
+    webhooks,
     workloads,
 )
 from control_plane.apiserver.strategies.base import Strategy
@@ -64,8 +65,8 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
     "apiextensions.k8s.io": {"customresourcedefinitions": CustomResourceDefinitionStrategy},
     "apiregistration.k8s.io": {"apiservices": extensions.APIServiceStrategy},
     "admissionregistration.k8s.io": {
-        "mutatingwebhookconfigurations": extensions.WebhookConfigurationStrategy,
-        "validatingwebhookconfigurations": extensions.WebhookConfigurationStrategy,
+        "mutatingwebhookconfigurations": webhooks.WebhookConfigurationStrategy,
+        "validatingwebhookconfigurations": webhooks.WebhookConfigurationStrategy,
         "validatingadmissionpolicies": extensions.GenerationStrategy, "validatingadmissionpolicybindings": extensions.GenerationStrategy,
         "mutatingadmissionpolicies": extensions.GenerationStrategy, "mutatingadmissionpolicybindings": extensions.GenerationStrategy,
     },

@@ -105,7 +105,7 @@ class Connector:
     async def _admit(self, call: Call, options: JsonObject) -> None:
         request = AdmissionRequest(
             user=call.user, operation=Operation.CONNECT, resource=call.resource, subresource=call.subresource,
-            namespace=call.namespace, name=call.name, obj=options, warnings=call.warnings,
+            namespace=call.namespace, name=call.name, obj=options, warnings=call.warnings, annotations=call.annotations,
         )
         await self._admission.admit(request)
         await self._admission.validate(request)

@@ -29,12 +29,13 @@ class Bindings:
         pods = SCHEME.for_path("", "v1", "pods")
         assert pods is not None
         name = call.name or (body.get("metadata") or {}).get("name", "")
-        call = Call(call.user, "create", pods, call.namespace, name, "binding", call.user_agent, call.warnings)
+        call = Call(call.user, "create", pods, call.namespace, name, "binding", call.user_agent, call.warnings, call.annotations)
         body.setdefault("metadata", {}).update(name=name, namespace=call.namespace)
         _check(name, body)
         request = AdmissionRequest(
             user=call.user, operation=Operation.CREATE, resource=pods, subresource="binding", namespace=call.namespace, name=name,
-            obj=body, dry_run=options.dry_run, warnings=call.warnings, options={"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
+            obj=body, dry_run=options.dry_run, warnings=call.warnings, annotations=call.annotations,
+            options=options.to_object("CreateOptions"),
         )
         await self._admission.admit(request)
         await self._admission.validate(request)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from control_plane.apiserver.admission.chain import AdmissionChain
+from control_plane.apiserver.admission.plugin import AdmissionRequest, Operation
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.deleter import Deleter
 from control_plane.apiserver.registry.object_meta import check_preconditions
@@ -18,16 +20,18 @@ _FINISHED: Final = ("Succeeded", "Failed")
 
 
 class Evictions:
-    def __init__(self, reader: Reader, writer: Writer, deleter: Deleter, clock: Clock) -> None:
+    def __init__(self, reader: Reader, writer: Writer, deleter: Deleter, admission: AdmissionChain, clock: Clock) -> None:
         self._reader = reader
         self._writer = writer
         self._deleter = deleter
+        self._admission = admission
         self._clock = clock
 
     async def create(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
         name = (body.get("metadata") or {}).get("name")
         if name and name != call.name:
             raise BadRequest("name in URL does not match name in Eviction object")
+        await self._admit(call, body, options)
         asked = dict(body.get("deleteOptions") or {})
         if options.dry_run:
             asked["dryRun"] = ["All"]
@@ -44,8 +48,18 @@ class Evictions:
         # The mark is a change: after it a resourceVersion that was asked for could not hold any more (as upstream, unmarked then).
         if not going and not deletion.dry_run and not deletion.resource_version:
             await self._writer.amend(pods, marked)
-        await self._deleter.delete(pods, deletion)
+        await self._deleter.delete(pods, deletion, admission=False)
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+
+    async def _admit(self, call: Call, body: JsonObject, options: WriteOptions) -> None:
+        """Of the eviction; the deletion that follows from it is not admitted once more, as upstream."""
+        request = AdmissionRequest(
+            user=call.user, operation=Operation.CREATE, resource=call.resource, subresource="eviction", namespace=call.namespace,
+            name=call.name, obj=body, dry_run=options.dry_run, warnings=call.warnings, annotations=call.annotations,
+            options=options.to_object("CreateOptions"),
+        )
+        await self._admission.admit(request)
+        await self._admission.validate(request)
 
     def _marked(self, pod: JsonObject) -> JsonObject:
         """Says in the Pod why it ends, so that controllers can tell an eviction from a failure."""

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.decoding import check_object, expect_kind
-from control_plane.apiserver.registry.object_meta import match_request
+from control_plane.apiserver.registry.object_meta import deep_copy, match_request
 from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.patching import Patch
 from control_plane.apiserver.registry.reader import Reader
-from control_plane.apiserver.registry.writer import Writer
+from control_plane.apiserver.registry.writer import Facet, Writer
 from kube.apimachinery.errors import Cause, invalid
 from kube.apimachinery.labels import selector_from_label_selector, selector_from_set
 from kube.apimachinery.meta import JsonObject
@@ -29,20 +29,24 @@ class Scales:
 
     async def update(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
         match_request(call, body, name=True)
-        return scale_of(await self._writer.change(_main(call), lambda obj: _scaled(call, obj, body), options))
+        return scale_of(await self._writer.change(_main(call), lambda scale: deep_copy(body), options, _facet(call)))
 
     async def patch(self, call: Call, patch: Patch, options: WriteOptions) -> JsonObject:
-        def change(obj: JsonObject) -> JsonObject:
-            patched = patch.applied_to(scale_of(obj))
+        def change(scale: JsonObject) -> JsonObject:
+            patched = patch.applied_to(scale)
             expect_kind(patched, KIND)
-            return _scaled(call, obj, check_object(patched, KIND, options.field_validation, call.warnings))
+            return check_object(patched, KIND, options.field_validation, call.warnings)
 
-        return scale_of(await self._writer.change(_main(call), change, options))
+        return scale_of(await self._writer.change(_main(call), change, options, _facet(call)))
+
+
+def _facet(call: Call) -> Facet:
+    return Facet("scale", scale_of, lambda scale, obj: _scaled(call, obj, scale))
 
 
 def _main(call: Call) -> Call:
     """The parent: a new scale is a change of its desired state."""
-    return Call(call.user, call.verb, call.resource, call.namespace, call.name, "", call.user_agent, call.warnings)
+    return Call(call.user, call.verb, call.resource, call.namespace, call.name, "", call.user_agent, call.warnings, call.annotations)
 
 
 def scale_of(obj: JsonObject) -> JsonObject:

@@ -42,7 +42,8 @@ class TokenRequests:
         account = (await self._reader.get(call)).obj
         request = AdmissionRequest(
             user=call.user, operation=Operation.CREATE, resource=call.resource, subresource="token", namespace=call.namespace,
-            name=call.name, obj=body, dry_run=options.dry_run, warnings=call.warnings,
+            name=call.name, obj=body, dry_run=options.dry_run, warnings=call.warnings, annotations=call.annotations,
+            options=options.to_object("CreateOptions"),
         )
         await self._admission.admit(request)
         await self._admission.validate(request)

@@ -18,7 +18,7 @@ _MISSING: Final = object()
 
 
 class _PatchError(Exception):
-    pass
+    """The cause of an Invalid."""
 
 
 def apply_json_patch(doc: dict[str, Any], operations: Any) -> dict[str, Any]:

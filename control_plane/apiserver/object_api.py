@@ -16,7 +16,7 @@ from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.decoding import check_object, decode_object, parse_body
 from control_plane.apiserver.registry.deleter import Deleter
 from control_plane.apiserver.registry.options import DeleteOptions, ListOptions, WriteOptions
-from control_plane.apiserver.registry.patching import Patch
+from control_plane.apiserver.registry.patching import ApplyPatch, Patch, is_apply
 from control_plane.apiserver.registry.reader import ListPage, Reader
 from control_plane.apiserver.registry.watching import Watcher, Watching
 from control_plane.apiserver.registry.writer import Writer
@@ -105,9 +105,12 @@ class ObjectApi:
         return Written(written, 201 if created else 200)
 
     async def patch(self, call: Call, content_type: str, data: bytes, options: WriteOptions) -> Written:
-        patch = Patch(content_type, data, self._kind(call))
+        patch = await _patch(call, content_type, data, self._kind(call), options)
         if call.subresource == "scale":
             return Written(await _to_the_end(self.scales.patch(call, patch, options)), 200)
+        if isinstance(patch, ApplyPatch):
+            written, created = await _to_the_end(self.writer.apply(call, patch.config, options))
+            return Written(written, 201 if created else 200)
         return Written(await _to_the_end(self.writer.patch(call, patch, options)), 200)
 
     async def delete(self, call: Call, data: bytes, media_type: str, query: Mapping[str, str]) -> Written:
@@ -155,6 +158,17 @@ async def _decoded(call: Call, data: bytes, media_type: str, gvk: GroupVersionKi
     if media_type == YAML and len(data) > _QUICK_YAML:      # slow enough that everybody else would wait
         return await asyncio.to_thread(decode_object, call, data, media_type, gvk, options.field_validation)
     return decode_object(call, data, media_type, gvk, options.field_validation)
+
+
+async def _patch(call: Call, content_type: str, data: bytes, gvk: GroupVersionKind, options: WriteOptions) -> Patch | ApplyPatch:
+    if not is_apply(content_type):
+        patch = Patch(content_type, data, gvk)
+        options.check_patch(apply=False)
+        return patch
+    options.check_patch(apply=True)
+    if len(data) > _QUICK_YAML:
+        return await asyncio.to_thread(ApplyPatch, data, options.field_validation, call.warnings)
+    return ApplyPatch(data, options.field_validation, call.warnings)
 
 
 _writes: set[asyncio.Task[Any]] = set()       # the event loop itself holds tasks weakly

@@ -99,13 +99,6 @@ async def test_the_three_patch_types(api: Api, content_type: str, patch: object)
     assert (code, patched["data"]) == (200, {"b": "2"})
 
 
-async def test_server_side_apply_is_refused_as_a_media_type(api: Api) -> None:
-    code, status = await api.patch("/api/v1/namespaces/default", {}, "application/apply-patch+yaml", fieldManager="me")
-
-    assert (code, status["reason"]) == (415, "UnsupportedMediaType")
-    assert status["message"].startswith("the body of the request was in an unknown format - accepted media types include: ")
-
-
 async def test_concurrent_patches_all_land(api: Api) -> None:
     path = await new_namespace(api, "race")
     await api.post(f"{path}/configmaps", config_map("a"))

@@ -62,7 +62,7 @@ def match_request(call: Call, obj: JsonObject, *, name: bool) -> None:
 
 def fill_created(obj: JsonObject, now: datetime) -> None:
     metadata = metadata_of(obj)
-    for key in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "resourceVersion"):
+    for key in ("selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"):
         metadata.pop(key, None)
     metadata["uid"] = str(uuid.uuid4())
     metadata["creationTimestamp"] = to_rfc3339(now)

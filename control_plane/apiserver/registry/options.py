@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +21,12 @@ PROPAGATION_POLICIES: Final = ("Orphan", "Background", "Foreground")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
-    """Of create, update and patch. `field_manager` is kept for server-side apply's bookkeeping."""
+    """Of create, update and patch. `force` is None where the client does not speak of it."""
 
     dry_run: bool = False
     field_manager: str = ""
     field_validation: str = ""
-    force: bool = False
+    force: bool | None = None
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], kind: str) -> WriteOptions:
@@ -34,22 +35,35 @@ class WriteOptions:
             dry_run=query.get("dryRun", ""),
             field_manager=query.get("fieldManager", ""),
             field_validation=query.get("fieldValidation", ""),
-            force=is_true(query.get("force", "")),
+            force=is_true(query["force"]) if "force" in query else None,
         )
 
     @classmethod
     def checked(
-        cls, kind: str, *, dry_run: str = "", field_manager: str = "", field_validation: str = "", force: bool = False
+        cls, kind: str, *, dry_run: str = "", field_manager: str = "", field_validation: str = "", force: bool | None = None
     ) -> WriteOptions:
         """`kind` (CreateOptions, ...) names the options in the error message."""
         causes = _dry_run_causes([dry_run] if dry_run else [])
         if field_validation and field_validation not in FIELD_VALIDATIONS:
             causes.append(_not_supported("fieldValidation", field_validation, ("", *FIELD_VALIDATIONS)))
-        if len(field_manager) > 128:
+        if len(field_manager.encode()) > 128:
             causes.append(Cause("FieldValueTooLong", "fieldManager", "Too long: may not be more than 128 bytes"))
+        elif not field_manager.isprintable():
+            value = json.dumps(field_manager)
+            causes.append(Cause("FieldValueInvalid", "fieldManager", f"Invalid value: {value}: should only contain printable characters"))
         if causes:
             raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", kind), "", causes)
         return cls(dry_run=bool(dry_run), field_manager=field_manager, field_validation=field_validation, force=force)
+
+    def check_patch(self, *, apply: bool) -> None:
+        """Raises Invalid for what fits the one kind of patch alone."""
+        causes = []
+        if apply and not self.field_manager:
+            causes.append(Cause("FieldValueRequired", "fieldManager", "Required value: is required for apply patch"))
+        if not apply and self.force is not None:
+            causes.append(_forbidden("force", "may not be specified for non-apply patch"))
+        if causes:
+            raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", "PatchOptions"), "", causes)
 
     def to_object(self, kind: str) -> dict[str, Any]:
         """As admission sees them; of a patch too as UpdateOptions or CreateOptions."""

@@ -8,16 +8,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from control_plane.apiserver.admission.chain import AdmissionChain
 from control_plane.apiserver.admission.plugin import AdmissionRequest, Operation
-from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.apiserver.authorization.attributes import Attributes
+from control_plane.apiserver.authorization.authorizer import Authorizer, forbidden_error
 from control_plane.apiserver.authorization.escalation import check_escalation
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.compare_and_swap import CompareAndSwap
 from control_plane.apiserver.registry.decoding import check_object, expect_kind
+from control_plane.apiserver.registry.field_tracking import after_admission, track_write, tracker_for
 from control_plane.apiserver.registry.hooks import NOTHING_RESERVED, Reservation, WriteHook
 from control_plane.apiserver.registry.object_meta import (
     check_versions,
@@ -41,12 +44,14 @@ from control_plane.storage.cached_object import CachedObject, encode_value
 from control_plane.storage.errors import KeyExists, RevisionMismatch, StoredValue, StoreUnavailable
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import object_key
-from kube.apimachinery.errors import AlreadyExists, NotFound, already_exists, invalid
+from kube.apimachinery.errors import AlreadyExists, NotFound, already_exists, conflict, invalid, modified
+from kube.apimachinery.managed_fields.tracking import keep_times
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.scheme import GroupResource, ResourceType
-from kube.process.clock import Clock
+from kube.process.clock import Clock, to_rfc3339
 
 _NAME_ATTEMPTS: Final = 8        # random suffixes tried before generateName gives up
+_APPLY_ATTEMPTS: Final = 5       # each fails if the object appears and goes again meanwhile
 _EVENTS: Final = GroupResource("", "events")
 
 Change = Callable[[JsonObject], JsonObject]
@@ -74,16 +79,18 @@ class Writer:
         self._clock = clock
         self._event_ttl_s = event_ttl_s
 
-    async def create(self, call: Call, obj: JsonObject, options: WriteOptions) -> JsonObject:
-        """The object as stored. `obj` is decoded and checked, and becomes the writer's own."""
+    async def create(self, call: Call, obj: JsonObject, options: WriteOptions, *, track: bool = True) -> JsonObject:
+        """The object as stored. `obj` is decoded and checked, and becomes the writer's own. `track`: False if it has its managed fields."""
         strategy = strategy_for(call.resource)
         match_request(call, obj, name=False)
         refuse_resource_version(call, obj)
         metadata = metadata_of(obj)
         generated = "" if metadata.get("name") else metadata.get("generateName", "")
         strategy.default(obj)
+        if track:
+            track_write(call, None, obj, options, self._clock)
         request = self._admission_request(call, Operation.CREATE, obj, None, options)
-        await self._admission.admit(request)
+        await self._admit(request)
         match_request(call, obj, name=False)
         strategy.default(obj)
         fill_created(obj, self._clock.now())
@@ -136,7 +143,52 @@ class Writer:
             creates = strategy_for(call.resource).allows_create_on_update and not call.subresource
             if not creates or metadata.get("resourceVersion") or metadata.get("uid"):
                 raise
+            self._authorize_create(call)
             return await self.create(call, obj, options), True
+
+    async def apply(self, call: Call, config: JsonObject, options: WriteOptions) -> tuple[JsonObject, bool]:
+        """Server-side apply: the new object, and whether it was created. Raises ApplyConflict among others."""
+        tracker = tracker_for(call.resource, call.subresource)
+
+        def applied(old: JsonObject | None) -> JsonObject:
+            obj = deep_copy(tracker.apply(old, config, options.field_manager, self.now(), force=bool(options.force)))
+            check_object(obj, call.gvk, "Ignore", [])
+            match_request(call, obj, name=True)
+            return obj
+
+        for _ in range(_APPLY_ATTEMPTS):
+            try:
+                return await self._change(call, applied, options, track=False), False
+            except NotFound:
+                if call.subresource:
+                    raise
+            with suppress(AlreadyExists):       # somebody else was faster: then it is an update
+                return await self._create_applied(call, applied(None), options), True
+        raise modified(call.group_resource, call.name)
+
+    async def _create_applied(self, call: Call, obj: JsonObject, options: WriteOptions) -> JsonObject:
+        metadata = metadata_of(obj)
+        if uid := metadata.get("uid"):
+            raise conflict(
+                call.group_resource, call.name,
+                f"uid mismatch: the provided object specified uid {uid}, and no existing object was found",
+            )
+        metadata.pop("resourceVersion", None)
+        self._authorize_create(call)
+        return await self.create(call, obj, options, track=False)
+
+    def now(self) -> str:
+        """As times of managers are written."""
+        return to_rfc3339(self._clock.now())
+
+    def _authorize_create(self, call: Call) -> None:
+        """Who may update or patch may not therefore create."""
+        asked = Attributes(
+            user=call.user, verb="create", group=call.resource.group, version=call.resource.version, resource=call.resource.plural,
+            namespace=call.namespace, name=call.name,
+        )
+        if not (decision := self._authorizer.authorize(asked)).allowed:
+            raise forbidden_error(asked, decision.reason)
 
     async def patch(self, call: Call, patch: Patch, options: WriteOptions) -> JsonObject:
         said: list[str] = []
@@ -170,14 +222,16 @@ class Writer:
 
         return await self._swap.change(call, attempt)
 
-    async def _change(self, call: Call, change: Change, options: WriteOptions, facet: Facet | None = None) -> JsonObject:
+    async def _change(
+        self, call: Call, change: Change, options: WriteOptions, facet: Facet | None = None, *, track: bool = True
+    ) -> JsonObject:
         async def attempt(item: CachedObject) -> JsonObject:
-            return await self._attempt(call, item, change, options, facet)
+            return await self._attempt(call, item, change, options, facet, track=track and facet is None)
 
         return await self._swap.change(call, attempt)
 
     async def _attempt(
-        self, call: Call, item: CachedObject, change: Change, options: WriteOptions, facet: Facet | None
+        self, call: Call, item: CachedObject, change: Change, options: WriteOptions, facet: Facet | None, *, track: bool
     ) -> JsonObject:
         strategy = strategy_for(call.resource)
         old = item.view(call.resource.api_version)
@@ -186,7 +240,7 @@ class Writer:
         else:
             asked = change(facet.view(old))
             request = self._admission_request(call, Operation.UPDATE, asked, facet.view(old), options, facet.subresource)
-            await self._admission.admit(request)
+            await self._admit(request)
             obj = facet.merge(asked, deep_copy(old))
         if call.subresource in ("", "status") and not strategy.allows_update_without_version:
             require_resource_version(call, obj)
@@ -194,9 +248,11 @@ class Writer:
         if merge := merge_for(call.resource, call.subresource):
             obj = merge(obj, old)
         strategy.default(obj)
+        if track:
+            track_write(call, old, obj, options, self._clock)
         if facet is None:
             request = self._admission_request(call, Operation.UPDATE, obj, old, options)
-            await self._admission.admit(request)
+            await self._admit(request)
         if call.subresource == "status":
             strategy.prepare_for_status_update(obj, old)
         elif merge:
@@ -206,7 +262,7 @@ class Writer:
         stamp_conditions(call, obj, old, self._clock.now())
         metadata = metadata_of(obj)
         metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
-        metadata.pop("managedFields", None)      # until server-side apply keeps them
+        keep_times(obj, old)
         check_escalation(self._authorizer, call.user, call.resource, obj, old)
         reservation = await self._reserve(call, obj, old, options)
         try:
@@ -224,6 +280,12 @@ class Writer:
         await (reservation.undo() if options.dry_run else reservation.keep())
         metadata_of(obj)["resourceVersion"] = str(revision)
         return obj
+
+    async def _admit(self, request: AdmissionRequest) -> None:
+        assert request.obj is not None
+        before = request.obj["metadata"].get("managedFields")
+        await self._admission.admit(request)
+        after_admission(request.obj, before, request.warnings)
 
     async def _store_change(
         self, call: Call, item: CachedObject, obj: JsonObject, old: JsonObject, options: WriteOptions

@@ -6,17 +6,22 @@ from typing import Any, Final
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.decoding import check_object, expect_kind
+from control_plane.apiserver.registry.field_tracking import manager_of
 from control_plane.apiserver.registry.object_meta import deep_copy, match_request
 from control_plane.apiserver.registry.options import WriteOptions
-from control_plane.apiserver.registry.patching import Patch
+from control_plane.apiserver.registry.patching import ApplyPatch, Patch
 from control_plane.apiserver.registry.reader import Reader
 from control_plane.apiserver.registry.writer import Facet, Writer
 from kube.apimachinery.errors import Cause, invalid
 from kube.apimachinery.labels import selector_from_label_selector, selector_from_set
+from kube.apimachinery.managed_fields.field_set import Path
+from kube.apimachinery.managed_fields.scale import REPLICAS, parent_entries, scale_entries
+from kube.apimachinery.managed_fields.tracking import FieldTracker
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupVersionKind
 
 KIND: Final = GroupVersionKind("autoscaling", "v1", "Scale")
+_TRACKER: Final = FieldTracker(KIND, "scale")
 
 
 class Scales:
@@ -29,19 +34,40 @@ class Scales:
 
     async def update(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
         match_request(call, body, name=True)
-        return scale_of(await self._writer.change(_main(call), lambda scale: deep_copy(body), options, _facet(call)))
+        return scale_of(await self._writer.change(
+            _main(call), lambda scale: self._tracked(call, scale, deep_copy(body), options), options, _facet(call),
+        ))
 
-    async def patch(self, call: Call, patch: Patch, options: WriteOptions) -> JsonObject:
+    async def patch(self, call: Call, patch: Patch | ApplyPatch, options: WriteOptions) -> JsonObject:
         def change(scale: JsonObject) -> JsonObject:
+            if isinstance(patch, ApplyPatch):
+                applied = _TRACKER.apply(scale, patch.config, options.field_manager, self._writer.now(), force=bool(options.force))
+                return check_object(deep_copy(applied), KIND, "Ignore", [])
             patched = patch.applied_to(scale)
             expect_kind(patched, KIND)
-            return check_object(patched, KIND, options.field_validation, call.warnings)
+            return self._tracked(call, scale, check_object(patched, KIND, options.field_validation, call.warnings), options)
 
         return scale_of(await self._writer.change(_main(call), change, options, _facet(call)))
 
 
+    def _tracked(self, call: Call, old: JsonObject, scale: JsonObject, options: WriteOptions) -> JsonObject:
+        """Managed fields are those of the scale here; merging writes them into the parent's."""
+        _TRACKER.update(old, scale, manager_of(call, options), self._writer.now())
+        return scale
+
+
 def _facet(call: Call) -> Facet:
-    return Facet("scale", scale_of, lambda scale, obj: _scaled(call, obj, scale))
+    def view(obj: JsonObject) -> JsonObject:
+        scale = scale_of(obj)
+        if entries := scale_entries(obj["metadata"].get("managedFields") or (), _path_of_replicas):
+            scale["metadata"]["managedFields"] = entries
+        return scale
+
+    return Facet("scale", view, lambda scale, obj: _scaled(call, obj, scale))
+
+
+def _path_of_replicas(api_version: str) -> Path:
+    return REPLICAS
 
 
 def _main(call: Call) -> Call:
@@ -74,4 +100,8 @@ def _scaled(call: Call, obj: JsonObject, scale: JsonObject) -> JsonObject:
         if metadata.get(key):
             obj["metadata"][key] = metadata[key]
     obj["spec"]["replicas"] = replicas
+    held = obj["metadata"].pop("managedFields", None) or ()
+    entries = parent_entries(held, metadata.get("managedFields") or (), call.resource.api_version, _path_of_replicas)
+    if entries:
+        obj["metadata"]["managedFields"] = entries
     return obj

@@ -7,7 +7,7 @@ only for the kinds it meets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -163,9 +163,21 @@ class Schemas:
         self._raw = load_raw_definitions(version)
         self._definitions: dict[str, Definition] = {}
         self._kinds: dict[str, Schema | None] = {}
+        self._custom: dict[GroupVersionKind, Schema | Callable[[], Schema]] = {}
 
     def for_kind(self, gvk: GroupVersionKind) -> Schema | None:
-        return self.for_definition(definition_name(gvk))
+        if (custom := self._custom.get(gvk)) is None:
+            return self.for_definition(definition_name(gvk))
+        if not isinstance(custom, Schema):
+            custom = self._custom[gvk] = custom()
+        return custom
+
+    def add_kind(self, gvk: GroupVersionKind, make: Callable[[], Schema]) -> None:
+        """Of a custom kind; made when first asked for."""
+        self._custom[gvk] = make
+
+    def remove_kind(self, gvk: GroupVersionKind) -> None:
+        self._custom.pop(gvk, None)
 
     def for_definition(self, name: str) -> Schema | None:
         if name not in self._kinds:

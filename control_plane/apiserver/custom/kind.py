@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from control_plane.apiserver.custom import defaulting, embedded, list_types
 from control_plane.apiserver.custom.pruning import prune
 from control_plane.apiserver.custom.structural import Structural
+from kube.apimachinery.custom_schema import CustomSchema
 from kube.apimachinery.decode import Problems
 from kube.apimachinery.errors import BadRequest
 from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.schema import schemas
 from kube.apimachinery.scheme import GroupVersionKind, ResourceType, version_priority
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Version:
         self.definition = definition
         self.spec = spec
         self.name: str = spec["name"]
+        self._kind_schema: CustomSchema | None = None
         self._strategies: dict[ResourceType, CustomResourceStrategy] = {}
 
     @property
@@ -72,6 +75,13 @@ class Version:
     @cached_property
     def schema(self) -> Structural:
         return Structural(self.raw_schema)
+
+    def kind_schema(self) -> CustomSchema:
+        """For those who ask by kind; one as long as the definition stays."""
+        if self._kind_schema is None:
+            path = f"custom:{self.definition.group}/{self.name}.{self.definition.kind}"
+            self._kind_schema = CustomSchema(self.raw_schema, schemas(), path, is_resource=True)
+        return self._kind_schema
 
     @cached_property
     def validator(self) -> Node:

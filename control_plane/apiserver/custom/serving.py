@@ -21,6 +21,7 @@ from control_plane.storage.subscription import CacheEvent
 from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.custom_rows import is_served, rows_of
 from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.schema import schemas
 from kube.apimachinery.scheme import ResourceType, Scheme
 from kube.process.log import get_logger
 
@@ -123,10 +124,8 @@ class CustomResources:
         made = self._made(crd)
         if made is None:
             return
-        for row in held.rows:
-            self._scheme.remove(row)
-        for row in made.rows:
-            self._scheme.add(row)
+        self._remove_rows(held)
+        self._add_rows(made)
         self._served[name] = made
         if made.rows and held.shape[0] != made.shape[0]:
             self._cache.serve_as(made.rows[0])
@@ -149,8 +148,7 @@ class CustomResources:
         del self._wanted[name]
         if made is None:
             return
-        for row in made.rows:
-            self._scheme.add(row)
+        self._add_rows(made)
         self._served[name] = made
         log.info("serving a custom kind", definition=name, versions=",".join(row.version for row in made.rows))
         for listener in self._listeners:
@@ -161,11 +159,20 @@ class CustomResources:
         held = self._served.pop(name, None)
         if held is None:
             return
-        for row in held.rows:
-            self._scheme.remove(row)
+        self._remove_rows(held)
         if held.rows:
             self._cache.remove(held.rows[0])
         log.info("no longer serving a custom kind", definition=name)
+
+    def _add_rows(self, served: Served) -> None:
+        for row in served.rows:
+            self._scheme.add(row)
+            schemas().add_kind(row.gvk, row.custom.kind_schema)
+
+    def _remove_rows(self, served: Served) -> None:
+        for row in served.rows:
+            self._scheme.remove(row)
+            schemas().remove_kind(row.gvk)
 
     def _made(self, crd: JsonObject) -> Served | None:
         definition = Definition(crd)

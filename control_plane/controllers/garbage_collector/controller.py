@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from control_plane.controllers.custom_kinds import CustomKinds
 from control_plane.controllers.garbage_collector.graph import FOREGROUND, ORPHAN, Graph, Item, OwnedMetadata, OwnedObject
 from control_plane.controllers.garbage_collector.references import (
     Fate,
@@ -30,7 +31,7 @@ from kube.api.meta_v1 import OwnerReference
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.resources import SCHEME
-from kube.apimachinery.scheme import GroupVersionKind, ResourceType
+from kube.apimachinery.scheme import GroupResource, GroupVersionKind, ResourceType
 from kube.client.controller import DONE, Result
 from kube.client.informer import Informer
 from kube.client.transport import PatchKind
@@ -48,13 +49,30 @@ class GarbageCollector(ManagedController[str]):
         super().__init__("garbage-collector", context, workers=WORKERS)
         self._graph = Graph()
         self._absent: OrderedDict[str, None] = OrderedDict()
-        self._monitors: list[Informer[OwnedObject]] = []
+        self._monitors: dict[GroupResource, tuple[ResourceType, Informer[OwnedObject]]] = {}
+        self._watching = False
+        CustomKinds(self, self._on_kinds)
 
     def watch_everything(self) -> None:
         """Some sixty watches: not a starting cluster's most urgent business."""
-        for resource in deletable(SCHEME):
-            if (resource.group, resource.plural) not in IGNORED:
-                self._monitors.append(self._monitor(resource))
+        self._watching = True
+        self._on_kinds()
+
+    def _on_kinds(self) -> None:
+        """Follows the kinds that there are now; custom ones come and go."""
+        if not self._watching:
+            return
+        wanted = {row.storage_identity: row for row in deletable(SCHEME) if (row.group, row.plural) not in IGNORED}
+        for identity, (row, monitor) in [*self._monitors.items()]:
+            if identity not in wanted or SCHEME.for_kind(row.gvk) is None:      # gone, or no longer served in this version
+                del self._monitors[identity]
+                self._factory.stop(monitor)
+                if identity not in wanted:
+                    for obj in monitor.store.list():
+                        self._on_gone(obj.metadata.uid)
+        for identity, row in wanted.items():
+            if identity not in self._monitors:
+                self._monitors[identity] = row, self._monitor(row)
 
     def _monitor(self, resource: ResourceType) -> Informer[OwnedObject]:
         informer: Informer[OwnedObject] = self._factory.metadata_informer(resource, OwnedObject)
@@ -66,12 +84,14 @@ class GarbageCollector(ManagedController[str]):
         return informer
 
     async def wait_synced(self) -> None:
+        await super().wait_synced()
         self.watch_everything()
+        monitors = [monitor for _, monitor in self._monitors.values()]
         try:
             async with asyncio.timeout(SYNC_TIMEOUT_S):
-                await asyncio.gather(*(monitor.wait_synced() for monitor in self._monitors))
+                await asyncio.gather(*(monitor.wait_synced() for monitor in monitors))
         except TimeoutError:
-            missing = [monitor.name for monitor in self._monitors if not monitor.synced]
+            missing = [monitor.name for monitor in monitors if not monitor.synced]
             self.log.warning("not all resources could be listed", resources=",".join(missing))
 
     def _on_update(self, resource: ResourceType, old: OwnedObject, new: OwnedObject) -> None:
@@ -147,10 +167,10 @@ class GarbageCollector(ManagedController[str]):
         match fate(owners, has_dependents=bool(dependents)):
             case Fate.DROP_REFERENCES:
                 gone = {ref.uid for ref in (*owners.dangling, *owners.waiting)}
-                await self._patch(item, dropping(item, gone), PatchKind.STRATEGIC)
+                await self._patch(item, dropping(item, gone), _kind_of_patch(item))
             case Fate.DELETE_FOREGROUND:
                 if any(dependent.is_deleting_dependents for dependent in dependents) and (patch := unblocking(item)) is not None:
-                    await self._patch(item, patch, PatchKind.STRATEGIC)      # a circle of owners: nobody waits for it any more
+                    await self._patch(item, patch, _kind_of_patch(item))      # a circle of owners: nobody waits for it any more
                 await self._delete(item, "Foreground")
             case Fate.DELETE:
                 await self._delete(item, propagation(item))
@@ -184,7 +204,7 @@ class GarbageCollector(ManagedController[str]):
 
     async def _release(self, dependent: Item, owner: Item) -> None:
         try:
-            await self._patch(dependent, dropping(dependent, {owner.uid}), PatchKind.STRATEGIC)
+            await self._patch(dependent, dropping(dependent, {owner.uid}), _kind_of_patch(dependent))
         except (errors.NotFound, errors.Invalid):
             return      # gone, or no longer owned
 
@@ -205,3 +225,8 @@ class GarbageCollector(ManagedController[str]):
         # As it was looked at: an owner that it got meanwhile would be lost on it. A Conflict means to look again.
         await self.client.dynamic.delete(
             item.resource, item.key, propagation_policy=policy, uid=item.uid, resource_version=item.metadata.resource_version)
+
+
+def _kind_of_patch(item: Item) -> PatchKind:
+    """Custom kinds take no strategic merge patch."""
+    return PatchKind.STRATEGIC if item.resource.custom is None else PatchKind.MERGE

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+import msgspec
+
 from control_plane.controllers.garbage_collector.graph import FOREGROUND, ORPHAN, Item
 from kube.api.meta_v1 import OwnerReference
 
@@ -50,17 +52,28 @@ def propagation(item: Item) -> str:
 
 
 def dropping(item: Item, owner_uids: Collection[str]) -> dict[str, Any]:
-    """A strategic merge patch that removes these owners; refused when the object has been replaced."""
+    """A patch that removes these owners; refused when the object has been replaced."""
+    if item.resource.custom is not None:
+        return _owners_patch(item, [ref for ref in item.owners if ref.uid not in owner_uids])
     refs = [{"$patch": "delete", "uid": uid} for uid in sorted(owner_uids)]
     return {"metadata": {"ownerReferences": refs, "uid": item.uid}}
 
 
 def unblocking(item: Item) -> dict[str, Any] | None:
-    """A strategic merge patch after which no owner waits for this object; None when none does."""
+    """A patch after which no owner waits for this object; None when none does."""
     blocking = [ref for ref in item.owners if ref.block_owner_deletion]
     if not blocking:
         return None
+    if item.resource.custom is not None:
+        released = [msgspec.structs.replace(ref, block_owner_deletion=False) if ref.block_owner_deletion else ref for ref in item.owners]
+        return _owners_patch(item, released)
     return {"metadata": {"uid": item.uid, "ownerReferences": [{"uid": ref.uid, "blockOwnerDeletion": False} for ref in blocking]}}
+
+
+def _owners_patch(item: Item, owners: list[OwnerReference]) -> dict[str, Any]:
+    """A merge patch, for kinds that take no strategic one; guarded by the resourceVersion, because the list is replaced as a whole."""
+    refs = msgspec.to_builtins(owners)
+    return {"metadata": {"resourceVersion": item.metadata.resource_version, "uid": item.uid, "ownerReferences": refs}}
 
 
 def without_finalizer(item: Item, finalizer: str) -> dict[str, Any]:

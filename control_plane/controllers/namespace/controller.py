@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from control_plane.controllers.custom_kinds import CustomKinds
 from control_plane.controllers.managed import ControllerContext, ManagedController
 from control_plane.controllers.namespace.conditions import Remaining, conditions
 from control_plane.controllers.namespace.content import delete_content
@@ -27,6 +28,7 @@ class NamespaceController(ManagedController[NamespacedName]):
         self._pods = self.informer(Pod)
         self._namespaces.add_handler(self._on_namespace, lambda _old, new: self._on_namespace(new), self._on_gone)
         self._pods.add_handler(on_delete=self._on_pod_gone)
+        CustomKinds(self)
 
     def _on_namespace(self, namespace: Namespace) -> None:
         if namespace.metadata.deletion_timestamp:

@@ -5,7 +5,8 @@ The rules are in kube.apimachinery.managed_fields.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from control_plane.apiserver.registry.call import Call
@@ -14,8 +15,10 @@ from control_plane.storage.conversion import convert
 from kube.apimachinery.managed_fields.comparison import Reset
 from kube.apimachinery.managed_fields.field_set import Node, Path, difference, of
 from kube.apimachinery.managed_fields.managers import decode_managers, encode_managers
+from kube.apimachinery.managed_fields.scale import REPLICAS, ReplicasPath
 from kube.apimachinery.managed_fields.tracking import FieldTracker
 from kube.apimachinery.managed_fields.typed import TypedError
+from kube.apimachinery.managed_fields.types import FieldType
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupVersionKind, ResourceType
@@ -85,13 +88,32 @@ def tracker_for(resource: ResourceType, subresource: str) -> FieldTracker:
         same = served is not None and served.storage_identity == resource.storage_identity
         return convert(resource, obj, api_version) if same else None
 
-    return FieldTracker(resource.gvk, subresource, _reset(resource, subresource), converted)
+    return FieldTracker(resource.gvk, subresource, _reset(resource, subresource), converted, _kind_of(resource))
+
+
+def _kind_of(resource: ResourceType) -> Callable[[str], FieldType] | None:
+    """A custom kind says itself what its types are."""
+    if resource.custom is None:
+        return None
+    from control_plane.apiserver.custom.field_types import type_in  # most clusters have few such kinds, some none
+
+    return partial(type_in, resource.custom.definition)
+
+
+def replicas_path_of(resource: ResourceType) -> ReplicasPath:
+    """Where the versions of a kind have the replicas that its scale stands for."""
+    if resource.custom is None:
+        return lambda api_version: REPLICAS
+    from control_plane.apiserver.custom.field_types import replicas_path  # likewise
+
+    return partial(replicas_path, resource.custom.definition)
 
 
 def _reset(resource: ResourceType, subresource: str) -> Reset | None:
     default: tuple[Path, ...] = ()
     if "status" in resource.subresources:
-        default = {"": (_STATUS,), "status": (_SPEC,)}.get(subresource, ())
+        own_status = (_METADATA, _SPEC) if resource.custom is not None else (_SPEC,)
+        default = {"": (_STATUS,), "status": own_status}.get(subresource, ())
     fields = of(_RESET.get((resource.plural, subresource), default))
 
     def without(found: Node) -> Node:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.decoding import check_object, expect_kind
-from control_plane.apiserver.registry.field_tracking import manager_of
+from control_plane.apiserver.registry.field_tracking import manager_of, replicas_path_of
 from control_plane.apiserver.registry.object_meta import deep_copy, match_request
 from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.patching import ApplyPatch, Patch
@@ -14,8 +14,7 @@ from control_plane.apiserver.registry.reader import Reader
 from control_plane.apiserver.registry.writer import Facet, Writer
 from kube.apimachinery.errors import Cause, invalid
 from kube.apimachinery.labels import selector_from_label_selector, selector_from_set
-from kube.apimachinery.managed_fields.field_set import Path
-from kube.apimachinery.managed_fields.scale import REPLICAS, parent_entries, scale_entries
+from kube.apimachinery.managed_fields.scale import parent_entries, scale_entries
 from kube.apimachinery.managed_fields.tracking import FieldTracker
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupVersionKind
@@ -49,7 +48,6 @@ class Scales:
 
         return scale_of(await self._writer.change(_main(call), change, options, _facet(call)))
 
-
     def _tracked(self, call: Call, old: JsonObject, scale: JsonObject, options: WriteOptions) -> JsonObject:
         """Managed fields are those of the scale here; merging writes them into the parent's."""
         _TRACKER.update(old, scale, manager_of(call, options), self._writer.now())
@@ -57,17 +55,15 @@ class Scales:
 
 
 def _facet(call: Call) -> Facet:
+    path_in = replicas_path_of(call.resource)
+
     def view(obj: JsonObject) -> JsonObject:
         scale = scale_of(obj)
-        if entries := scale_entries(obj["metadata"].get("managedFields") or (), _path_of_replicas):
+        if entries := scale_entries(obj["metadata"].get("managedFields") or (), path_in):
             scale["metadata"]["managedFields"] = entries
         return scale
 
     return Facet("scale", view, lambda scale, obj: _scaled(call, obj, scale))
-
-
-def _path_of_replicas(api_version: str) -> Path:
-    return REPLICAS
 
 
 def _main(call: Call) -> Call:
@@ -101,7 +97,7 @@ def _scaled(call: Call, obj: JsonObject, scale: JsonObject) -> JsonObject:
             obj["metadata"][key] = metadata[key]
     obj["spec"]["replicas"] = replicas
     held = obj["metadata"].pop("managedFields", None) or ()
-    entries = parent_entries(held, metadata.get("managedFields") or (), call.resource.api_version, _path_of_replicas)
+    entries = parent_entries(held, metadata.get("managedFields") or (), call.resource.api_version, replicas_path_of(call.resource))
     if entries:
         obj["metadata"]["managedFields"] = entries
     return obj

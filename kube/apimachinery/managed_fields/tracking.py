@@ -29,7 +29,7 @@ from kube.apimachinery.managed_fields.managers import (
 )
 from kube.apimachinery.managed_fields.ownership import Versions
 from kube.apimachinery.managed_fields.typed import TypedError, check, fields_of
-from kube.apimachinery.managed_fields.types import type_for
+from kube.apimachinery.managed_fields.types import FieldType, type_for
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupVersionKind
 
@@ -50,12 +50,16 @@ NEVER_OWNED: Final = of([
 
 @dataclass(frozen=True, slots=True)
 class FieldTracker:
-    """`reset` takes out of a set what a write through this door cannot change; `convert` gives an object in another served version."""
+    """`reset` takes out of a set what a write through this door cannot change; `convert` gives an object in another served version.
+
+    `kind_of` is the type in a version, where the built-in schemas do not have it.
+    """
 
     gvk: GroupVersionKind
     subresource: str = ""
     reset: Reset | None = None
     convert: Callable[[JsonObject, str], JsonObject | None] | None = None
+    kind_of: Callable[[str], FieldType] | None = None
 
     def update(self, old: JsonObject | None, new: JsonObject, manager: str, now: str) -> None:
         """Sets metadata.managedFields of `new`, which a create (`old` is None), an update or a patch made. Raises TypedError."""
@@ -118,7 +122,7 @@ class FieldTracker:
         if isinstance(metadata, dict) and isinstance(metadata.get("managedFields"), list):
             raise BadRequest("metadata.managedFields must be nil")
         try:
-            check(config, type_for(self.gvk))
+            check(config, self._kind(self.gvk.api_version))
         except TypedError as error:
             raise ApiError(f"failed to create typed patch object ({self._named(config)}): {error}") from error
 
@@ -150,7 +154,7 @@ class FieldTracker:
             return None
         if not isinstance(last, dict) or last.get("apiVersion") != self.gvk.api_version:
             return None
-        kind = type_for(self.gvk)
+        kind = self._kind(self.gvk.api_version)
         try:
             check(last, kind)
             changed = compare(last, live, kind)
@@ -168,7 +172,10 @@ class FieldTracker:
                 return obj
             return self.convert(obj, api_version) if self.convert is not None else None
 
-        return Versions(converted, lambda api_version: type_for(GroupVersionKind.of(api_version, self.gvk.kind)))
+        return Versions(converted, self._kind)
+
+    def _kind(self, api_version: str) -> FieldType:
+        return type_for(GroupVersionKind.of(api_version, self.gvk.kind)) if self.kind_of is None else self.kind_of(api_version)
 
     def _named(self, obj: JsonObject) -> str:
         metadata = obj.get("metadata") or {}

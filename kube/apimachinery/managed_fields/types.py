@@ -43,9 +43,11 @@ class MapType:
 
     __slots__ = ("_fields", "_implied", "_schema", "atomic", "values")
 
-    def __init__(self, schema: Schema | None, values: FieldType | None, *, atomic: bool) -> None:
+    def __init__(
+        self, schema: Schema | None, values: FieldType | None, *, atomic: bool, fields: dict[str, FieldType] | None = None
+    ) -> None:
         self._schema = schema
-        self._fields: dict[str, FieldType] | None = None
+        self._fields = fields
         self._implied: dict[str, Any] | None = None
         self.values = values
         self.atomic = atomic
@@ -150,8 +152,6 @@ def field_type(schema: Schema) -> FieldType:
 
 def _map_type(schema: Schema) -> MapType:
     values = field_type(schema.values) if schema.values is not None else None
-    if values is None and getattr(schema, "preserve_unknown_fields", False):
-        values = DEDUCED
     return MapType(schema, values, atomic=schema.map_type == "atomic")
 
 
@@ -166,8 +166,6 @@ def _list_type(schema: Schema) -> ListType:
 
 def _key_default(items: Schema, key: str) -> Any:
     """Which value a key has where an item leaves it out; None where that is another item than any with a value."""
-    if not items.definition.startswith(BUILT_IN):
-        return getattr(items.properties.get(key), "default", None)
     named = KEY_DEFAULTS.get((_short(items.definition), key))
     if named is not None or key not in items.required:
         return named
@@ -175,8 +173,6 @@ def _key_default(items: Schema, key: str) -> Any:
 
 
 def _implied(schema: Schema) -> dict[str, Any]:
-    if not schema.definition.startswith(BUILT_IN):
-        return {}
     short, found = _short(schema.definition), dict[str, Any]()
     for name, child in schema.properties.items():
         struct = child.type == "object" and ((name in STRUCTS and (short, name) not in POINTERS) or (short, name) in STRUCTS_OF)

@@ -35,7 +35,10 @@ async def run(config: SchedulerConfig, stop: asyncio.Event) -> None:
 
     clock = SystemClock()
     tls = server_context(config.serving_tls) if config.serving_tls else None
-    async with Client(GrpcTransport(config.apiserver)) as client, EventRecorder(client, "default-scheduler") as events:
+    async with (
+        Client(GrpcTransport(config.apiserver), field_manager="kube-scheduler") as client,
+        EventRecorder(client, "default-scheduler") as events,
+    ):
         nodes = NodeTable()
         cache = SchedulerCache(nodes)
         async with InformerFactory(client) as informers:

@@ -87,7 +87,7 @@ async def _work(config: KubeletConfig, stop: asyncio.Event) -> None:
         KernelThread("pod-network") as kernel,
         Client(GrpcTransport(config.apiserver), field_manager="kubelet") as client,
         InformerFactory(client) as informers,
-        Client(GrpcTransport(config.pod_network or config.apiserver)) as network_client,
+        Client(GrpcTransport(config.pod_network or config.apiserver), field_manager="kubelet") as network_client,
         InformerFactory(network_client) as network_informers,
         EventRecorder(client, "kubelet", host=config.node_name) as events,
         Kubelet(config, client, informers, network_informers, events, kernel) as kubelet,

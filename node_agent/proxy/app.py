@@ -27,7 +27,7 @@ async def run(config: ProxyConfig, stop: asyncio.Event) -> None:
     """Keeps the kernel's rules those of the Services until `stop`; the rules stay when it ends, and go on working."""
     clock = SystemClock()
     async with (
-        Client(GrpcTransport(config.apiserver)) as client,
+        Client(GrpcTransport(config.apiserver), field_manager="kube-proxy") as client,
         KernelThread() as kernel,
         aclosing(await NftThread.open()) as nft,
         InformerFactory(client) as informers,

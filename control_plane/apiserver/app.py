@@ -96,7 +96,9 @@ async def _serve(
     stop: asyncio.Event,
 ) -> None:
     async with (
-        serve_https(server.http, config.serving_tls, config.secure_port, config.listen_fds) as https_port,
+        serve_https(
+            server.http, config.serving_tls, config.secure_port, config.listen_fds, config.requestheader_client_ca_file
+        ) as https_port,
         serve_grpc(server.grpc, config.serving_tls, config.grpc_port) as grpc_port,
     ):
         log.info("serving", https_port=https_port, grpc_port=grpc_port)

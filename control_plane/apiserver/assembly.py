@@ -15,7 +15,7 @@ from control_plane.apiserver.allocation.cluster_ips import ClusterIps
 from control_plane.apiserver.allocation.node_ports import NodePorts
 from control_plane.apiserver.allocation.repair import Repair
 from control_plane.apiserver.allocation.services import ServiceAllocator
-from control_plane.apiserver.authentication.authenticator import Authenticator
+from control_plane.apiserver.authentication.setup import identity
 from control_plane.apiserver.authentication.token import TokenAuthority
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.config import ApiserverConfig
@@ -71,10 +71,7 @@ def assemble(
     checks: HealthChecks, clock: Clock,
 ) -> Apiserver:
     """Raises ConfigError."""
-    tokens = TokenAuthority(
-        config.service_account_issuer, config.service_account_signing_key_file, config.service_account_key_files, clock
-    )
-    authenticator = Authenticator(tokens, cache, clock, anonymous=config.anonymous_auth)
+    tokens, authenticator, authorities = identity(config, cache, clock)
     metrics = process_registry()
     admission = AdmissionChain(
         AdmissionContext(cache, SCHEME, authorizer, webhook_metrics=WebhookMetrics(metrics)),
@@ -101,18 +98,14 @@ def assemble(
     custom = CustomResources(cache, SCHEME)
     lifecycle = Lifecycle(store, cache, swap, deleter, custom, SCHEME, clock)
     return Apiserver(
-        api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths), ObjectService(pipeline, api), custom,
-        lifecycle,
+        api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths, authorities), ObjectService(pipeline, api),
+        custom, lifecycle,
     )
 
 
 def _paths(config: ApiserverConfig, checks: HealthChecks, metrics: CollectorRegistry, tokens: TokenAuthority) -> Paths:
     address = f"{config.advertise_address}:{config.secure_port}"
-    issuer = {
-        "issuer": config.service_account_issuer, "jwks_uri": f"https://{address}/openid/v1/jwks",
-        "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
-    }
+    issuer = tokens.discovery_document(config.service_account_jwks_uri or f"https://{address}/openid/v1/jwks")
     openid = {
         "/.well-known/openid-configuration": lambda: msgspec.json.encode(issuer),
         "/openid/v1/jwks": lambda: msgspec.json.encode(tokens.jwks()),

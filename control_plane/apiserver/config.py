@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
-from kube.process.config import Config, ConfigError, TlsFiles
+from control_plane.apiserver.identity_config import IdentityConfig
+from kube.process.config import ConfigError, TlsFiles
 
 KUBERNETES_VERSION: Final = "v1.37.0"
 
 
-class ApiserverConfig(Config, frozen=True, kw_only=True):
+class ApiserverConfig(IdentityConfig, frozen=True, kw_only=True):
     """Defaults are kube-apiserver's where it has the setting."""
 
     name: str                                     # identity of this apiserver, no other's: e.g. its host name
@@ -24,15 +25,11 @@ class ApiserverConfig(Config, frozen=True, kw_only=True):
     grpc_port: int = 6444
     listen_fds: tuple[int, ...] = ()              # listening sockets inherited from the launcher; HTTPS is served on them too
     etcd_endpoints: tuple[str, ...] = ("127.0.0.1:2379",)
-    service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
     service_cluster_ip_range: str = "10.96.0.0/12"
     service_node_port_range: tuple[int, int] = (30000, 32767)
     front_proxy: TlsFiles | None = None
-    requestheader_client_ca_file: str = ""
     enable_admission_plugins: tuple[str, ...] = ()
     disable_admission_plugins: tuple[str, ...] = ()
-    authorization_modes: tuple[str, ...] = ("Node", "RBAC")
-    anonymous_auth: bool = True
     event_ttl_s: float = 3600.0
     watch_cache_events: int = 10_000              # recent events kept per resource, to resume watches from
     min_request_timeout_s: float = 1800.0         # a watch without timeoutSeconds lives between this and twice as long
@@ -42,6 +39,7 @@ class ApiserverConfig(Config, frozen=True, kw_only=True):
     node_service_port: int = 10251                # the kubelet's NodeService (gRPC)
 
     def __post_init__(self) -> None:
+        self.check_identity()
         try:
             ipaddress.ip_network(self.service_cluster_ip_range)
         except ValueError as error:

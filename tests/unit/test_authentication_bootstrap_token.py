@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from control_plane.apiserver.authentication.authenticator import Authenticator, RequestCredentials
-from control_plane.apiserver.authentication.bootstrap_token import BootstrapTokens, is_bootstrap_token
+from control_plane.apiserver.authentication.bootstrap_token import BootstrapTokens
 from control_plane.apiserver.authentication.token import InvalidToken, TokenAuthority
 from control_plane.apiserver.authentication.user import UserInfo
 from kube.apimachinery.errors import Unauthorized
@@ -37,7 +37,9 @@ def secret(kind: str = "bootstrap.kubernetes.io/token", name: str = "bootstrap-t
 
 async def user_of(token: str, *objects: JsonObject) -> UserInfo:
     async with memory_cache(*objects) as (_, cache):
-        return BootstrapTokens(cache, SystemClock()).user_of(token)
+        found = await BootstrapTokens(cache, SystemClock(), (ISSUER,)).review(token, (ISSUER,))
+    assert found is not None
+    return found.user
 
 
 async def test_a_token_stands_for_its_machine_and_the_groups_of_its_secret() -> None:
@@ -76,8 +78,9 @@ async def test_a_token_that_expires_later_counts() -> None:
 
 
 @pytest.mark.parametrize("text", ["abcdef", "abcdef.0123", "ABCDEF.0123456789abcdef", TOKEN + "\n", "a.b.c"])
-def test_only_one_form_is_a_bootstrap_token(text: str) -> None:
-    assert not is_bootstrap_token(text)
+async def test_only_one_form_is_a_bootstrap_token(text: str) -> None:
+    async with memory_cache(secret()) as (_, cache):
+        assert await BootstrapTokens(cache, SystemClock(), (ISSUER,)).review(text, (ISSUER,)) is None
 
 
 async def test_a_bearer_is_let_in_and_reviewed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from control_plane.apiserver.authentication import jwt
+from control_plane import jwt
 from control_plane.apiserver.authentication.authenticator import Authenticator, RequestCredentials
 from control_plane.apiserver.authentication.certificate import CertificateSubject
 from control_plane.apiserver.authentication.token import BoundObject, InvalidToken, TokenAuthority
@@ -194,7 +194,10 @@ async def test_a_token_not_signed_here_is_refused(
 
 async def test_a_token_of_a_secret_dies_with_the_secret(tokens: TokenAuthority, clock: SetClock) -> None:
     token = tokens.issue_legacy(namespace="default", name="robot", uid="sa-1", secret_name="robot-token")
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "default", "name": "robot-token"}}
+    secret = {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "default", "name": "robot-token"},
+        "data": {"token": base64.b64encode(token.encode()).decode()},
+    }
 
     async with memory_cache(ACCOUNT, secret) as (store, cache):
         authenticator = Authenticator(tokens, cache, clock)

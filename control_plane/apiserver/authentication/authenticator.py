@@ -1,96 +1,121 @@
-"""Credentials -> UserInfo: a client certificate, else a bearer token, else anonymous.
+"""Credentials -> UserInfo: a front proxy's word, else a client certificate, else a bearer token, else anonymous.
 
-Bad credentials are refused even where anonymous requests are welcome, as upstream does.
+The first that knows the user decides; a bad credential does not end the search, but it ends being anonymous. Order and errors follow
+kube-apiserver's authenticator config.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from multidict import MultiMapping
 
 from control_plane.apiserver.authentication.accounts import AccountLookup
-from control_plane.apiserver.authentication.bootstrap_token import BootstrapTokens, is_bootstrap_token
+from control_plane.apiserver.authentication.bootstrap_token import BootstrapTokens
 from control_plane.apiserver.authentication.certificate import CertificateSubject
+from control_plane.apiserver.authentication.methods import TokenMethod, TokenReviewResult
+from control_plane.apiserver.authentication.request_header import FrontProxy, NotAllowed
+from control_plane.apiserver.authentication.service_accounts import ServiceAccountTokens
 from control_plane.apiserver.authentication.token import InvalidToken, TokenAuthority
-from control_plane.apiserver.authentication.user import (
-    ANONYMOUS_USER,
-    AUTHENTICATED_GROUP,
-    SERVICE_ACCOUNTS_GROUP,
-    UserInfo,
-    service_account_username,
-)
+from control_plane.apiserver.authentication.user import ANONYMOUS_USER, AUTHENTICATED_GROUP, UserInfo, authenticated
 from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import Unauthorized
 from kube.process.clock import Clock
 from kube.process.log import get_logger
 
 log = get_logger("authentication")
+INVALID: Final = "invalid bearer token"
 
 
 @dataclass(frozen=True, slots=True)
 class RequestCredentials:
     certificate: CertificateSubject | None = None
     token: str | None = None               # what follows "Bearer " in the Authorization header
+    headers: MultiMapping[str] | None = None      # where a front proxy names the user
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class TokenReviewResult:
-    user: UserInfo
-    audiences: tuple[str, ...]
+class Ways:
+    """What an administrator may add to certificates and the tokens of service accounts."""
+
+    token_file: TokenMethod | None = None
+    bootstrap: bool = True
+    issuers: tuple[TokenMethod, ...] = ()          # OIDC
+    webhook: TokenMethod | None = None
+    front_proxy: FrontProxy | None = None
+    anonymous_paths: frozenset[str] = frozenset()  # none: everywhere
 
 
 class Authenticator:
-    def __init__(self, tokens: TokenAuthority, cache: WatchCache, clock: Clock, *, anonymous: bool = True) -> None:
+    def __init__(
+        self, tokens: TokenAuthority, cache: WatchCache, clock: Clock, *, anonymous: bool = True, lookup: bool = True,
+        ways: Ways | None = None,
+    ) -> None:
+        ways = ways or Ways()
         self._tokens = tokens
-        self._accounts = AccountLookup(cache, clock)
-        self._bootstrap = BootstrapTokens(cache, clock)
+        self.accounts = AccountLookup(cache, clock, lookup=lookup)
         self._anonymous = anonymous
+        self._anonymous_paths = ways.anonymous_paths
+        self._front_proxy = ways.front_proxy
+        bootstrap = BootstrapTokens(cache, clock, tokens.api_audiences) if ways.bootstrap else None
+        methods = (ways.token_file, ServiceAccountTokens(tokens, self.accounts), bootstrap, *ways.issuers, ways.webhook)
+        self._methods: tuple[TokenMethod, ...] = tuple(method for method in methods if method is not None)
 
     async def authenticate(self, credentials: RequestCredentials) -> UserInfo:
         """Raises errors.Unauthorized."""
-        if credentials.certificate is not None and credentials.certificate.common_name:
-            return _user_of_certificate(credentials.certificate)
+        problems: list[str] = []
+        certificate = credentials.certificate
+        if certificate is not None and (user := self._of_certificate(certificate, credentials.headers, problems)):
+            return user
         if credentials.token:
             try:
                 return (await self.review_token(credentials.token)).user
             except InvalidToken as error:
-                log.info("token refused", error=str(error))
-                raise Unauthorized("Unauthorized") from error
-        if self._anonymous:
+                problems.append(str(error))
+        if problems:
+            log.info("Unable to authenticate the request", error=aggregate(problems))
+        elif self._anonymous and (not self._anonymous_paths or credentials.path in self._anonymous_paths):
             return ANONYMOUS_USER
         raise Unauthorized("Unauthorized")
 
     async def review_token(self, token: str, audiences: tuple[str, ...] = ()) -> TokenReviewResult:
-        """For TokenReview. Raises InvalidToken; its message is the review's `status.error`. No audiences: the apiserver's own."""
+        """For TokenReview. No audiences: the apiserver's own. Raises InvalidToken, saying why each that knew the token refused it."""
         wanted = audiences or self._tokens.api_audiences
-        if is_bootstrap_token(token):
-            return self._review_bootstrap_token(token, wanted)
-        claims = self._tokens.verify(token)
-        held = claims.get("aud") or self._tokens.api_audiences       # legacy tokens have none
-        held = [held] if isinstance(held, str) else list(held)
-        shared = tuple(audience for audience in held if audience in wanted)
-        if not shared:
-            raise InvalidToken(f"token audiences {_go_list(held)} is invalid for the target audiences {_go_list(wanted)}")
-        account = await self._accounts.account_of(claims)
-        user = UserInfo(
-            service_account_username(account.namespace, account.name), account.uid,
-            (SERVICE_ACCOUNTS_GROUP, f"{SERVICE_ACCOUNTS_GROUP}:{account.namespace}", AUTHENTICATED_GROUP), account.extra,
-        )
-        return TokenReviewResult(user, shared)
+        problems = []
+        for method in self._methods:
+            try:
+                if (result := await method.review(token, wanted)) is not None:
+                    return result
+            except InvalidToken as error:
+                problems.append(str(error))
+        raise InvalidToken(aggregate(problems) or INVALID)
 
-    def _review_bootstrap_token(self, token: str, wanted: tuple[str, ...]) -> TokenReviewResult:
-        """These tokens know no audience: they are for the apiserver, whatever it calls itself."""
-        shared = tuple(audience for audience in self._tokens.api_audiences if audience in wanted)
-        if not shared:
-            held = _go_list(self._tokens.api_audiences)
-            raise InvalidToken(f"token audiences {held} is invalid for the target audiences {_go_list(wanted)}")
-        return TokenReviewResult(self._bootstrap.user_of(token), shared)
+    def _of_certificate(self, certificate: CertificateSubject, headers: MultiMapping[str] | None, problems: list[str]) -> UserInfo | None:
+        if not certificate.in_time:
+            problems.append("x509: certificate has expired or is not yet valid")
+            return None
+        if certificate.front_proxy and self._front_proxy and headers is not None:
+            try:
+                if user := self._front_proxy.user(certificate, headers):
+                    return authenticated(user)
+            except NotAllowed as error:
+                problems.append(str(error))
+        if certificate.problem:
+            problems.append(certificate.problem)
+            return None
+        return _user_of_certificate(certificate) if certificate.common_name else None
 
 
 def _user_of_certificate(subject: CertificateSubject) -> UserInfo:
     extra = {"authentication.kubernetes.io/credential-id": (f"X509SHA256={subject.sha256}",)} if subject.sha256 else {}
     groups = tuple(dict.fromkeys((*subject.organizations, AUTHENTICATED_GROUP)))
-    return UserInfo(subject.common_name, groups=groups, extra=extra)
+    return UserInfo(subject.common_name, subject.uid, groups, extra)
 
 
-def _go_list(names: tuple[str, ...] | list[str]) -> str:
-    return "[" + " ".join(f'"{name}"' for name in names) + "]"
+def aggregate(problems: Sequence[str]) -> str:
+    """As apimachinery prints several errors: each once, in brackets if there are several."""
+    texts = list(dict.fromkeys(problems))
+    return texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]" if texts else ""

@@ -11,6 +11,7 @@ import hmac
 import re
 from typing import Final
 
+from control_plane.apiserver.authentication.methods import TokenReviewResult, for_audiences
 from control_plane.apiserver.authentication.token import InvalidToken
 from control_plane.apiserver.authentication.user import AUTHENTICATED_GROUP, UserInfo
 from control_plane.storage.watch_cache import WatchCache
@@ -25,23 +26,20 @@ _FORM: Final = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 _GROUP: Final = re.compile(r"system:bootstrappers:[a-z0-9:-]{0,255}[a-z0-9]")
 
 
-def is_bootstrap_token(token: str) -> bool:
-    return _FORM.fullmatch(token) is not None
-
-
 class BootstrapTokens:
-    def __init__(self, cache: WatchCache, clock: Clock) -> None:
+    def __init__(self, cache: WatchCache, clock: Clock, api_audiences: tuple[str, ...]) -> None:
+        self._api_audiences = api_audiences
         row = SCHEME.for_path("", "v1", "secrets")
         assert row is not None
         self._secrets = row
         self._cache = cache
         self._clock = clock
 
-    def user_of(self, token: str) -> UserInfo:
+    async def review(self, token: str, audiences: tuple[str, ...]) -> TokenReviewResult | None:
         """Raises InvalidToken; its message never holds the secret half."""
         form = _FORM.fullmatch(token)
         if form is None:
-            raise InvalidToken("invalid bearer token")
+            return None
         identity, secret_half = form.groups()
         name = f"bootstrap-token-{identity}"
         held = self._cache.get(self._secrets, NamespacedName("kube-system", name))
@@ -51,7 +49,8 @@ class BootstrapTokens:
             groups = self._groups_of(held.obj, identity, secret_half)
         except InvalidToken as error:
             raise InvalidToken(f"bootstrap secret kube-system/{name} matching bearer token {error}") from error
-        return UserInfo(USER_PREFIX + identity, groups=(*groups, AUTHENTICATED_GROUP))
+        user = UserInfo(USER_PREFIX + identity, groups=(*groups, AUTHENTICATED_GROUP))
+        return for_audiences(user, self._api_audiences, audiences)
 
     def _groups_of(self, secret: JsonObject, identity: str, secret_half: str) -> list[str]:
         if secret["metadata"].get("deletionTimestamp"):

@@ -7,21 +7,16 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
-from control_plane.apiserver.authentication import jwt
+from control_plane import jwt
 from control_plane.apiserver.authentication.user import service_account_username
+from control_plane.service_account_keys import LEGACY_ISSUER, legacy_claims, private_key, public_keys
 from kube.process.clock import Clock
-from kube.process.config import ConfigError
 
 WARN_ONLY_EXPIRATION_S: Final = 3607            # what the ServiceAccount plugin asks for; marks tokens whose life is extended
 EXTENDED_EXPIRATION_S: Final = 365 * 24 * 3600
 LEEWAY: Final = timedelta(minutes=1)            # between clocks
-LEGACY_ISSUER: Final = "kubernetes/serviceaccount"      # of tokens in Secrets; they never end
 REMEMBERED: Final = 4096
 
 
@@ -51,15 +46,22 @@ class TokenAuthority:
     """Issues tokens, and says which were issued here and are in time. Whether what they are bound to still lives, see accounts.py."""
 
     def __init__(
-        self, issuer: str, signing_key_file: str, key_files: Sequence[str], clock: Clock, *, api_audiences: Sequence[str] = ()
+        self, issuer: str | Sequence[str], signing_key_file: str, key_files: Sequence[str], clock: Clock, *,
+        api_audiences: Sequence[str] = (), extend: bool = True, max_expiration_s: int = 0,
     ) -> None:
-        """`api_audiences` defaults to the issuer, as kube-apiserver's --api-audiences. Raises ConfigError."""
-        self.issuer = issuer
-        self.api_audiences = tuple(api_audiences) or (issuer,)
+        """The first issuer is written into new tokens, all are accepted. `api_audiences` defaults to the issuers, as --api-audiences.
+
+        `extend`: Pods' tokens live a year; `max_expiration_s`: no token lives longer, 0: no limit. Raises ConfigError.
+        """
+        self.issuers = (issuer,) if isinstance(issuer, str) else tuple(issuer)
+        self.issuer = self.issuers[0]
+        self.api_audiences = tuple(api_audiences) or self.issuers
+        self.max_expiration_s = max_expiration_s
+        self._extend = extend
         self._clock = clock
-        self._signing_key = _private_key(signing_key_file)
+        self._signing_key = private_key(signing_key_file)
         self._signing_key_id = jwt.key_id(self._signing_key.public_key())
-        keys = [_public_key(file) for file in key_files] or [self._signing_key.public_key()]
+        keys = [key for file in key_files for key in public_keys(file)] or [self._signing_key.public_key()]
         self._keys = {jwt.key_id(key): key for key in keys}
         self._verified: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
@@ -75,7 +77,7 @@ class TokenAuthority:
         now = self._clock.now()
         wanted = tuple(audiences) or self.api_audiences
         extended = (
-            bound is not None and bound.kind == "Pod" and expiration_s == WARN_ONLY_EXPIRATION_S
+            self._extend and bound is not None and bound.kind == "Pod" and expiration_s == WARN_ONLY_EXPIRATION_S
             and set(wanted) <= set(self.api_audiences)
         )
         started = int(now.timestamp())
@@ -96,18 +98,15 @@ class TokenAuthority:
 
     def issue_legacy(self, *, namespace: str, name: str, uid: str, secret_name: str) -> str:
         """For a Secret of type kubernetes.io/service-account-token: valid as long as the Secret and the account are there."""
-        prefix = "kubernetes.io/serviceaccount/"
-        claims = {
-            "iss": LEGACY_ISSUER, "sub": service_account_username(namespace, name), prefix + "namespace": namespace,
-            prefix + "secret.name": secret_name, prefix + "service-account.name": name, prefix + "service-account.uid": uid,
-        }
-        return jwt.sign(claims, self._signing_key, self._signing_key_id)
+        return jwt.sign(legacy_claims(namespace, name, uid, secret_name), self._signing_key, self._signing_key_id)
 
-    def verify(self, token: str) -> dict[str, Any]:
-        """The claims of a token that was signed here and is in time. Raises InvalidToken."""
+    def verify(self, token: str) -> dict[str, Any] | None:
+        """The claims of a token that was signed here and is in time; None for what is not from our issuers. Raises InvalidToken."""
         claims = self._verified.get(token)
         if claims is None:
             claims = self._check_signature(token)
+            if claims is None:
+                return None
             self._verified[token] = claims
             if len(self._verified) > REMEMBERED:
                 self._verified.popitem(last=False)
@@ -122,22 +121,23 @@ class TokenAuthority:
         """/.well-known/openid-configuration"""
         return {
             "issuer": self.issuer, "jwks_uri": jwks_uri, "response_types_supported": ["id_token"],
-            "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": [jwt.ALGORITHM],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": sorted({jwt.algorithm_of(key) for key in self._keys.values()}),
         }
 
-    def _check_signature(self, token: str) -> dict[str, Any]:
+    def _check_signature(self, token: str) -> dict[str, Any] | None:
         try:
             parsed = jwt.parse(token)
-        except jwt.MalformedToken as error:
-            raise InvalidToken("invalid bearer token") from error
-        if parsed.claims.get("iss") not in (self.issuer, LEGACY_ISSUER):
-            raise InvalidToken("invalid bearer token")
+        except jwt.MalformedToken:
+            return None
+        if parsed.claims.get("iss") not in (*self.issuers, LEGACY_ISSUER):
+            return None
         hint = parsed.header.get("kid")
         keys = [self._keys[hint]] if hint in self._keys else [] if hint else list(self._keys.values())
         if not keys:
             raise InvalidToken("invalid signature, no keys found")
-        if not any(jwt.is_signed_by(parsed, key) for key in keys):
-            raise InvalidToken("square/go-jose: error in cryptographic primitive")
+        if not any(jwt.algorithm_of(key) == parsed.algorithm and jwt.is_signed_by(parsed, key) for key in keys):
+            raise InvalidToken("go-jose/go-jose: error in cryptographic primitive")
         return parsed.claims
 
     def _check_times(self, claims: dict[str, Any]) -> None:
@@ -146,26 +146,3 @@ class TokenAuthority:
             raise InvalidToken("service account token has expired")
         if "nbf" in claims and now < datetime.fromtimestamp(claims["nbf"], UTC) - LEEWAY:
             raise InvalidToken("service account token is not valid yet")
-
-
-def _private_key(file: str) -> rsa.RSAPrivateKey:
-    # Not checked for being two primes and all: that takes longer than everything else in this package's start, for a file of our own.
-    key = serialization.load_pem_private_key(_read(file), password=None, unsafe_skip_rsa_key_validation=True)
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise ConfigError(f"{file}: the service-account signing key must be an RSA key")
-    return key
-
-
-def _public_key(file: str) -> rsa.RSAPublicKey:
-    data = _read(file)
-    key = _private_key(file).public_key() if b"PRIVATE KEY" in data else serialization.load_pem_public_key(data)
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise ConfigError(f"{file}: a service-account key must be an RSA key")
-    return key
-
-
-def _read(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 ANONYMOUS: Final = "system:anonymous"
@@ -26,6 +26,13 @@ class UserInfo:
 
 ANONYMOUS_USER: Final = UserInfo(ANONYMOUS, groups=(UNAUTHENTICATED_GROUP,))
 APISERVER_USER: Final = UserInfo("system:apiserver", groups=(MASTERS_GROUP, AUTHENTICATED_GROUP))
+
+
+def authenticated(user: UserInfo) -> UserInfo:
+    """The user with the group of all who are known, as apiserver's group adder: not for the anonymous, nor twice."""
+    if user.name == ANONYMOUS or AUTHENTICATED_GROUP in user.groups or UNAUTHENTICATED_GROUP in user.groups:
+        return user
+    return replace(user, groups=(*user.groups, AUTHENTICATED_GROUP))
 
 
 def service_account_username(namespace: str, name: str) -> str:

@@ -102,9 +102,13 @@ def authentication_config(config: ApiserverConfig) -> JsonObject:
     data = {"client-ca-file": Path(config.serving_tls.ca_file).read_text()}
     if config.requestheader_client_ca_file:
         names = {
-            "requestheader-username-headers": ["X-Remote-User"], "requestheader-group-headers": ["X-Remote-Group"],
-            "requestheader-extra-headers-prefix": ["X-Remote-Extra-"], "requestheader-allowed-names": ["front-proxy-client"],
+            "requestheader-username-headers": config.requestheader_username_headers,
+            "requestheader-group-headers": config.requestheader_group_headers,
+            "requestheader-extra-headers-prefix": config.requestheader_extra_headers_prefix,
+            "requestheader-allowed-names": config.requestheader_allowed_names,
         }
+        if config.requestheader_uid_headers:
+            names["requestheader-uid-headers"] = config.requestheader_uid_headers
         data |= {key: msgspec.json.encode(value).decode() for key, value in names.items()}
         data["requestheader-client-ca-file"] = Path(config.requestheader_client_ca_file).read_text()
     metadata = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}

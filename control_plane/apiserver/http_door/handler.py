@@ -11,8 +11,9 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from control_plane.apiserver.authentication.authenticator import RequestCredentials
-from control_plane.apiserver.authentication.certificate import CertificateSubject, subject_of_der
+from control_plane.apiserver.authentication.certificate import CertificateSubject, ClientAuthorities
 from control_plane.apiserver.http_door.answers import error_response
+from control_plane.apiserver.http_door.any_certificate import shown_chain
 from control_plane.apiserver.http_door.paths import Paths
 from control_plane.apiserver.http_door.resources import Resources
 from control_plane.apiserver.negotiation import PLAIN_JSON, Representation, negotiate
@@ -31,8 +32,9 @@ _STREAM_PROTOCOL_TOKEN: Final = "base64url.bearer.authorization.k8s.io."  # noqa
 
 
 class Handler:
-    def __init__(self, pipeline: Pipeline, resources: Resources, paths: Paths) -> None:
+    def __init__(self, pipeline: Pipeline, resources: Resources, paths: Paths, authorities: ClientAuthorities) -> None:
         self._pipeline = pipeline
+        self._authorities = authorities
         self._resources = resources
         self._paths = paths
         self._certificates: WeakKeyDictionary[object, CertificateSubject] = WeakKeyDictionary()    # by TLS connection
@@ -42,7 +44,7 @@ class Handler:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         info = parse_request(request.method, request.path, request.query)
         try:
-            credentials = RequestCredentials(self._certificate(request), _token(request))
+            credentials = RequestCredentials(self._certificate(request), _token(request), request.headers, info.path)
             async with self._pipeline.enter(info, credentials, _impersonation(request)) as admitted:
                 if info.is_resource:
                     response, _ = await self._resources.serve(request, info, admitted.user)
@@ -75,7 +77,7 @@ class Handler:
             return None
         subject = self._certificates.get(tls)
         if subject is None and (certificate := tls.getpeercert(binary_form=True)):
-            subject = self._certificates[tls] = subject_of_der(certificate)
+            subject = self._certificates[tls] = self._authorities.subject(certificate, shown_chain(tls))
         return subject
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from control_plane.apiserver.http_door.any_certificate import accept_any
 from kube.process.config import TlsFiles
 from kube.process.tls import server_context
 
@@ -49,9 +50,10 @@ def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) 
 
 @asynccontextmanager
 async def serve_https(
-    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], tls: TlsFiles, port: int, listen_fds: Sequence[int] = ()
+    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], tls: TlsFiles, port: int, listen_fds: Sequence[int] = (),
+    front_proxy_ca_file: str = "",
 ) -> AsyncIterator[int]:
-    """Serves while the context is open; yields the port (`port` 0 picks one)."""
+    """Serves while the context is open; yields the port (`port` 0 picks one). Client certificates are for the handler to judge."""
     server = _Server(
         handler, request_factory=_request, handler_cancellation=True, keepalive_timeout=_KEEP_ALIVE_S, access_log=None,
         max_line_size=_MAX_LINE, max_field_size=_MAX_LINE, tcp_keepalive=True,
@@ -59,6 +61,9 @@ async def serve_https(
     runner = web.ServerRunner(server, shutdown_timeout=_GRACE_S)
     await runner.setup()
     context = server_context(tls)
+    if front_proxy_ca_file:
+        context.load_verify_locations(front_proxy_ca_file)
+    accept_any(context)
     try:
         main = web.TCPSite(runner, "0.0.0.0", port, ssl_context=context, backlog=1024, reuse_address=True)
         await main.start()

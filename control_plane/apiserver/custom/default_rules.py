@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from control_plane.apiserver.custom import embedded, failures
 from control_plane.apiserver.custom.defaulting import copied
 from control_plane.apiserver.custom.pruning import META_FIELDS, prune, prune_value
@@ -74,4 +76,13 @@ class _Walk:
 
 
 def _value_causes(schema: Structural, path: str) -> list[Cause]:
-    return [failures.cause_of(failure, path) for failure in Node(schema).validate(schema.default)]
+    """Types and limits; if those hold, the rules: for a default that stays, and for one that is new."""
+    causes = [failures.cause_of(failure, path) for failure in Node(schema).validate(schema.default)]
+    if causes or b"x-kubernetes-validations" not in msgspec.json.encode(schema.raw):
+        return causes
+    from control_plane.apiserver.custom.rules import Rules  # brings a compiler along
+
+    rules = Rules.of(schema, is_resource=False)
+    if rules is None:
+        return []
+    return rules.validate(schema.default, schema.default, path=path, ratchet=False) or rules.validate(schema.default, path=path)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from control_plane.apiserver.custom import defaulting, embedded, list_types
 from control_plane.apiserver.custom.pruning import prune
 from control_plane.apiserver.custom.structural import Structural
@@ -133,8 +135,12 @@ class Version:
 
     @cached_property
     def rules(self) -> Any:
-        """The compiled x-kubernetes-validations; None when there are none."""
-        return None
+        """The compiled x-kubernetes-validations; None when there are none, and then no compiler is loaded."""
+        if b"x-kubernetes-validations" not in msgspec.json.encode(self.raw_schema):
+            return None
+        from control_plane.apiserver.custom.rules import Rules
+
+        return Rules.of(self.schema)
 
     def strategy(self, resource: ResourceType) -> CustomResourceStrategy:
         from control_plane.apiserver.custom.strategy import CustomResourceStrategy

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
+
 from control_plane.apiserver.custom.default_rules import default_causes
 from control_plane.apiserver.custom.list_rules import list_type_causes
 from control_plane.apiserver.custom.pruning import META_FIELDS
@@ -71,7 +73,7 @@ def schema_causes(raw: JsonObject, path: str, options: SchemaOptions) -> list[Ca
     causes += nodes
     if not causes and late is not None:
         causes.append(late)
-    if sound and not nodes:
+    if sound and not nodes and b"x-kubernetes-validations" in msgspec.json.encode(raw):
         from control_plane.apiserver.custom.rule_checks import rule_causes  # brings a compiler along
 
         causes += rule_causes(structural, path, unchanged=options.unchanged)

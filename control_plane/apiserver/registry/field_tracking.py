@@ -5,8 +5,7 @@ The rules are in kube.apimachinery.managed_fields.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final
 
 from control_plane.apiserver.registry.call import Call
@@ -18,7 +17,6 @@ from kube.apimachinery.managed_fields.managers import decode_managers, encode_ma
 from kube.apimachinery.managed_fields.scale import REPLICAS, ReplicasPath
 from kube.apimachinery.managed_fields.tracking import FieldTracker
 from kube.apimachinery.managed_fields.typed import TypedError
-from kube.apimachinery.managed_fields.types import FieldType
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupVersionKind, ResourceType
@@ -88,25 +86,22 @@ def tracker_for(resource: ResourceType, subresource: str) -> FieldTracker:
         same = served is not None and served.storage_identity == resource.storage_identity
         return convert(resource, obj, api_version) if same else None
 
-    return FieldTracker(resource.gvk, subresource, _reset(resource, subresource), converted, _kind_of(resource))
-
-
-def _kind_of(resource: ResourceType) -> Callable[[str], FieldType] | None:
-    """A custom kind says itself what its types are."""
-    if resource.custom is None:
-        return None
-    from control_plane.apiserver.custom.field_types import type_in  # most clusters have few such kinds, some none
-
-    return partial(type_in, resource.custom.definition)
+    return FieldTracker(resource.gvk, subresource, _reset(resource, subresource), converted)
 
 
 def replicas_path_of(resource: ResourceType) -> ReplicasPath:
     """Where the versions of a kind have the replicas that its scale stands for."""
     if resource.custom is None:
         return lambda api_version: REPLICAS
-    from control_plane.apiserver.custom.field_types import replicas_path  # likewise
+    versions = resource.custom.definition.versions
 
-    return partial(replicas_path, resource.custom.definition)
+    def path_in(api_version: str) -> Path | None:
+        version = versions.get(api_version.rpartition("/")[2])
+        if version is None or version.scale is None:
+            return None
+        return tuple(f"f:{name}" for name in version.scale["specReplicasPath"].removeprefix(".").split("."))
+
+    return path_in
 
 
 def _reset(resource: ResourceType, subresource: str) -> Reset | None:

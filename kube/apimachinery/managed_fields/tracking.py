@@ -50,16 +50,12 @@ NEVER_OWNED: Final = of([
 
 @dataclass(frozen=True, slots=True)
 class FieldTracker:
-    """`reset` takes out of a set what a write through this door cannot change; `convert` gives an object in another served version.
-
-    `kind_of` is the type in a version, where the built-in schemas do not have it.
-    """
+    """`reset` takes out of a set what a write through this door cannot change; `convert` gives an object in another served version."""
 
     gvk: GroupVersionKind
     subresource: str = ""
     reset: Reset | None = None
     convert: Callable[[JsonObject, str], JsonObject | None] | None = None
-    kind_of: Callable[[str], FieldType] | None = None
 
     def update(self, old: JsonObject | None, new: JsonObject, manager: str, now: str) -> None:
         """Sets metadata.managedFields of `new`, which a create (`old` is None), an update or a patch made. Raises TypedError."""
@@ -175,7 +171,7 @@ class FieldTracker:
         return Versions(converted, self._kind)
 
     def _kind(self, api_version: str) -> FieldType:
-        return type_for(GroupVersionKind.of(api_version, self.gvk.kind)) if self.kind_of is None else self.kind_of(api_version)
+        return type_for(GroupVersionKind.of(api_version, self.gvk.kind))
 
     def _named(self, obj: JsonObject) -> str:
         metadata = obj.get("metadata") or {}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from kube.apimachinery.custom_schema import CustomSchema
 from kube.apimachinery.schema import Schema, schemas
 from kube.apimachinery.scheme import GroupVersionKind
 
@@ -41,13 +42,12 @@ STRUCTS_OF: Final = frozenset({
 class MapType:
     """`fields` are declared; `values` is the type of all others, None when there may be no others."""
 
-    __slots__ = ("_fields", "_implied", "_schema", "atomic", "values")
+    __slots__ = ("_fields", "_implied", "_preserve", "_schema", "atomic", "values")
 
-    def __init__(
-        self, schema: Schema | None, values: FieldType | None, *, atomic: bool, fields: dict[str, FieldType] | None = None
-    ) -> None:
+    def __init__(self, schema: Schema | None, values: FieldType | None, *, atomic: bool, preserve: bool = False) -> None:
         self._schema = schema
-        self._fields = fields
+        self._preserve = preserve
+        self._fields: dict[str, FieldType] | None = None
         self._implied: dict[str, Any] | None = None
         self.values = values
         self.atomic = atomic
@@ -57,7 +57,7 @@ class MapType:
         """Made when first asked for: types refer to themselves, and most are never met."""
         if self._fields is None:
             properties = self._schema.properties if self._schema is not None else {}
-            self._fields = {name: field_type(schema) for name, schema in properties.items()}
+            self._fields = {name: field_type(schema, preserve=self._preserve) for name, schema in properties.items()}
         return self._fields
 
     @property
@@ -137,12 +137,14 @@ UNTYPED_SCALAR: Final = FieldType("untyped")
 _PLAIN: Final = {name: FieldType(name) for name in ("string", "boolean", "numeric")}
 
 
-def field_type(schema: Schema) -> FieldType:
+def field_type(schema: Schema, *, preserve: bool = False) -> FieldType:
+    """`preserve`: maps here may hold fields that nobody has declared (a custom kind's schema says so, for all that is below)."""
     kind = schema.type
+    preserve = preserve or (isinstance(schema, CustomSchema) and schema.preserve_unknown_fields)
     if kind in ("object", "map"):
-        return FieldType(map_=_map_type(schema))
+        return FieldType(map_=_map_type(schema, preserve))
     if kind == "array":
-        return FieldType(list_=_list_type(schema))
+        return FieldType(list_=_list_type(schema, preserve))
     if kind == "any":
         return UNTYPED if schema.map_type == "atomic" else DEDUCED
     if kind in SCALARS:
@@ -150,22 +152,26 @@ def field_type(schema: Schema) -> FieldType:
     return UNTYPED_SCALAR
 
 
-def _map_type(schema: Schema) -> MapType:
-    values = field_type(schema.values) if schema.values is not None else None
-    return MapType(schema, values, atomic=schema.map_type == "atomic")
+def _map_type(schema: Schema, preserve: bool) -> MapType:
+    values = field_type(schema.values, preserve=preserve) if schema.values is not None else None
+    if values is None and (preserve or (isinstance(schema, CustomSchema) and not schema.properties)):
+        values = DEDUCED
+    return MapType(schema, values, atomic=schema.map_type == "atomic", preserve=preserve)
 
 
-def _list_type(schema: Schema) -> ListType:
-    items = schema.items
-    assert items is not None
+def _list_type(schema: Schema, preserve: bool) -> ListType:
+    assert schema.items is not None
+    items = field_type(schema.items, preserve=preserve)
     if schema.list_type not in ("map", "set"):
-        return ListType(field_type(items), atomic=True)
-    defaults = {key: default for key in schema.list_map_keys if (default := _key_default(items, key)) is not None}
-    return ListType(field_type(items), atomic=False, keys=schema.list_map_keys, defaults=defaults)
+        return ListType(items, atomic=True)
+    defaults = {key: default for key in schema.list_map_keys if (default := _key_default(schema.items, key)) is not None}
+    return ListType(items, atomic=False, keys=schema.list_map_keys, defaults=defaults)
 
 
 def _key_default(items: Schema, key: str) -> Any:
     """Which value a key has where an item leaves it out; None where that is another item than any with a value."""
+    if isinstance(items, CustomSchema):
+        return getattr(items.properties.get(key), "default", None)
     named = KEY_DEFAULTS.get((_short(items.definition), key))
     if named is not None or key not in items.required:
         return named
@@ -173,6 +179,8 @@ def _key_default(items: Schema, key: str) -> Any:
 
 
 def _implied(schema: Schema) -> dict[str, Any]:
+    if isinstance(schema, CustomSchema):
+        return {}
     short, found = _short(schema.definition), dict[str, Any]()
     for name, child in schema.properties.items():
         struct = child.type == "object" and ((name in STRUCTS and (short, name) not in POINTERS) or (short, name) in STRUCTS_OF)

@@ -122,6 +122,22 @@ async def test_custom_kinds(api: Api, server: RunningApiserver, hooks: WebhookSe
     assert (await api.get(f"{at}/two"))[0] == 404
 
 
+async def test_conditions_decide_whether_a_webhook_is_called(api: Api, server: RunningApiserver, hooks: WebhookServer) -> None:
+    conditions = [{"name": "not-mine", "expression": "!request.name.startsWith('mine-')"}]
+    hooks.serves("/check", lambda review: deny(review, message="no"))
+    hook = webhook(NAME, hooks.url("/check"), ca_bundle(server.admin), rule("configmaps"), matchConditions=conditions)
+    await configure(api, "Validating", hook)
+
+    codes = [(await api.post("/api/v1/namespaces/reach/configmaps", config_map(name)))[0] for name in ("mine-a", "theirs")]
+    hook["matchConditions"] = [{"name": "bad", "expression": "request.nothing"}]
+    code, said = await api.post(f"{BASE}/validatingwebhookconfigurations", configuration("Validating", "other", hook))
+
+    assert codes == [201, 400]
+    assert code == 422
+    assert 'webhooks[0].matchConditions[0].expression: Invalid value: "request.nothing": compilation failed: ERROR: <input>:1:8: ' in (
+        said["message"])
+
+
 async def test_a_webhook_cannot_lock_in_its_own_configuration(api: Api, server: RunningApiserver, hooks: WebhookServer) -> None:
     hooks.serves("/check", lambda review: deny(review, message="nothing at all"))
     await configure(api, "Validating", webhook(NAME, hooks.url("/check"), ca_bundle(server.admin), EVERYTHING))

@@ -225,6 +225,11 @@ def validate_match_conditions(conditions: Sequence[JsonObject], path: str, known
         at, expression, name = f"{path}[{index}]", condition.get("expression") or "", condition.get("name") or ""
         if not expression.strip():
             causes.append(required(f"{at}.expression"))
+        elif expression not in known_expressions:
+            from control_plane.apiserver.admission.webhooks.expressions import problem_of  # lazily: CEL is large, conditions are rare
+
+            if why := problem_of(expression.strip()):
+                causes.append(invalid(f"{at}.expression", expression.strip(), why))
         if not name:
             causes.append(required(f"{at}.name"))
         else:

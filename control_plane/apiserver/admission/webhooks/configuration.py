@@ -120,7 +120,7 @@ class Webhooks:
 
     def candidates(self, request: AdmissionRequest) -> tuple[Candidate, ...]:
         webhooks, resource = self.all, request.resource
-        generation = getattr(self._scheme, "generation", 0)
+        generation = self._scheme.generation
         if self._generation != generation:      # kinds came or went: what is equivalent may have changed
             self._generation = generation
             self._table.clear()

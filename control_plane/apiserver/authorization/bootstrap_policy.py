@@ -24,6 +24,7 @@ from control_plane.storage.errors import KeyExists, RevisionMismatch
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import object_key, resource_prefix
 from control_plane.storage.watch_cache import WatchCache
+from kube.apimachinery.managed_fields.tracking import FieldTracker
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupVersionKind, ResourceType
@@ -94,6 +95,7 @@ def _without_empty(obj: JsonObject) -> JsonObject:
 
 
 async def _create(store: EtcdStore, resource: ResourceType, key: NamespacedName, wanted: JsonObject, now: str) -> None:
+    FieldTracker(resource.gvk).update(None, wanted, "kube-apiserver", now)
     wanted["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": now}
     with contextlib.suppress(KeyExists):                # another apiserver was first, with the same
         await store.create(object_key(resource, key), encode_value(resource, wanted))

@@ -372,7 +372,24 @@ async def test_a_service_that_is_not_there(bench: Bench) -> None:
 
     assert (code, said["message"]) == (
         500, f'Internal error occurred: failed calling webhook "{NAME}": failed to call webhook: '
-             'Post "https://nope.hooks.svc:443/check?timeout=10s": services "nope" not found')
+             'Post "https://nope.hooks.svc:443/check?timeout=10s": service "nope" not found')
+
+
+async def test_an_apiserver_starts_although_a_webhook_refuses_everything(tmp_path: Path) -> None:
+    async with running_apiserver(tmp_path) as server, server.session() as session:
+        await Api(session).delete("/apis/scheduling.k8s.io/v1/priorityclasses/system-node-critical")     # to be made again
+        nobody = webhook(NAME, "https://127.0.0.1:1/", "", EVERYTHING, timeoutSeconds=1)
+        for kind in ("Mutating", "Validating"):
+            path = f"{BASE}/{kind.lower()}webhookconfigurations"
+            assert (await Api(session).post(path, configuration(kind, "all", nobody)))[0] == 201
+        await server.stop()
+
+        await server.start()
+
+        assert (await Api(session).get("/api/v1/namespaces/default"))[0] == 200
+        assert (await Api(session).post("/api/v1/namespaces", {"metadata": {"name": "new"}}))[0] == 500
+        assert "cannot create a system object" in server.log
+        assert await server.stop() == 0
 
 
 @pytest.mark.req("ADM-09")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +14,13 @@ from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.writer import Writer
 from control_plane.storage.watch_cache import WatchCache
-from kube.apimachinery.errors import AlreadyExists, Invalid
+from kube.apimachinery.errors import AlreadyExists, ApiError, Invalid
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.scheme import GroupVersionKind, Scheme
 from kube.process.clock import Clock
+from kube.process.log import get_logger
+
+log = get_logger("bootstrap")
 
 NAMESPACES: Final = ("kube-system", "kube-public", "kube-node-lease", "default")
 _CLAIM_ATTEMPTS: Final = 20
@@ -41,16 +43,24 @@ class Bootstrap:
         self._clock = clock
 
     async def ensure(self, obj: JsonObject) -> None:
-        """Creates the object unless one of that name is there."""
+        """Creates the object unless one of that name is there.
+
+        When a webhook refuses it, the apiserver starts without: else nobody could take the webhook away. Raises Invalid.
+        """
         resource = self._scheme.for_kind(GroupVersionKind.of(obj["apiVersion"], obj["kind"]))
         assert resource is not None
         key = NamespacedName.of(obj)
         if self._cache.get(resource, key) is not None:
             return
         call = Call(APISERVER_USER, "create", resource, key.namespace)
-        with contextlib.suppress(AlreadyExists):      # another apiserver was first
+        try:
             await self._writer.create(call, obj, WriteOptions(field_manager="kube-apiserver"))
-
+        except AlreadyExists:
+            return      # another apiserver was first
+        except Invalid:
+            raise
+        except ApiError as error:
+            log.warning("cannot create a system object", kind=obj["kind"], object=str(key), error=error.message)
 
     async def ensure_kubernetes_service(self, ips: ClusterIps, port: int) -> None:
         """Its address may be claimed while it is not there yet: another apiserver is between the two writes, or died there."""

@@ -20,7 +20,7 @@ from control_plane.apiserver.admission.webhooks.review import KIND, Review, chec
 from control_plane.apiserver.admission.webhooks.transport import describe, meaning_of
 from control_plane.apiserver.dialing import Address, Services, Unreachable
 from kube.apimachinery.codec.json import MalformedJsonError, parse_json
-from kube.apimachinery.errors import ApiError
+from kube.apimachinery.errors import ApiError, NotFound
 from kube.apimachinery.meta import JsonObject
 from kube.client.http_connection import Answer, HttpServer
 
@@ -90,6 +90,8 @@ class Caller:
             return Address(parts.hostname or "", parts.port or 443)
         try:
             return self._services.resolve(service.namespace, service.name, service.port)
+        except NotFound as error:
+            raise _Refused(f'Post "{base}{target}": service "{service.name}" not found') from error
         except (ApiError, Unreachable) as error:
             raise _Refused(f'Post "{base}{target}": {error}') from error
 

@@ -14,7 +14,7 @@ from kube.apimachinery.scheme import GroupResource, ResourceType
 
 # In the order of upstream's discovery.
 VERBS: Final = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
-VERBS_OF_THE_DYING: Final = ("delete", "deletecollection", "get", "list", "watch")
+SHOWN_VERBS_OF_THE_DYING: Final = ("delete", "deletecollection", "get", "list", "watch")
 
 CustomKind = Callable[[str], Any]      # version -> what serves it
 
@@ -41,13 +41,12 @@ def rows_of(crd: JsonObject, custom: CustomKind = lambda version: None) -> list[
     if not names.get("plural") or not names.get("kind"):
         return []
     storage = next((version["name"] for version in spec["versions"] if version.get("storage")), "")
-    terminating = condition_is_true(crd, "Terminating")
     return [
         ResourceType(
             group=spec["group"], version=version["name"], kind=names["kind"], plural=names["plural"],
             namespaced=spec["scope"] == "Namespaced", subresources=_subresources(version),
             short_names=tuple(names.get("shortNames") or ()), categories=tuple(names.get("categories") or ()),
-            verbs=VERBS_OF_THE_DYING if terminating else VERBS, singular=names.get("singular") or "", storage_version=storage,
+            verbs=VERBS, singular=names.get("singular") or "", storage_version=storage,
             list_name=names.get("listKind") or "", custom=custom(version["name"]),
             discoverable=condition_is_true(crd, "Established"),
         )

@@ -15,11 +15,12 @@ from kube.apimachinery.errors import Cause
 from kube.apimachinery.jsonpath import JsonPath
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import ResourceType
-from kube.apimachinery.validation import INT32_MAX, invalid
+from kube.apimachinery.validation import INT32_MAX, invalid, qualified_name_problems
 
 _BLOCKING: Final = frozenset({
     "FieldValueTypeInvalid", "FieldValueRequired", "FieldValueNotSupported", "FieldValueTooLong", "FieldValueTooMany",
 })
+_STANDARD_FINALIZERS: Final = frozenset({"orphan", "foregroundDeletion", "kubernetes"})
 _NOT_CHECKED: Final = (
     "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation")
 
@@ -75,6 +76,11 @@ class CustomResourceStrategy(Strategy):
         causes += self._new_list_causes(obj, old)
         return causes + self._rule_causes(obj, old, causes)
 
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        held = set((old or {"metadata": {}})["metadata"].get("finalizers") or ())
+        new = sorted(set(obj["metadata"].get("finalizers") or ()) - held)
+        return [warning for name in new for warning in _finalizer_warnings(name)]
+
     def _new_list_causes(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         """Objects that had doubled items before may keep them."""
         if not self._version.has_list_types:
@@ -110,6 +116,15 @@ class CustomResourceStrategy(Strategy):
 
     def unsupported_field(self, key: str) -> str:
         return "" if key in self.supported_fields else f"field label not supported: {key}"
+
+
+def _finalizer_warnings(name: str) -> list[str]:
+    at = f'metadata.finalizers: {failures.quoted(name)}:'
+    said = [f"{at} {problem}" for problem in qualified_name_problems(name)]
+    if "/" in name or name in _STANDARD_FINALIZERS:
+        return said
+    path = " including a path (/)" if "." in name else ""
+    return [*said, f"{at} prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other finalizer writers"]
 
 
 def _replica_causes(obj: JsonObject, path: str) -> list[Cause]:

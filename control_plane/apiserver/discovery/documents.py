@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from kube.apimachinery.custom_rows import SHOWN_VERBS_OF_THE_DYING
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import subresource_of
 from kube.apimachinery.scheme import GroupVersion, ResourceType, Scheme
@@ -88,7 +89,9 @@ def _api_resource(row: ResourceType) -> JsonObject:
 
 def _verbs(row: ResourceType) -> list[str]:
     """Sorted, but for custom kinds, whose verbs upstream lists in an order of their own."""
-    return sorted(row.verbs) if row.custom is None else list(row.verbs)
+    if row.custom is None:
+        return sorted(row.verbs)
+    return list(SHOWN_VERBS_OF_THE_DYING if row.custom.definition.terminating else row.verbs)
 
 
 def _storage_version_hash(row: ResourceType) -> str:

@@ -115,6 +115,7 @@ class Writer:
         try:
             if causes := strategy.validate(obj):
                 raise invalid(call.gvk, metadata_of(obj).get("name", ""), causes)
+            call.warnings.extend(strategy.warnings(obj, None))
             request.name = metadata_of(obj)["name"]
             await self._admission.validate(request)
             key = object_key(call.resource, NamespacedName.of(obj))
@@ -269,6 +270,8 @@ class Writer:
             validate = strategy.validate_status_update if call.subresource == "status" else strategy.validate_update
             if causes := validate(obj, old):
                 raise invalid(call.gvk, call.name, causes)
+            if not call.subresource:
+                call.warnings.extend(strategy.warnings(obj, old))
             request.obj = facet.view(obj) if facet else obj
             await self._admission.validate(request)
             revision = await self._store_change(call, item, obj, old, options)

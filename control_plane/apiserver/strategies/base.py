@@ -124,6 +124,10 @@ class Strategy:
     def validate_status_update(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         return [*meta.validate_object_meta_update(obj, old), *self.validate_status(obj, old)]
 
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        """What the answer warns of although it is allowed; `old` is there on updates only."""
+        return []
+
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         """The rules of the kind for its content; `old` is there on updates only."""
         return []

@@ -29,11 +29,11 @@ class Scales:
         self._writer = writer
 
     async def get(self, call: Call) -> JsonObject:
-        return scale_of((await self._reader.get(call)).view(call.resource.api_version))
+        return _scale(call, (await self._reader.get(call)).view(call.resource.api_version))
 
     async def update(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
         match_request(call, body, name=True)
-        return scale_of(await self._writer.change(
+        return _scale(call, await self._writer.change(
             _main(call), lambda scale: self._tracked(call, scale, deep_copy(body), options), options, _facet(call),
         ))
 
@@ -46,7 +46,7 @@ class Scales:
             expect_kind(patched, KIND)
             return self._tracked(call, scale, check_object(patched, KIND, options.field_validation, call.warnings), options)
 
-        return scale_of(await self._writer.change(_main(call), change, options, _facet(call)))
+        return _scale(call, await self._writer.change(_main(call), change, options, _facet(call)))
 
     def _tracked(self, call: Call, old: JsonObject, scale: JsonObject, options: WriteOptions) -> JsonObject:
         """Managed fields are those of the scale here; merging writes them into the parent's."""
@@ -58,7 +58,7 @@ def _facet(call: Call) -> Facet:
     path_in = replicas_path_of(call.resource)
 
     def view(obj: JsonObject) -> JsonObject:
-        scale = scale_of(obj)
+        scale = _scale(call, obj, strict=False)
         if entries := scale_entries(obj["metadata"].get("managedFields") or (), path_in):
             scale["metadata"]["managedFields"] = entries
         return scale
@@ -69,6 +69,20 @@ def _facet(call: Call) -> Facet:
 def _main(call: Call) -> Call:
     """The parent: a new scale is a change of its desired state."""
     return Call(call.user, call.verb, call.resource, call.namespace, call.name, "", call.user_agent, call.warnings, call.annotations)
+
+
+def _scale(call: Call, obj: JsonObject, *, strict: bool = True) -> JsonObject:
+    """Of any kind. `strict`: a custom object that says nothing of replicas is an error."""
+    version = call.resource.custom
+    if version is None:
+        return scale_of(obj)
+    from control_plane.apiserver.custom.scale import replicas_of, required_replicas, status_of  # few kinds that have one are custom
+
+    scale = scale_of({"metadata": obj["metadata"]})
+    replicas = required_replicas(obj, version) if strict else replicas_of(obj, version)
+    scale["spec"] = {} if replicas is None or (strict and not replicas) else {"replicas": replicas}
+    scale["status"] = status_of(obj, version)
+    return scale
 
 
 def scale_of(obj: JsonObject) -> JsonObject:
@@ -95,7 +109,13 @@ def _scaled(call: Call, obj: JsonObject, scale: JsonObject) -> JsonObject:
     for key in ("resourceVersion", "uid"):
         if metadata.get(key):
             obj["metadata"][key] = metadata[key]
-    obj["spec"]["replicas"] = replicas
+    if call.resource.custom is None:
+        obj["spec"]["replicas"] = replicas
+    else:
+        from control_plane.apiserver.custom.scale import set_replicas  # likewise
+
+        said = (scale.get("spec") or {}).get("replicas", None if call.verb == "patch" else 0)
+        set_replicas(obj, call.resource.custom, said)
     held = obj["metadata"].pop("managedFields", None) or ()
     entries = parent_entries(held, metadata.get("managedFields") or (), call.resource.api_version, replicas_path_of(call.resource))
     if entries:

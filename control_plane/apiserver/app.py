@@ -63,7 +63,7 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
         _background() as tasks,
     ):
         cache = WatchCache(store, SCHEME, events_per_resource=config.watch_cache_events)
-        authorizer = Authorizer(cache, config.authorization_modes)
+        authorizer = Authorizer(cache, config=config)
         readiness = Readiness(cache)
         tasks.create_task(cache.run(), name="watch cache")
         async with NodeConnections.open(cache, config.kubelet_client_tls, config.node_service_port) as nodes:

@@ -78,11 +78,15 @@ class Pipeline:
     async def admit(self, passage: Passage) -> Admitted:
         user = await self._authenticator.authenticate(passage.credentials)
         if passage.impersonation:
-            user = impersonated(user, passage.impersonation, self._authorizer)
+            user = await impersonated(user, passage.impersonation, self._authorizer, attributes_of(passage.info, user))
         passage.admitted = Admitted(user)
         if not self._flow.exempt(passage.info):
             passage.has_place = self._flow.take_place(passage.info, user.groups)
-        self._authorize(passage.info, user)
+        attributes = attributes_of(passage.info, user)
+        authorizer = self._authorizer
+        decision = await authorizer.decide(attributes) if authorizer.asks_others else authorizer.authorize(attributes)
+        if not decision.allowed:
+            raise forbidden_error(attributes, decision.reason)
         return passage.admitted
 
     def complete(self, passage: Passage, error: BaseException | None) -> None:
@@ -99,16 +103,15 @@ class Pipeline:
         for observer in self._observers:
             observer.completed(passage.info, user, code, duration_s)
 
-    def _authorize(self, info: RequestInfo, user: UserInfo) -> None:
-        attributes = Attributes(
-            user=user, verb=info.verb, group=info.group, version=info.version, resource=info.resource,
-            subresource=info.subresource, namespace=info.namespace, name=info.name, path=info.path, is_resource=info.is_resource,
-            field_selector=_parsed(parse_field_selector, info.field_selector),
-            label_selector=_parsed(parse_selector, info.label_selector),
-        )
-        decision = self._authorizer.authorize(attributes)
-        if not decision.allowed:
-            raise forbidden_error(attributes, decision.reason)
+
+def attributes_of(info: RequestInfo, user: UserInfo) -> Attributes:
+    """What is asked of the authorizers."""
+    return Attributes(
+        user=user, verb=info.verb, group=info.group, version=info.version, resource=info.resource,
+        subresource=info.subresource, namespace=info.namespace, name=info.name, path=info.path, is_resource=info.is_resource,
+        field_selector=_parsed(parse_field_selector, info.field_selector),
+        label_selector=_parsed(parse_selector, info.label_selector),
+    )
 
 
 def _parsed(parse: Callable[[str], S], text: str) -> S | None:

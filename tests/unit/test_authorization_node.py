@@ -89,7 +89,7 @@ NO_PATH = "no relationship found between node 'node1' and this object"
     ("delete nodes/node1", "", ""), ("list apps:deployments", "a", ""), ("update pods/web", "a", ""),
 ])
 async def test_and_nothing_else(question: str, namespace: str, reason: str) -> None:
-    assert await decide(question, namespace=namespace) == (False, reason)
+    assert await decide(question, namespace=namespace) == (False, f"node: {reason}" if reason else "")
 
 
 async def test_a_list_is_of_its_own_pods_or_of_one_object() -> None:
@@ -126,4 +126,4 @@ async def test_a_mirror_pod_gives_no_rights() -> None:
 async def test_others_are_left_to_other_authorizers() -> None:
     assert await decide("get secrets/vol", namespace="a", user=UserInfo("bob")) == (False, "")
     unknown = UserInfo("bob", groups=("system:nodes",))
-    assert await decide("get secrets/vol", namespace="a", user=unknown) == (False, 'unknown node for user "bob"')
+    assert await decide("get secrets/vol", namespace="a", user=unknown) == (False, 'node: unknown node for user "bob"')

@@ -119,7 +119,7 @@ async def test_changes_count_at_once() -> None:
             answers.append(authorizer.authorize(ask(BOB, "get pods@default")))
 
     assert [answer.allowed for answer in answers] == [False, True, False, True, False, False]
-    assert answers[0].reason == 'RBAC: clusterrole.rbac.authorization.k8s.io "r" not found'
+    assert answers[0].reason == 'rbac: RBAC: clusterrole.rbac.authorization.k8s.io "r" not found'
 
 
 @pytest.mark.parametrize(("question", "more", "message"), [
@@ -246,10 +246,10 @@ async def test_reviews_answer_as_the_authorizer_does() -> None:
     async with memory_cache(cluster_role("r", rule("get", "core", "pods")), user_binding("r", user("bob"))) as (_, cache):
         authorizer = Authorizer(cache)
         wanted = {"verb": "get", "resource": "pods", "namespace": "default"}
-        allowed = review_access(authorizer, {"user": "bob", "resourceAttributes": wanted})
-        denied = review_access(authorizer, {"resourceAttributes": wanted}, user=UserInfo("eve"))
+        allowed = await review_access(authorizer, {"user": "bob", "resourceAttributes": wanted})
+        denied = await review_access(authorizer, {"resourceAttributes": wanted}, user=UserInfo("eve"))
         with pytest.raises(Invalid, match="at least one of user or group must be specified"):
-            review_access(authorizer, {"resourceAttributes": wanted})
+            await review_access(authorizer, {"resourceAttributes": wanted})
         rules = authorizer.rules_for(BOB, "default")
 
     assert allowed == {
@@ -261,5 +261,5 @@ async def test_reviews_answer_as_the_authorizer_does() -> None:
 
 async def test_an_unknown_mode_is_refused() -> None:
     async with memory_cache() as (_, cache):
-        with pytest.raises(ConfigError, match="unknown mode 'Rbac', known are Node, RBAC"):
+        with pytest.raises(ConfigError, match='authorization-mode "Rbac" is not a valid mode: known are AlwaysAllow,'):
             Authorizer(cache, ("Rbac",))

@@ -24,11 +24,11 @@ _VERIFIED: Final = re.compile(r"\bclaims\s*\.\s*\??\s*email_verified\b")
 T = TypeVar("T")
 
 
-class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     pass
 
 
-class Issuer(_Part, frozen=True):
+class Issuer(Part, frozen=True):
     url: str = ""
     discovery_url: str = msgspec.field(default="", name="discoveryURL")
     certificate_authority: str = ""              # PEM; none: those that the machine trusts
@@ -37,58 +37,58 @@ class Issuer(_Part, frozen=True):
     egress_selector_type: str = ""
 
 
-class ClaimValidationRule(_Part, frozen=True):
+class ClaimValidationRule(Part, frozen=True):
     claim: str = ""
     required_value: str = ""
     expression: str = ""
     message: str = ""
 
 
-class PrefixedClaim(_Part, frozen=True):
+class PrefixedClaim(Part, frozen=True):
     claim: str = ""
     prefix: str | None = None
     expression: str = ""
 
 
-class ClaimOrExpression(_Part, frozen=True):
+class ClaimOrExpression(Part, frozen=True):
     claim: str = ""
     expression: str = ""
 
 
-class ExtraMapping(_Part, frozen=True):
+class ExtraMapping(Part, frozen=True):
     key: str = ""
     value_expression: str = ""
 
 
-class ClaimMappings(_Part, frozen=True):
+class ClaimMappings(Part, frozen=True):
     username: PrefixedClaim = PrefixedClaim()
     groups: PrefixedClaim = PrefixedClaim()
     uid: ClaimOrExpression = ClaimOrExpression()
     extra: tuple[ExtraMapping, ...] = ()
 
 
-class UserValidationRule(_Part, frozen=True):
+class UserValidationRule(Part, frozen=True):
     expression: str = ""
     message: str = ""
 
 
-class JwtAuthenticator(_Part, frozen=True):
+class JwtAuthenticator(Part, frozen=True):
     issuer: Issuer = Issuer()
     claim_validation_rules: tuple[ClaimValidationRule, ...] = ()
     claim_mappings: ClaimMappings = ClaimMappings()
     user_validation_rules: tuple[UserValidationRule, ...] = ()
 
 
-class AnonymousCondition(_Part, frozen=True):
+class AnonymousCondition(Part, frozen=True):
     path: str = ""
 
 
-class Anonymous(_Part, frozen=True):
+class Anonymous(Part, frozen=True):
     enabled: bool = False
     conditions: tuple[AnonymousCondition, ...] = ()
 
 
-class AuthenticationConfiguration(_Part, frozen=True):
+class AuthenticationConfiguration(Part, frozen=True):
     api_version: str = ""
     kind: str = ""
     jwt: tuple[JwtAuthenticator, ...] = ()

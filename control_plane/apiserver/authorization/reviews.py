@@ -13,7 +13,7 @@ from kube.apimachinery.labels import Selector, SelectorError, parse_selector
 from kube.apimachinery.scheme import GroupVersionKind
 
 
-def review_access(
+async def review_access(
     authorizer: Authorizer, spec: dict[str, Any], *, user: UserInfo | None = None, namespace: str = "",
     kind: str = "SubjectAccessReview",
 ) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def review_access(
     causes = list(_causes(spec, needs_subject=user is None, namespace=namespace))
     if causes:
         raise invalid(GroupVersionKind("authorization.k8s.io", "v1", kind), "", causes)
-    decision = authorizer.authorize(_attributes(spec, user or _user(spec)))
+    decision = await authorizer.decide(_attributes(spec, user or _user(spec)))
     status: dict[str, Any] = {"allowed": decision.allowed}
     if decision.denied:
         status["denied"] = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from control_plane.apiserver.authentication.authenticator import Authenticator
+from control_plane.apiserver.authentication.authenticator import INVALID, Authenticator, aggregate
 from control_plane.apiserver.authentication.token import InvalidToken
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.authorization.authorizer import Authorizer
@@ -30,16 +30,16 @@ class Reviews:
         }
 
     async def subject_access(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
-        return self._reviewed(body, review_access(self._authorizer, body.get("spec") or {}))
+        return self._reviewed(body, await review_access(self._authorizer, body.get("spec") or {}))
 
     async def local_subject_access(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
         namespace = (body.get("metadata") or {}).get("namespace") or call.namespace
         if namespace != call.namespace:
             raise BadRequest("the namespace of the provided object does not match the namespace sent on the request")
-        return self._reviewed(body, review_access(self._authorizer, body.get("spec") or {}, namespace=call.namespace))
+        return self._reviewed(body, await review_access(self._authorizer, body.get("spec") or {}, namespace=call.namespace))
 
     async def self_subject_access(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
-        return self._reviewed(body, review_access(self._authorizer, body.get("spec") or {}, user=call.user))
+        return self._reviewed(body, await review_access(self._authorizer, body.get("spec") or {}, user=call.user))
 
     async def self_subject_rules(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
         namespace = (body.get("spec") or {}).get("namespace") or ""
@@ -54,7 +54,7 @@ class Reviews:
         try:
             result = await self._authenticator.review_token(spec["token"], tuple(spec.get("audiences") or ()))
         except InvalidToken as error:
-            return self._reviewed(body, {"user": {}, "error": str(error)})
+            return self._reviewed(body, {"user": {}, "error": aggregate((INVALID, str(error)))})
         status: dict[str, Any] = {"authenticated": True, "user": user_object(result.user)}
         if result.audiences:
             status["audiences"] = list(result.audiences)

@@ -95,7 +95,7 @@ def assemble(
     proxy = ProxyConnector(Locations(reader, cache, Services(cache), config.kubelet_client_tls))
     connector = Connector(reader, admission, authorizer, nodes, proxy)
     resources = Resources(api, connector, clock)
-    custom = CustomResources(cache, SCHEME)
+    custom = CustomResources(cache, SCHEME, Services(cache))
     lifecycle = Lifecycle(store, cache, swap, deleter, custom, SCHEME, clock)
     return Apiserver(
         api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths, authorities), ObjectService(pipeline, api),

@@ -6,6 +6,7 @@ of them in use. A changed definition makes new ones; requests under way end with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +23,19 @@ from kube.apimachinery.schema import schemas
 from kube.apimachinery.scheme import GroupVersionKind, ResourceType, version_priority
 
 if TYPE_CHECKING:
+    from control_plane.apiserver.custom.conversion import WebhookConverter
     from control_plane.apiserver.custom.strategy import CustomResourceStrategy
     from control_plane.apiserver.custom.values import Node
+    from control_plane.apiserver.dialing import Services
 
 
 class Definition:
     """What all versions share. `crd` is the cached object: not to be changed."""
 
-    def __init__(self, crd: JsonObject) -> None:
+    def __init__(self, crd: JsonObject, services: Services | None = None) -> None:
+        """`services`: how a conversion webhook is reached."""
         spec = crd["spec"]
+        self._services = services
         self.crd = crd
         self.name: str = crd["metadata"]["name"]
         self.uid: str = crd["metadata"].get("uid", "")
@@ -50,8 +55,29 @@ class Definition:
             version.coerce(obj)
             version.default(obj)
 
+    @cached_property
+    def converter(self) -> WebhookConverter | None:
+        """None where versions differ in nothing but their name."""
+        if self.conversion.get("strategy") != "Webhook" or self._services is None:
+            return None
+        from control_plane.apiserver.custom.conversion import WebhookConverter  # few definitions have one
+
+        return WebhookConverter(self.conversion, self._services)
+
+    async def convert(self, objects: Sequence[JsonObject], api_version: str) -> list[JsonObject]:
+        """New objects in another version, pruned and defaulted there. Raises InternalError when a webhook fails."""
+        assert self.converter is not None
+        found = await self.converter.convert(objects, api_version, self.kind)
+        for obj in found:
+            self.from_store(obj)
+        return found
+
     def converted(self, obj: JsonObject, api_version: str) -> JsonObject:
-        """`obj` in another version, for the strategy None: a new object of which nothing is shared."""
+        """`obj` in another version, without asking anybody: a new object of which nothing is shared.
+
+        Right for the strategy None. Where a webhook converts, what is read and written has been converted before (`prepare`); here
+        it is only good enough for what looks at fields of metadata.
+        """
         result: JsonObject = defaulting.copied(obj)
         result["apiVersion"] = api_version
         self.from_store(result)

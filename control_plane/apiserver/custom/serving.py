@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from control_plane.apiserver.custom.kind import Definition
+from control_plane.apiserver.dialing import Services
 from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.errors import StorageError
 from control_plane.storage.subscription import CacheEvent
@@ -48,7 +49,8 @@ def definition_row(scheme: Scheme) -> ResourceType:
 class CustomResources:
     """Follows the definitions. `run` must be running for new ones to appear."""
 
-    def __init__(self, cache: WatchCache, scheme: Scheme) -> None:
+    def __init__(self, cache: WatchCache, scheme: Scheme, services: Services | None = None) -> None:
+        self._services = services
         self._cache = cache
         self._scheme = scheme
         self._served: dict[str, Served] = {}
@@ -175,7 +177,7 @@ class CustomResources:
             schemas().remove_kind(row.gvk)
 
     def _made(self, crd: JsonObject) -> Served | None:
-        definition = Definition(crd)
+        definition = Definition(crd, self._services)
         rows = rows_of(crd, definition.versions.__getitem__)
         for row in rows:
             held = self._scheme.for_path(row.group, row.version, row.plural)

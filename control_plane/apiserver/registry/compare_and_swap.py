@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from control_plane.apiserver.registry.call import Call
-from control_plane.storage.cached_object import CachedObject
+from control_plane.storage.cached_object import CachedObject, prepare
 from control_plane.storage.errors import RevisionMismatch
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import object_key
@@ -41,6 +41,7 @@ class CompareAndSwap:
             item, from_etcd = await self._stored_or_not_found(call), True
         for _ in range(_ATTEMPTS):
             try:
+                await prepare(call.resource, [item])
                 return await attempt(item)
             except RevisionMismatch as lost:
                 if lost.current is None:

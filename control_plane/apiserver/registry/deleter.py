@@ -16,7 +16,7 @@ from control_plane.apiserver.registry.options import DeleteOptions, ListOptions
 from control_plane.apiserver.registry.reader import ListPage, Reader
 from control_plane.apiserver.strategies.deletion import Fate, plan_deletion
 from control_plane.apiserver.strategies.registry import strategy_for
-from control_plane.storage.cached_object import CachedObject, encode_value
+from control_plane.storage.cached_object import CachedObject, stored_value
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import object_key
 from kube.apimachinery.errors import NotFound
@@ -99,7 +99,7 @@ class Deleter:
         obj, key = planned.obj, object_key(call.resource, call.key)
         if planned.fate is Fate.MARKED:
             if not options.dry_run:
-                revision = await self._store.update(key, encode_value(call.resource, obj), expected_revision=item.revision)
+                revision = await self._store.update(key, await stored_value(call.resource, obj), expected_revision=item.revision)
                 obj["metadata"]["resourceVersion"] = str(revision)
             return Deleted(obj, gone=False)
         if not options.dry_run:

@@ -18,7 +18,7 @@ from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.continue_token import ContinueExpired, ContinueToken
 from control_plane.apiserver.registry.options import ListOptions, parse_resource_version
 from control_plane.apiserver.strategies.registry import strategy_for
-from control_plane.storage.cached_object import CachedObject
+from control_plane.storage.cached_object import CachedObject, prepare
 from control_plane.storage.errors import Compacted, FutureRevision, StoredValue
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import resource_prefix
@@ -82,6 +82,7 @@ class Reader:
         found = self._cache.get(call.resource, call.key)
         if found is None:
             raise not_found(call.group_resource, call.name)
+        await prepare(call.resource, [found])
         return found
 
     async def find(self, call: Call) -> CachedObject | None:
@@ -102,6 +103,7 @@ class Reader:
         elif wanted:
             await self._cache.wait_for(wanted)
         items, revision = self._cache.list(call.resource, call.namespace)
+        await prepare(call.resource, items)
         limit = 0 if options.resource_version == "0" else options.limit
         return _first_page(items, revision, chosen, limit, call.namespace)
 
@@ -127,8 +129,9 @@ class Reader:
             except FutureRevision as error:
                 raise too_large_resource_version(revision, self._cache.revision) from error
             revision = revision or found.revision
-            for position, stored in enumerate(found.items):
-                item = _stored_object(call.resource, stored)
+            held = [_stored_object(call.resource, stored) for stored in found.items]
+            await prepare(call.resource, held)
+            for position, (stored, item) in enumerate(zip(found.items, held, strict=True)):
                 after = stored.key.removeprefix(prefix)
                 if chosen is None or chosen(item):
                     items.append(item)

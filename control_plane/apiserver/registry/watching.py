@@ -16,10 +16,10 @@ from typing import Final, Literal
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import ListOptions, parse_resource_version
 from control_plane.apiserver.registry.reader import Predicate, predicate
-from control_plane.storage.cached_object import CachedObject
+from control_plane.storage.cached_object import CachedObject, prepare
 from control_plane.storage.subscription import CacheEvent, Subscription
 from control_plane.storage.watch_cache import WatchCache
-from kube.apimachinery.errors import ApiError
+from kube.apimachinery.errors import ApiError, InternalError
 from kube.apimachinery.meta import JsonObject
 
 WatchEventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
@@ -70,6 +70,15 @@ class Watcher:
         self._on_close(self._subscription)
 
     async def batches(self) -> AsyncIterator[list[Watched]]:
+        try:
+            async for batch in self._batches():
+                yield batch
+        except InternalError as error:      # a conversion that failed
+            yield [error_event(error)]
+
+    async def _batches(self) -> AsyncIterator[list[Watched]]:
+        resource = self._call.resource
+        await prepare(resource, self._subscription.initial)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._deadline_s
         if initial := self._initial():
@@ -87,6 +96,8 @@ class Watcher:
                 continue
             if not events:
                 return
+            if resource.custom is not None:
+                await prepare(resource, [held for event in events for held in (event.object, event.previous) if held is not None])
             if batch := [told for event in events if (told := translate(event, self._chosen))]:
                 yield batch
 

@@ -40,7 +40,7 @@ from control_plane.apiserver.strategies.base import Strategy
 from control_plane.apiserver.strategies.deletion import removed_by_update
 from control_plane.apiserver.strategies.metadata import generated_name, keep_system_metadata
 from control_plane.apiserver.strategies.registry import strategy_for
-from control_plane.storage.cached_object import CachedObject, encode_value
+from control_plane.storage.cached_object import CachedObject, encode_value, stored_value
 from control_plane.storage.errors import KeyExists, RevisionMismatch, StoredValue, StoreUnavailable
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import object_key
@@ -124,7 +124,7 @@ class Writer:
                     raise KeyExists(key, current)
                 await reservation.undo()
                 return obj
-            revision = await self._store.create(key, encode_value(call.resource, obj), ttl_s=self._ttl_s(call.resource))
+            revision = await self._store.create(key, await stored_value(call.resource, obj), ttl_s=self._ttl_s(call.resource))
         except StoreUnavailable:
             raise      # nobody knows whether the write happened; what was reserved is looked after by the repair
         except BaseException:
@@ -217,7 +217,7 @@ class Writer:
             obj = change(deep_copy(item.view(call.resource.api_version)))
             if not dry_run:
                 key = object_key(call.resource, call.key)
-                revision = await self._store.update(key, encode_value(call.resource, obj), expected_revision=item.revision)
+                revision = await self._store.update(key, await stored_value(call.resource, obj), expected_revision=item.revision)
                 obj["metadata"]["resourceVersion"] = str(revision)
             return obj
 
@@ -304,7 +304,7 @@ class Writer:
         if obj == old:
             return await self._unchanged(call, item)
         return await self._store.update(
-            key, encode_value(call.resource, obj), expected_revision=item.revision, ttl_s=self._ttl_s(call.resource)
+            key, await stored_value(call.resource, obj), expected_revision=item.revision, ttl_s=self._ttl_s(call.resource)
         )
 
     async def _unchanged(self, call: Call, item: CachedObject) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -150,3 +152,21 @@ async def test_yaml_and_protobuf_go_in_and_out(api: Api) -> None:
     assert proto.startswith(b"k8s\0")
     assert (posted, copy["message"]) == (400, "resourceVersion should not be set on objects to be created")
     assert "kind: ConfigMap" in text
+
+
+async def test_large_answers_are_gzipped_for_those_who_take_it(server: RunningApiserver, api: Api) -> None:
+    path = await new_namespace(api, "large")
+    for number in range(3):
+        await api.post(f"{path}/configmaps", config_map(f"c{number}") | {"data": {"a": "0123456789" * 6000}})
+
+    async def raw(accepted: str, **parameters: int) -> tuple[str | None, bytes]:
+        url, headers = f"{path}/configmaps", {"Accept-Encoding": accepted}
+        async with server.session() as session, session.get(url, params=parameters, headers=headers, auto_decompress=False) as answer:
+            return answer.headers.get("Content-Encoding"), await answer.read()
+
+    encoding, body = await raw("gzip, deflate")
+    assert (encoding, len(names(json.loads(gzip.decompress(body))))) == ("gzip", 3)
+    assert len(body) < 20_000
+    assert (await raw("identity"))[0] is None
+    assert (await raw("deflate"))[0] is None
+    assert (await raw("gzip", limit=1))[0] is None       # 60 KB

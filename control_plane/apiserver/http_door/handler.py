@@ -14,6 +14,7 @@ from control_plane.apiserver.authentication.authenticator import RequestCredenti
 from control_plane.apiserver.authentication.certificate import CertificateSubject, ClientAuthorities
 from control_plane.apiserver.http_door.answers import error_response
 from control_plane.apiserver.http_door.any_certificate import shown_chain
+from control_plane.apiserver.http_door.compression import compress
 from control_plane.apiserver.http_door.paths import Paths
 from control_plane.apiserver.http_door.resources import Resources
 from control_plane.apiserver.negotiation import PLAIN_JSON, Representation, negotiate
@@ -48,6 +49,7 @@ class Handler:
             async with self._pipeline.enter(info, credentials, _impersonation(request)) as admitted:
                 if info.is_resource:
                     response, _ = await self._resources.serve(request, info, admitted.user)
+                    await compress(request, response)
                 else:
                     response = await self._paths.serve(request, info)
                 admitted.code = response.status

@@ -18,7 +18,7 @@ from kube.cel.access import dynamic_getter, field_getter, key_getter, optional_g
 from kube.cel.calls import applied, costly, foldable, implementation, logic, membership, put
 from kube.cel.checker import Checked
 from kube.cel.errors import FAILURES, EvaluationError
-from kube.cel.fast import fast_binary
+from kube.cel.fast import fast_binary, fast_text_equality
 from kube.cel.parts import COST, FIRST_SLOT, UNSET, Block, Frame, Part, Run, Slot, constant
 from kube.cel.tree import Call, Fold, Ident, ListNode, Literal, MapNode, Node, Select, Struct
 from kube.cel.types import TYPE_NAMES, Type, is_optional
@@ -274,10 +274,11 @@ class Compiler:
         types = tuple(self.type_of(arg) for arg in nodes)
         cost = runtime_cost.call_cost(function, overloads[0].id if len(overloads) == 1 else "", types)
         block.cost += inner.cost
+        arguments = [(arg.run, arg.constant, arg.value) for arg in args]
         if isinstance(cost, int):
             block.cost += cost
-            return Part(fast_binary(function, types, [(arg.run, arg.constant, arg.value) for arg in args]) or applied(call, args))
-        return Part(costly(call, cost, args))
+            return Part(fast_binary(function, types, arguments) or applied(call, args))
+        return Part(fast_text_equality(function, types, arguments) or costly(call, cost, args))
 
     def logical(self, node: Call, block: Block) -> Part:
         left = self.value(node.args[0], block).run

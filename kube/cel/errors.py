@@ -2,6 +2,8 @@
 
     CelError
       CompileError       the text is no valid expression; worded and laid out as cel-go prints it
+        ResultTypeError        it is, but gives something else than it must
+        InstantiationError     it is, but a constant in it cannot be used: a pattern, a conversion
       EvaluationError    a value made the expression fail ("no such key: a"); `&&`, `||`, `all` and `exists` may absorb it
       CostExceeded       the evaluation cost more than its budget; nothing absorbs it
 """
@@ -49,6 +51,22 @@ class CompileError(CelError):
         if len(issues) > _MOST_REPORTED:
             shown.append(f"{len(issues) - _MOST_REPORTED} more errors were truncated")
         super().__init__("\n".join(shown))
+
+
+class ResultTypeError(CompileError):
+    """ "must evaluate to bool but got int"."""
+
+    def __init__(self, message: str, source: str) -> None:
+        super().__init__([], source)
+        self.args = (message,)
+
+
+class InstantiationError(CompileError):
+    """Upstream's "program instantiation failed"; the text is the reason alone."""
+
+    def __init__(self, message: str, source: str) -> None:
+        super().__init__([], source)
+        self.args = (message,)
 
 
 def _display(issue: Issue, source: str) -> str:

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any, Final
 
-from kube.cel.errors import EvaluationError
-from kube.cel.parts import Frame, Run
+from kube.cel.errors import FAILURES, EvaluationError
+from kube.cel.parts import COST, Frame, Run
+from kube.cel.runtime_cost import TRAVERSAL
 from kube.cel.types import Type
 from kube.cel.values import INT_MAX, INT_MIN
 
 Argument = tuple[Run, bool, Any]                 # the closure; whether it is constant, and its value
 
-_EQUAL: Final = frozenset({"string", "int", "bool", "timestamp", "duration"})
-_ORDERED: Final = frozenset({"int", "string", "timestamp", "duration", "bytes"})
+_EQUAL: Final = frozenset({"int", "bool", "timestamp", "duration"})
+_ORDERED: Final = frozenset({"int", "timestamp", "duration"})
+
+
+def fast_text_equality(function: str, types: tuple[Type, ...], args: list[Argument]) -> Run | None:
+    """== and != of two strings, with their cost: a tenth of the shorter one. None: the ordinary way must do."""
+    if function not in ("_==_", "_!=_") or len(types) != 2 or types[0].kind != "string" or types[1].kind != "string":
+        return None
+    left, right, negated = args[0][0], args[1][0], function == "_!=_"
+
+    def run(frame: Frame) -> bool:
+        try:
+            one, other = left(frame), right(frame)
+            length, others = len(one), len(other)
+        except FAILURES:
+            frame[COST] += 1
+            raise
+        frame[COST] += ceil((length if length < others else others) * TRAVERSAL)
+        return (one == other) is not negated
+    return run
 
 
 def fast_binary(function: str, types: tuple[Type, ...], args: list[Argument]) -> Run | None:

@@ -64,11 +64,11 @@ def tokens_of(source: str, issues: list[Issue]) -> list[Token]:
 
 
 def _bad_text(source: str, position: int) -> str:
-    """A quote that nobody closes takes the rest of its line with it; anything else is one character."""
+    """A quote that nobody closes takes the rest of its line with it, a single & or | what follows; anything else is one character."""
     if source[position] in "\"'":
         end = source.find("\n", position)
         return source[position:] if end < 0 else source[position:end]
-    return source[position]
+    return source[position:position + 2] if source[position] in "&|" else source[position]
 
 
 _SIMPLE: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\",

@@ -16,6 +16,7 @@ from kube.cel.values import INT_MAX, INT_MIN, UINT_MAX, UInt
 MAX_CODE_POINTS: Final = 100_000
 MAX_DEPTH: Final = 250
 _TOO_DEEP: Final = f"expression recursion limit exceeded: {MAX_DEPTH}"
+_TOO_LONG: Final = "max recursion depth exceeded"        # chains of operators, selections, indices
 _OPERAND: Final = ("{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}")
 _LEVELS: Final = (
     {"<": "_<_", "<=": "_<=_", ">=": "_>=_", ">": "_>_", "==": "_==_", "!=": "_!=_", "in": "@in"},
@@ -88,10 +89,10 @@ class _Parser:
             raise self.unexpected(f"'{text}'")
         return self.advance()
 
-    def deeper(self, levels: int = 1) -> None:
-        self.depth += levels
+    def deeper(self, message: str = _TOO_LONG) -> None:
+        self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.report(-1, _TOO_DEEP)
+            self.report(-1, message)
             raise _Stop
 
     def whole(self) -> Node:
@@ -102,7 +103,7 @@ class _Parser:
         return node
 
     def expression(self) -> Node:
-        self.deeper()
+        self.deeper(_TOO_DEEP)
         node = self.logic()
         if self.at("?"):
             at = self.advance().offset

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from kube.cel.checker import Checked, check
 from kube.cel.compiler import Compiler
-from kube.cel.errors import FAILURES, CompileError, CostExceeded, EvaluationError, Issue
+from kube.cel.errors import FAILURES, CompileError, CostExceeded, EvaluationError, InstantiationError, Issue, ResultTypeError
 from kube.cel.functions import EXTENSIONS, table_of
 from kube.cel.parser import parse
 from kube.cel.parts import COST, Run
@@ -90,7 +90,7 @@ def compile(  # noqa: A001
     source: str, variables: Mapping[str, Type], *, result: Type | None = BOOL, types: Mapping[str, Type] | None = None,
     extensions: frozenset[str] = frozenset(), fold_constants: bool = True, homogeneous: bool = True,
 ) -> Program:
-    """Raises CompileError, worded as cel-go does.
+    """Raises CompileError, worded as cel-go does; its kinds InstantiationError and ResultTypeError have the bare reason as text.
 
     `result`: what the expression must give (None: anything). `types`: objects that it may make (`Object{...}`), by name.
     `extensions`: libraries beyond Kubernetes' common ones, of functions.EXTENSIONS. `fold_constants`, `homogeneous`: as Kubernetes has
@@ -104,13 +104,13 @@ def compile(  # noqa: A001
         raise CompileError(issues, source)
     found = checked.types[tree.id]
     if result is not None and not is_dyn(result) and found != result:
-        raise CompileError([Issue(tree.offset, f"must evaluate to {result}")], source)
+        raise ResultTypeError(f"must evaluate to {result} but got {found}", source)
     if problem := pattern_error(checked):
-        raise CompileError([Issue(-1, problem)], source)
+        raise InstantiationError(problem, source)
     try:
         return Program(source, checked, variables, fold_constants=fold_constants)
     except EvaluationError as error:             # a constant that cannot be converted
-        raise CompileError([Issue(-1, str(error))], source) from error
+        raise InstantiationError(str(error), source) from error
     except RecursionError:
         raise CompileError([Issue(-1, "expression recursion limit exceeded")], source) from None
 

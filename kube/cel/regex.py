@@ -101,11 +101,11 @@ class _Translator:
                 raise RegexError("invalid repeat count", found[0])
             self.repeat(found[0])
         elif character == "^":
-            self.emit("^" if "m" in self.flags else r"\A")
+            self.emit("(?m:^)" if "m" in self.flags else r"\A")
         elif character == "$":
             self.emit(r"(?=\n|\Z)" if "m" in self.flags else r"\Z")
         elif character == ".":
-            self.emit("." if "s" in self.flags else r"[^\n]")
+            self.emit("(?s:.)" if "s" in self.flags else r"[^\n]")
         else:
             self.emit(re.escape(character))
 

@@ -46,6 +46,12 @@ def _whole(call: Callable[[float], int]) -> Callable[[float], float]:
     return lambda value: float(call(value)) if math.isfinite(value) else value
 
 
+def _abs(value: Any) -> Any:
+    if isinstance(value, UInt):
+        return value
+    return abs(value) if isinstance(value, float) else checked_int(abs(value))
+
+
 def _sign(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isnan(value) or value == 0 else math.copysign(1.0, value)
@@ -91,7 +97,7 @@ FUNCTIONS: Final[Table] = {
     "math.isInf": [Overload("math_isInf_double", (DOUBLE,), BOOL, math.isinf)],
     "math.isNaN": [Overload("math_isNaN_double", (DOUBLE,), BOOL, math.isnan)],
     "math.isFinite": [Overload("math_isFinite_double", (DOUBLE,), BOOL, math.isfinite)],
-    "math.abs": _each("abs", lambda value: abs(value) if isinstance(value, float | UInt) else checked_int(abs(value)), *_NUMBERS),
+    "math.abs": _each("abs", _abs, *_NUMBERS),
     "math.sign": _each("sign", _sign, *_NUMBERS),
     "math.sqrt": [Overload(f"math_sqrt_{kind}", (type_,), DOUBLE, _sqrt) for kind, type_ in _NUMBERS],
     "math.bitAnd": _bits("bitAnd", lambda left, right: left & right),

@@ -44,7 +44,7 @@ def _compare(left: Quantity, right: Quantity) -> int:
 
 def _is_integer(value: Quantity) -> bool:
     amount = value.held.amount
-    return amount == amount.to_integral_value() and INT_MIN <= amount <= INT_MAX
+    return amount == amount.to_integral_value() and INT_MIN <= amount < INT_MAX       # what is larger was capped at INT_MAX
 
 
 def _as_integer(value: Quantity) -> int:

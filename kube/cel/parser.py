@@ -18,6 +18,8 @@ MAX_DEPTH: Final = 250
 _TOO_DEEP: Final = f"expression recursion limit exceeded: {MAX_DEPTH}"
 _TOO_LONG: Final = "max recursion depth exceeded"        # chains of operators, selections, indices
 _OPERAND: Final = ("{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}")
+_ENTRY: Final = ("{'[', '{', '}', '(', '.', ',', '-', '!', '?', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, "
+                 "IDENTIFIER}")
 _LEVELS: Final = (
     {"<": "_<_", "<=": "_<=_", ">=": "_>=_", ">": "_>_", "==": "_==_", "!=": "_!=_", "in": "@in"},
     {"+": "_+_", "-": "_-_"},
@@ -54,7 +56,8 @@ class _Parser:
         self.index = 0
         self.token = self.tokens[0]
         self.last_id = 0
-        self.depth = 0
+        self.depth = 0                 # of operators, selections and indices
+        self.nesting = 0               # of expressions in others
         self.bindings = bindings
 
     def next_id(self) -> int:
@@ -89,10 +92,10 @@ class _Parser:
             raise self.unexpected(f"'{text}'")
         return self.advance()
 
-    def deeper(self, message: str = _TOO_LONG) -> None:
+    def deeper(self) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            self.report(-1, message)
+            self.report(-1, _TOO_LONG)
             raise _Stop
 
     def whole(self) -> Node:
@@ -103,14 +106,17 @@ class _Parser:
         return node
 
     def expression(self) -> Node:
-        self.deeper(_TOO_DEEP)
+        self.nesting += 1
+        if self.nesting > MAX_DEPTH:
+            self.report(-1, _TOO_DEEP)
+            raise _Stop
         node = self.logic()
         if self.at("?"):
             at = self.advance().offset
             then = self.logic()
             self.expect(":")
             node = Call(self.next_id(), at, "_?_:_", [node, then, self.expression()])
-        self.depth -= 1
+        self.nesting -= 1
         return node
 
     def logic(self) -> Node:
@@ -177,7 +183,10 @@ class _Parser:
         dot = self.advance().offset
         optional = self.take("?")
         if self.token.kind not in ("IDENT", "QUOTED"):
-            raise self.unexpected("IDENTIFIER" if self.token.text in ("true", "false", "null") else "{'?', IDENTIFIER, ESC_IDENTIFIER}")
+            if self.token.text in ("true", "false", "null"):
+                raise self.unexpected("IDENTIFIER")
+            self.report(self.token.offset, f"Syntax error: no viable alternative at input '.{self.token.text}'")
+            raise _Stop
         token = self.advance()
         if token.kind == "IDENT" and not optional and self.at("("):
             return self.call(token.text, operand)
@@ -225,6 +234,15 @@ class _Parser:
             return self.list_literal()
         if self.at("{"):
             return self.map_literal()
+        return self.recovered()
+
+    def recovered(self) -> Node:
+        """One token too many, or none that begins an operand."""
+        following = self.tokens[min(self.index + 1, len(self.tokens) - 1)]
+        if following.kind not in ("OP", "EOF") or following.text in ("true", "false", "null", "[", "{", "("):
+            self.unexpected(_OPERAND, deletable=True)
+            self.advance()
+            return self.primary()
         raise self.unexpected(_OPERAND)
 
     def named(self) -> Node:
@@ -284,6 +302,8 @@ class _Parser:
     def map_literal(self) -> Node:
         at, id_ = self.advance().offset, self.next_id()
         entries = []
+        if self.token.kind == "EOF":
+            raise self.unexpected(_ENTRY)
         while not self.at("}"):
             optional = self.take("?")
             key = self.expression()

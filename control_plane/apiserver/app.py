@@ -19,6 +19,7 @@ from control_plane.apiserver.bootstrap.system_objects import Bootstrap, system_o
 from control_plane.apiserver.config import ApiserverConfig
 from control_plane.apiserver.grpc_door.server import serve_grpc
 from control_plane.apiserver.http_door.server import serve_https
+from control_plane.apiserver.registry.legacy_tokens import tracking_config
 from control_plane.apiserver.streaming.nodes import NodeConnections
 from control_plane.storage.compaction import Compactor
 from control_plane.storage.etcd import EtcdStore
@@ -75,6 +76,7 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
             readiness.bootstrapped = True
             tasks.create_task(Compactor(store, clock).run(), name="compaction")
             tasks.create_task(server.repair.run(), name="allocation repair")
+            tasks.create_task(server.legacy_tokens.run(), name="legacy token tracking")
             tasks.create_task(server.lifecycle.run(), name="custom resource definitions")
             await _serve(config, server, store, cache, clock, readiness, stop)
 
@@ -83,7 +85,7 @@ async def _bootstrap(config: ApiserverConfig, server: Apiserver, store: EtcdStor
     await cache.wait_ready()
     bootstrap = Bootstrap(server.api.writer, cache, SCHEME, clock)
     policy = asyncio.create_task(ensure_bootstrap_policy(store, cache, clock), name="default policy")
-    for obj in system_objects(config):
+    for obj in (*system_objects(config), tracking_config(clock)):
         await bootstrap.ensure(obj)
     await bootstrap.ensure_kubernetes_service(server.ips, config.secure_port)
     await policy

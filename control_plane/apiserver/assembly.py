@@ -34,6 +34,7 @@ from control_plane.apiserver.pipeline import Pipeline
 from control_plane.apiserver.registry.compare_and_swap import CompareAndSwap
 from control_plane.apiserver.registry.deleter import Deleter
 from control_plane.apiserver.registry.hooks import WriteHook
+from control_plane.apiserver.registry.legacy_tokens import LegacyTokenUse
 from control_plane.apiserver.registry.reader import Reader
 from control_plane.apiserver.registry.watching import Watching
 from control_plane.apiserver.registry.writer import Writer
@@ -64,6 +65,7 @@ class Apiserver:
     grpc: ObjectService
     custom: CustomResources
     lifecycle: Lifecycle
+    legacy_tokens: LegacyTokenUse
 
 
 def assemble(
@@ -82,6 +84,8 @@ def assemble(
     hooks: dict[GroupResource, WriteHook] = {GroupResource("", "services"): ServiceAllocator(ips, node_ports)}
     reader, swap = Reader(store, cache), CompareAndSwap(store, cache)
     writer = Writer(store, swap, admission, authorizer, hooks, clock, event_ttl_s=config.event_ttl_s)
+    legacy_tokens = LegacyTokenUse(writer, clock)
+    authenticator.accounts.on_legacy_use = legacy_tokens.used
     deleter = Deleter(store, swap, reader, admission, hooks, clock)
     creators = _creators(
         Reviews(authenticator, authorizer, clock), Bindings(writer, admission, clock), Evictions(reader, writer, deleter, admission, clock),
@@ -99,7 +103,7 @@ def assemble(
     lifecycle = Lifecycle(store, cache, swap, deleter, custom, SCHEME, clock)
     return Apiserver(
         api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths, authorities), ObjectService(pipeline, api),
-        custom, lifecycle,
+        custom, lifecycle, legacy_tokens,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from control_plane.controllers.certificates.approver import CertificateApprover
 from control_plane.controllers.certificates.cleaner import CertificateCleaner
 from control_plane.controllers.certificates.signer import CertificateSigner
+from control_plane.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from control_plane.controllers.config import ControllerManagerConfig
 from control_plane.controllers.deployment.controller import DeploymentController
 from control_plane.controllers.endpoint_slice.controller import EndpointSliceController
@@ -26,6 +27,7 @@ from control_plane.controllers.pod_gc import PodGarbageCollector
 from control_plane.controllers.replicaset.controller import ReplicaSetController
 from control_plane.controllers.root_ca import RootCaPublisher
 from control_plane.controllers.service_account import ServiceAccountController
+from control_plane.controllers.service_account_tokens import TokensController
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.delegated_auth import DelegatedAuth
@@ -45,13 +47,16 @@ LEASE: Final = NamespacedName("kube-system", NAME)
 def controllers(context: ControllerContext, config: ControllerManagerConfig) -> list[ManagedController[Any]]:
     """In the order in which a starting cluster needs them."""
     signing = config.cluster_signing_cert_file, config.cluster_signing_key_file
+    root_ca = Path(config.root_ca_file).read_text()
     longest = timedelta(seconds=config.cluster_signing_duration_s)
     return [
         CertificateApprover(context),
         *([CertificateSigner(context, *signing, longest)] if all(signing) else []),
         NodeIpamController(context, config.cluster_cidr, config.node_cidr_mask_size),
         ServiceAccountController(context),
-        RootCaPublisher(context, Path(config.root_ca_file).read_text()),
+        RootCaPublisher(context, root_ca),
+        *([TokensController(context, key, root_ca)] if (key := config.service_account_private_key_file) else []),
+        ClusterRoleAggregationController(context),
         ReplicaSetController(context),
         DeploymentController(context),
         EndpointSliceController(context),

@@ -12,6 +12,7 @@ class ControllerManagerConfig(Config, frozen=True, kw_only=True):
     cluster_signing_cert_file: str = ""          # the CA that signs approved certificate requests; without it nobody does
     cluster_signing_key_file: str = ""
     cluster_signing_duration_s: float = 365 * 24 * 3600.0
+    service_account_private_key_file: str = ""   # --service-account-private-key-file: signs tokens in Secrets; without it nobody does
     cluster_cidr: str = "10.244.0.0/16"
     node_cidr_mask_size: int = 24
     health_port: int = 10257

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from control_plane.apiserver.config import ApiserverConfig
 from control_plane.cloud.config import CloudConfig
 from control_plane.controllers.config import ControllerManagerConfig
@@ -45,10 +47,13 @@ class Planner:
             front_proxy=pki.front_proxy,
             requestheader_client_ca_file=pki.requestheader_ca_file,
         )
+        if chosen := layout.settings.apiserver:
+            apiserver = msgspec.convert({**msgspec.to_builtins(apiserver), **chosen}, ApiserverConfig)
         scheduler = SchedulerConfig(apiserver=self._access(pki.scheduler), serving_tls=pki.component_serving, identity=self.first.name)
         controllers = ControllerManagerConfig(
             apiserver=self._access(pki.controller_manager), serving_tls=pki.component_serving, identity=self.first.name,
             root_ca_file=str(pki.ca.certificate_file), cluster_cidr=layout.settings.pod_subnet,
+            service_account_private_key_file=pki.service_account_key,
             cluster_signing_cert_file=str(pki.ca.certificate_file),
             cluster_signing_key_file=str(pki.ca.certificate_file.with_suffix(".key")),
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -24,8 +26,11 @@ class ClusterSettings(Config, frozen=True, kw_only=True):
     node_labels: dict[str, dict[str, str]] = {}     # node name -> labels
     node_cpu: str = ""                      # what each node says it has; "" for the machine's own
     node_memory: str = ""
+    apiserver: dict[str, Any] = {}          # keys of ApiserverConfig about users and rights: docs/authentication.md
 
     def __post_init__(self) -> None:
+        if self.apiserver:
+            _check_apiserver(self.apiserver)
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", self.name):
             raise ConfigError(f'name {self.name!r}: use lower-case letters, digits and "-", at most 32, starting with a letter')
         if not 1 <= self.nodes <= MAX_NODES:
@@ -58,6 +63,28 @@ def _check_subnet(key: str, value: str) -> None:
         raise ConfigError(f"{key}: {error}") from error
     if network.prefixlen > 24:
         raise ConfigError(f"{key}: {value} is too small, use a /24 or larger")
+
+
+def _check_apiserver(given: dict[str, Any]) -> None:
+    """Raises ConfigError: before anything is started, and in the words of the apiserver."""
+    from control_plane.apiserver.config import ApiserverConfig  # few clusters set any
+
+    tls = {"cert_file": "/", "key_file": "/", "ca_file": "/"}
+    held = {
+        "name": "", "advertise_address": "", "etcd_tls": tls, "serving_tls": tls, "kubelet_client_tls": tls,
+        "service_account_signing_key_file": "/", "service_account_key_files": ["/"],
+    }
+    if fixed := sorted(given.keys() & {*held, "listen_fds", "secure_port", "grpc_port", "etcd_endpoints", "service_cluster_ip_range"}):
+        raise ConfigError(f"apiserver.{fixed[0]}: the launcher sets it")
+    try:
+        msgspec.convert({**held, **given}, ApiserverConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"apiserver: {str(error).replace('`', '')}") from error
+    except ConfigError as error:
+        raise ConfigError(f"apiserver: {error}") from error
+    for key, value in given.items():
+        if key.endswith(("_file", "_config", "_path")) and isinstance(value, str) and value and not Path(value).is_absolute():
+            raise ConfigError(f"apiserver.{key}: must be an absolute path, got {value}")
 
 
 def with_flags(settings: ClusterSettings, **flags: object) -> ClusterSettings:

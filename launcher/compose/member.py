@@ -59,7 +59,8 @@ def controller_manager(held: ClusterPki) -> Config:
 
     return ControllerManagerConfig(
         apiserver=_access(held.controller_manager), serving_tls=held.component_serving, identity=paths.CONTROL_PLANE,
-        root_ca_file=str(held.ca.certificate_file), cluster_cidr=paths.POD_SUBNET,
+        root_ca_file=str(held.ca.certificate_file), service_account_private_key_file=held.service_account_key,
+        cluster_cidr=paths.POD_SUBNET,
         cluster_signing_cert_file=str(held.ca.certificate_file), cluster_signing_key_file=str(paths.PKI / "ca.key"),
     )
 

@@ -23,6 +23,8 @@ Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 HealthChecks = Mapping[str, Mapping[str, Check]]       # title (livez, readyz, healthz) -> checks
 
 _JSON: Final = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+_OPENID: Final = {"Content-Type": "application/json", "Cache-Control": "public, max-age=3600"}
+_JWKS: Final = {**_OPENID, "Content-Type": "application/jwk-set+json"}
 
 
 class Paths:
@@ -52,7 +54,7 @@ class Paths:
         if title in self._checks:
             return self._health(request, title, check)
         if document := self._openid.get(path):
-            return web.Response(body=document(), headers=_JSON)
+            return web.Response(body=document(), headers=_JWKS if path.endswith("/jwks") else _OPENID)
         return self._discovery.serve(request, path)
 
     async def _list(self, request: web.BaseRequest) -> web.Response:

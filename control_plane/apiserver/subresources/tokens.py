@@ -50,6 +50,10 @@ class TokenRequests:
         spec = body.setdefault("spec", {})
         expiration_s = spec.setdefault("expirationSeconds", _DEFAULT_EXPIRATION_S)
         _check_expiration(expiration_s)
+        longest = self._tokens.max_expiration_s
+        if longest and expiration_s > longest:
+            call.warnings.append(f"requested expiration of {expiration_s} seconds shortened to {longest} seconds")
+            expiration_s = spec["expirationSeconds"] = longest
         reference = spec.get("boundObjectRef")
         issued = self._tokens.issue(
             namespace=call.namespace, name=call.name, uid=account["metadata"]["uid"],

@@ -275,7 +275,7 @@ class _Checker:
     def struct(self, node: Struct) -> Type:
         found = self.struct_types.get(node.name.removeprefix("."))
         if found is None:
-            return self.undeclared(node, node.name)
+            return self.no_message(node)
         self.set(node, found)
         for offset, name, value, optional in node.fields:
             type_ = self.check(value)
@@ -287,6 +287,16 @@ class _Checker:
             if not self.fits(field.type, given):
                 self.issues.append(Issue(offset, f"expected type of field '{name}' is '{field.type}' but provided type is '{given}'"))
         return found
+
+    def no_message(self, node: Struct) -> Type:
+        name = node.name.removeprefix(".")
+        if name in self.variables or self.local(name) is not None:
+            self.report(node, f"'{self.variables.get(name) or self.local(name)}' is not a type")
+        elif name in TYPE_NAMES:
+            self.report(node, f"'{name}' is not a message type")
+        else:
+            return self.undeclared(node, node.name)
+        return self.set(node, ERROR)
 
     def fold(self, node: Fold) -> Type:
         self.check(node.range)

@@ -11,7 +11,7 @@ from kube.cel.errors import FAILURES, CompileError, CostExceeded, EvaluationErro
 from kube.cel.functions import EXTENSIONS, table_of
 from kube.cel.parser import parse
 from kube.cel.parts import COST, Run
-from kube.cel.types import BOOL, Type, is_dyn
+from kube.cel.types import BOOL, Type, is_dyn, is_optional
 from kube.cel.validators import pattern_error, validate
 from kube.cel.values import NO_OVERLOAD
 
@@ -117,7 +117,7 @@ def compile(  # noqa: A001
 
 def needs_conversion(type_: Type) -> bool:
     """Whether JSON must be converted for this type: kube.cel.schema knows how, and is needed for types of schemas only."""
-    if not type_.declared:
+    if not (type_.params[0] if is_optional(type_) else type_).declared:
         return False
     from kube.cel.schema import converts
     return converts(type_)

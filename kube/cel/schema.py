@@ -15,8 +15,8 @@ from typing import Any, Final
 from kube.cel import times
 from kube.cel.errors import EvaluationError
 from kube.cel.escaping import escape
-from kube.cel.types import STRING, Field, Type
-from kube.cel.values import Duration, MapList, SetList
+from kube.cel.types import STRING, Field, Type, is_optional
+from kube.cel.values import Duration, MapList, Optional, SetList
 
 Schema = Mapping[str, Any]
 
@@ -131,6 +131,8 @@ def max_cardinality(type_: Type) -> int:
 
 def converts(type_: Type) -> bool:
     """Whether JSON is not yet what an expression works with."""
+    if is_optional(type_):
+        return converts(type_.params[0])
     if type_.kind in ("double", "bytes", "timestamp", "duration") or type_.element_keys is not None:
         return True
     if type_.kind in ("list", "map"):
@@ -146,6 +148,8 @@ def convert(type_: Type, value: Any) -> Any:
     if value is None:
         return None
     kind = type_.kind
+    if isinstance(value, Optional):
+        return Optional(convert(type_.params[0], value.value)) if value.present and is_optional(type_) else value
     if kind == "double":
         return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if kind in _TEXTS and isinstance(value, str):

@@ -39,6 +39,7 @@ VARIABLES = {"self": ObjectType("T", {"a": INT, "names": list_of(STRING)}), "d":
     ("(1 == 1", 1, 8, "Syntax error: mismatched input '<EOF>' expecting ')'"),
     ("true &&\n\tx", 2, 2, "undeclared reference to 'x' (in container '')"),
     ("Pod{} == d", 1, 4, "undeclared reference to 'Pod' (in container '')"),
+    ("int{} == d", 1, 4, "'int' is not a message type"),
     ("math.abs(1) == 1", 1, 1, "undeclared reference to 'math' (in container '')"),
     ("'a'.reverse() == 'a'", 1, 12, "found no matching overload for 'reverse' applied to 'string.()'"),
 ])

@@ -10,6 +10,8 @@ from kube.cel import CompileError, EvaluationError
 from kube.cel import compile as compile_expression
 from kube.cel.escaping import escape, unescape
 from kube.cel.schema import type_of
+from kube.cel.types import optional_of
+from kube.cel.values import NONE, Optional
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -75,6 +77,15 @@ def test_only_roots_have_metadata() -> None:
 def test_a_text_that_is_no_date_is_an_error() -> None:
     with pytest.raises(EvaluationError, match="Invalid date-time formatted string yesterday"):
         holds("self.spec.at.getFullYear() == 2020", {"spec": {"at": "yesterday"}})
+
+
+def test_an_optional_old_value_is_converted_as_well() -> None:
+    type_ = type_of(SCHEMA)
+    assert type_ is not None
+    program = compile_expression("oldSelf.?spec.?ratio.orValue(1.0) / 4.0 == 0.5", {"oldSelf": optional_of(type_)})
+
+    assert program.evaluate({"oldSelf": Optional(VALUE)}) is True
+    assert program.evaluate({"oldSelf": NONE}) is False
 
 
 def test_the_value_given_is_left_as_it_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cmp_to_key
 from typing import Any, Final
 
-from kube.cel.errors import EvaluationError
+from kube.cel.errors import CostExceeded, EvaluationError
 from kube.cel.functions import Overload, Table, method
 from kube.cel.types import BOOL, BYTES, DOUBLE, DURATION, DYN, INT, STRING, TIMESTAMP, UINT, list_of, param
 from kube.cel.values import compare, contains
@@ -15,7 +15,7 @@ _COMPARABLE: Final = (
     ("int", INT), ("uint", UINT), ("double", DOUBLE), ("bool", BOOL), ("google.protobuf.Duration", DURATION),
     ("google.protobuf.Timestamp", TIMESTAMP), ("string", STRING), ("bytes", BYTES),
 )
-_LONGEST_RANGE: Final = 1_000_000        # its cost alone is over Kubernetes' limit from there on
+_LONGEST_RANGE: Final = 1_000_000        # longer ones cost more than Kubernetes' limit
 
 
 def _slice(items: list[Any], start: int, end: int) -> list[Any]:
@@ -60,7 +60,7 @@ def _sort_by_keys(items: list[Any], keys: list[Any]) -> list[Any]:
 
 def _range(length: int) -> list[int]:
     if length > _LONGEST_RANGE:
-        raise EvaluationError(f"lists.range({length}) is too long")
+        raise CostExceeded
     return list(range(length))
 
 

@@ -299,6 +299,16 @@ def test_unknown_kinds_are_typed_by_what_they_hold() -> None:
         applied(FROGS, obj, config(FROGS, spec={"toes": [1]}), "two")
 
 
+def test_true_is_not_one() -> None:
+    obj = applied(FROGS, None, config(FROGS, spec={"wet": True, "list": [1]}), "one")
+
+    with pytest.raises(ApplyConflict) as raised:
+        applied(FROGS, obj, config(FROGS, spec={"wet": 1, "list": [True]}), "two")
+
+    assert [cause.field for cause in raised.value.causes] == [".spec.list", ".spec.wet"]
+    assert applied(FROGS, obj, config(FROGS, spec={"wet": 1}), "two", force=True)["spec"]["wet"] is not True
+
+
 def test_managers_of_other_versions_lose_what_changes_there() -> None:
     def in_version(obj: Json, version: str) -> Json | None:
         if version == "example.com/v0":

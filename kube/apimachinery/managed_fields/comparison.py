@@ -83,12 +83,23 @@ def _in_form(old: Any, new: Any, kind: FieldType, form: str) -> _Found:
         earlier, later = old if isinstance(old, list) else None, new if isinstance(new, list) else None
         if kind.list.atomic or not (earlier or later):
             return _leaf(old, new)
-        return _NOTHING if earlier == later else _lists(earlier or [], later or [], kind.list)
+        return _lists(earlier or [], later or [], kind.list)
     return _leaf(old, new)
 
 
 def _leaf(old: Any, new: Any) -> _Found:
-    return _NOTHING if old == new else (None, LEAF, None)
+    return _NOTHING if identical(old, new) else (None, LEAF, None)
+
+
+def identical(old: Any, new: Any) -> bool:
+    """Equality in JSON's sense: to Python, true is 1."""
+    if old != new:
+        return False
+    if isinstance(old, dict):
+        return all(identical(value, new[key]) for key, value in old.items())
+    if isinstance(old, list):
+        return all(map(identical, old, new))
+    return isinstance(old, bool) is isinstance(new, bool)
 
 
 def _both(first: _Found, second: _Found) -> _Found:
@@ -104,7 +115,7 @@ def _merged(one: Node | None, other: Node | None) -> Node | None:
 
 
 def _maps(old: dict[str, Any] | None, new: dict[str, Any] | None, kind: MapType) -> _Found:
-    if old == new:
+    if kind.definition and old == new:          # whose fields are typed: no true can be a 1
         return _NOTHING
     implied = kind.implied
     removed: Node = {}

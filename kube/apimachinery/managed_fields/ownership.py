@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kube.apimachinery.managed_fields.comparison import Comparison, Reset, compare
+from kube.apimachinery.managed_fields.comparison import Comparison, Reset, compare, identical
 from kube.apimachinery.managed_fields.conflicts import ApplyConflict
 from kube.apimachinery.managed_fields.field_set import EMPTY, LEAF, Node, difference, intersection, union
 from kube.apimachinery.managed_fields.managers import Entry, ManagerId, Managers
@@ -68,7 +68,7 @@ def apply(
     managers, _ = _moved(live, new, version, managers, me, versions, reset, force=force)
     if me in managers:
         managers[me] = managers[me].owning(difference(managers[me].fields, never_owned))
-    return (None if new == live else new), _without_empty(managers)
+    return (None if identical(new, live) else new), _without_empty(managers)
 
 
 def _moved(
@@ -124,7 +124,8 @@ def _pruned(merged: JsonObject, managers: Managers, me: ManagerId, last: Entry |
     pruned = _object(remove(before, with_named_fields(last.fields, kind), kind))
     pruned = _owned_again(before, pruned, version, managers, versions)
     pruned = _never_given(before, pruned, last, version, versions)
-    return versions.convert(pruned, managers[me].api_version) or merged
+    back = versions.convert(pruned, managers[me].api_version)
+    return merged if back is None else back
 
 
 def _owned_again(merged: JsonObject, pruned: JsonObject, first: str, managers: Managers, versions: Versions) -> JsonObject:

@@ -95,6 +95,10 @@ def shown(element: Element) -> str:
 
 
 def _literal(content: Any) -> str:
+    if isinstance(content, dict):
+        return ",".join(f"{name}={_literal(content[name])}" for name in sorted(content))
+    if isinstance(content, list):
+        return "[" + ",".join(map(_literal, content)) + "]"
     return _encode(content).decode()
 
 

@@ -32,7 +32,8 @@ def implementation(function: str, overloads: list[Overload], types: list[Type]) 
         return dispatcher(function, overloads)
     (overload,) = overloads
     unsure = overload.guarded and any(
-        is_dyn(type_) and wanted.kind not in ("dyn", "param") for type_, wanted in zip(types, overload.args, strict=True))
+        (is_dyn(type_) or type_.kind == "null") and wanted.kind not in ("dyn", "param")
+        for type_, wanted in zip(types, overload.args, strict=True))
     return dispatcher(function, overloads) if unsure else overload.call
 
 

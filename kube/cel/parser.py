@@ -224,7 +224,9 @@ class _Parser:
         token = self.token
         if token.kind == "IDENT" or (self.at(".") and self.tokens[self.index + 1].kind == "IDENT"):
             return self.named()
-        if token.kind in ("INT", "UINT", "FLOAT", "STRING", "BYTES") or token.text in ("true", "false", "null", "-"):
+        if token.kind in ("INT", "UINT", "FLOAT", "STRING", "BYTES") or token.text in ("true", "false", "null"):
+            return self.literal()
+        if self.at("-") and self.tokens[self.index + 1].kind in ("INT", "FLOAT"):
             return self.literal()
         if self.take("("):
             node = self.expression()

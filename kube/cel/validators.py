@@ -45,7 +45,7 @@ def _mixed(checked: Checked, parts: list[tuple[Node, bool]]) -> list[Issue]:
 
 def _call_issues(checked: Checked, node: Call) -> Iterator[Issue]:
     function, first = node.function, node.args[0] if node.args else None
-    if function in ("duration", "timestamp") and isinstance(first, Literal) and len(node.args) == 1:
+    if function in ("duration", "timestamp") and isinstance(first, Literal) and len(node.args) == 1 and first.value is not None:
         overload = checked.overloads[node.id][0]
         try:
             overload.call(first.value)

@@ -36,6 +36,8 @@ VARIABLES = {"self": ObjectType("T", {"a": INT, "names": list_of(STRING)}), "d":
     ("'%d'.format(['x']) == ''", 1, 14, "error during formatting: decimal clause can only be used on integers, was given string"),
     ("'%d %d'.format([1]) == ''", 1, 15, "index 1 out of range"),
     ("1 == 1 )", 1, 8, "Syntax error: extraneous input ')' expecting <EOF>"),
+    ("!-(1)", 1, 2, "Syntax error: extraneous input '-' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, "
+                    "NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"),
     ("(1 == 1", 1, 8, "Syntax error: mismatched input '<EOF>' expecting ')'"),
     ("true &&\n\tx", 2, 2, "undeclared reference to 'x' (in container '')"),
     ("Pod{} == d", 1, 4, "undeclared reference to 'Pod' (in container '')"),
@@ -98,6 +100,7 @@ def test_a_result_of_another_type_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("source", "message"), [
+    ("duration(null) == duration('1s')", "no such overload: duration"),
     ("int('x') == 1", "type conversion error from 'string' to 'int'"),
     ("'a'.find('[') == ''", "error parsing regexp: missing closing ]: `[`"),
 ])

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from kube.cel import Program
@@ -55,7 +56,7 @@ def main() -> None:
         _, cost = program.evaluate_with_cost({"self": value})
         turns = max(repeat // 20, 1) if "exists_one" in rule else repeat
         evaluated = best(partial(program.evaluate, {"self": value}), turns)
-        table.add_row(rule, f"{best(fresh, repeat // 10) * 1e3:.2f}", f"{best(program.estimated_cost, repeat // 10) * 1e3:.2f}",
+        table.add_row(escape(rule), f"{best(fresh, repeat // 10) * 1e3:.2f}", f"{best(program.estimated_cost, repeat // 10) * 1e3:.2f}",
                       f"{evaluated * 1e6:.1f}", str(cost), str(program.estimated_cost()[1]))
     Console(width=160).print(table)
     print(f"first compile of a process: {first_compile_ms():.0f} ms with imports, {memory_kb()} KB of memory")

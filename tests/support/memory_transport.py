@@ -231,6 +231,7 @@ def _filter(label_selector: str, field_selector: str) -> Callable[[Obj], bool]:
     def matches(obj: Obj) -> bool:
         metadata = obj["metadata"]
         values = {"metadata.name": metadata["name"], "metadata.namespace": metadata.get("namespace", "")}
+        values["type"] = str(obj.get("type", ""))       # of Secrets and Events
         with suppress(AttributeError):
             values["spec.nodeName"] = obj.get("spec", {}).get("nodeName", "")
         return labels.matches(metadata.get("labels") or {}) and fields.matches(values)

@@ -43,7 +43,7 @@ def go_list(names: Iterable[str]) -> str:
 class Remembering:
     """Answers of a method that asks somebody else, kept for a while; one question for all who come with the same token meanwhile.
 
-    Follows apiserver's cached token authenticator: tokens themselves are not kept, refusals only for `refused_s`.
+    Follows apiserver's cached token authenticator: tokens themselves are not kept, errors neither, "not known" for `refused_s`.
     """
 
     def __init__(self, method: TokenMethod, clock: Clock, known_s: float, refused_s: float = 0.0) -> None:
@@ -51,7 +51,7 @@ class Remembering:
         self._clock = clock
         self._known_s, self._refused_s = known_s, refused_s
         self._salt = secrets.token_bytes(32)
-        self._answers: OrderedDict[bytes, tuple[float, TokenReviewResult | InvalidToken | None]] = OrderedDict()
+        self._answers: OrderedDict[bytes, tuple[float, TokenReviewResult | None]] = OrderedDict()
         self._asking: dict[bytes, asyncio.Future[TokenReviewResult | None]] = {}
 
     async def review(self, token: str, audiences: tuple[str, ...]) -> TokenReviewResult | None:
@@ -59,8 +59,6 @@ class Remembering:
         key = hashlib.sha256(b"\0".join(parts)).digest()
         held = self._answers.get(key)
         if held is not None and held[0] > self._clock.monotonic():
-            if isinstance(held[1], InvalidToken):
-                raise InvalidToken(str(held[1]))
             return held[1]
         asking = self._asking.get(key)
         if asking is None:
@@ -69,20 +67,14 @@ class Remembering:
         return await asyncio.shield(asking)        # who leaves does not end it for the others
 
     async def _ask(self, key: bytes, token: str, audiences: tuple[str, ...]) -> TokenReviewResult | None:
-        try:
-            answer = await self._method.review(token, audiences)
-        except InvalidToken as error:
-            self._keep(key, error, self._refused_s)
-            raise
-        self._keep(key, answer, self._known_s if answer else self._refused_s)
-        return answer
-
-    def _keep(self, key: bytes, answer: TokenReviewResult | InvalidToken | None, seconds: float) -> None:
+        answer = await self._method.review(token, audiences)
+        seconds = self._known_s if answer else self._refused_s
         if seconds > 0:
             self._answers[key] = (self._clock.monotonic() + seconds, answer)
             self._answers.move_to_end(key)
             if len(self._answers) > REMEMBERED:
                 self._answers.popitem(last=False)
+        return answer
 
     def _forget(self, key: bytes, done: asyncio.Future[TokenReviewResult | None]) -> None:
         self._asking.pop(key, None)

@@ -277,6 +277,8 @@ def test_client_side_apply_hands_over_to_kubectl_alone() -> None:
 @pytest.mark.parametrize(("wanted", "message"), [
     (config(FROGS), "invalid object type: example.com/v1, Kind=Frog"),
     ({**data(), "metadata": {"managedFields": []}}, "metadata.managedFields must be nil"),
+    ({**data(), "kind": []}, "invalid object type: /v1, Kind="),
+    ({**data(), "metadata": 3}, "failed to create typed patch object (/; /v1, Kind=ConfigMap): .metadata: expected map, got &{3}"),
     (data() | {"metadata": {"name": "a", "namespace": "ns"}, "frob": 1},
      "failed to create typed patch object (ns/a; /v1, Kind=ConfigMap): .frob: field not declared in schema"),
 ])

@@ -111,7 +111,7 @@ class FieldTracker:
         return new
 
     def _check(self, config: JsonObject) -> None:
-        gvk = GroupVersionKind.of(str(config.get("apiVersion") or ""), str(config.get("kind") or ""))
+        gvk = GroupVersionKind.of(_text(config.get("apiVersion")), _text(config.get("kind")))
         if gvk != self.gvk:
             raise BadRequest(f"invalid object type: {gvk.group}/{gvk.version}, Kind={gvk.kind}")
         metadata = config.get("metadata")
@@ -132,7 +132,7 @@ class FieldTracker:
 
         try:
             return attempt(force)
-        except TypedError as error:
+        except ValueError as error:             # TypedError, and items without a name in what was stored long ago
             raise ApiError(f"failed to merge config: {error}") from error
         except ApplyConflict as conflict:
             if me.manager != KUBECTL or (allowed := self._last_applied_fields(live)) is None:
@@ -174,8 +174,9 @@ class FieldTracker:
         return type_for(GroupVersionKind.of(api_version, self.gvk.kind))
 
     def _named(self, obj: JsonObject) -> str:
-        metadata = obj.get("metadata") or {}
-        return f"{metadata.get('namespace', '')}/{metadata.get('name', '')}; {self.gvk.group}/{self.gvk.version}, Kind={self.gvk.kind}"
+        metadata = obj.get("metadata")
+        namespace, name = map(_text, (metadata.get("namespace"), metadata.get("name"))) if isinstance(metadata, dict) else ("", "")
+        return f"{namespace}/{name}; {self.gvk.group}/{self.gvk.version}, Kind={self.gvk.kind}"
 
 
 def keep_times(obj: JsonObject, old: JsonObject) -> None:
@@ -213,6 +214,11 @@ def capped(managers: Managers) -> Managers:
             del kept[manager]
         count -= 1
     return kept
+
+
+def _text(value: Any) -> str:
+    """Of a configuration that nobody has checked yet."""
+    return value if isinstance(value, str) else ""
 
 
 def _bare(obj: JsonObject) -> JsonObject:

@@ -44,6 +44,11 @@ def duplicate(path: str, value: Any) -> Cause:
     return Cause("FieldValueDuplicate", path, f"Duplicate value: {shown(value)}")
 
 
+def invalid_whole(path: str, detail: str) -> Cause:
+    """Wrong as it is; the value is not worth showing."""
+    return Cause("FieldValueInvalid", path, _body("Invalid value", detail))
+
+
 def value_not_found(path: str, value: Any) -> Cause:
     return Cause("FieldValueNotFound", path, f"Not found: {shown(value)}")
 
@@ -76,6 +81,8 @@ def _body(head: str, detail: str) -> str:
 
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN: Final = _LABEL + r"(\." + _LABEL + ")*"
+_UNDERSCORED: Final = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_UNDERSCORED_SUBDOMAIN: Final = _UNDERSCORED + r"(\." + _UNDERSCORED + ")*"
 _DNS1035: Final = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _KEY: Final = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE: Final = f"({_KEY})?"
@@ -121,6 +128,16 @@ def dns_subdomain_problems(value: str) -> list[str]:
         problems.append(regex_problem(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with "
             "an alphanumeric character", _SUBDOMAIN, "example.com"))
+    return problems
+
+
+def underscored_subdomain_problems(value: str) -> list[str]:
+    """What a resolver may search in: a subdomain whose labels may have underscores."""
+    problems = [length_problem(253)] if len(value) > 253 else []
+    if not re.fullmatch(_UNDERSCORED_SUBDOMAIN, value):
+        problems.append(regex_problem(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end "
+            "with an alphanumeric character", _UNDERSCORED_SUBDOMAIN, "example.com"))
     return problems
 
 

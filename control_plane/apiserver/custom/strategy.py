@@ -28,6 +28,7 @@ _NOT_CHECKED: Final = (
 class CustomResourceStrategy(Strategy):
     allows_update_without_version = False
     counts_generations = True
+    qualified_finalizers = False
 
     def __init__(self, resource: ResourceType, version: Version) -> None:
         super().__init__(resource)

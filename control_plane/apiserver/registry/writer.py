@@ -38,13 +38,13 @@ from control_plane.apiserver.registry.patching import Patch
 from control_plane.apiserver.registry.subresource_writes import merge_for
 from control_plane.apiserver.strategies.base import Strategy
 from control_plane.apiserver.strategies.deletion import removed_by_update
-from control_plane.apiserver.strategies.metadata import generated_name, keep_system_metadata
+from control_plane.apiserver.strategies.metadata import generated_name
 from control_plane.apiserver.strategies.registry import strategy_for
 from control_plane.storage.cached_object import CachedObject, encode_value, stored_value
 from control_plane.storage.errors import KeyExists, RevisionMismatch, StoredValue, StoreUnavailable
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import object_key
-from kube.apimachinery.errors import AlreadyExists, NotFound, already_exists, conflict, invalid, modified
+from kube.apimachinery.errors import AlreadyExists, Cause, NotFound, already_exists, conflict, invalid, modified
 from kube.apimachinery.managed_fields.tracking import keep_times
 from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.scheme import GroupResource, ResourceType
@@ -257,7 +257,7 @@ class Writer:
         if call.subresource == "status":
             strategy.prepare_for_status_update(obj, old)
         elif merge:
-            keep_system_metadata(obj, old)
+            strategy.prepare_for_subresource_update(obj, old)
         else:
             strategy.prepare_for_update(obj, old)
         stamp_conditions(call, obj, old, self._clock.now())
@@ -267,8 +267,7 @@ class Writer:
         check_escalation(self._authorizer, call.user, call.resource, obj, old)
         reservation = await self._reserve(call, obj, old, options)
         try:
-            validate = strategy.validate_status_update if call.subresource == "status" else strategy.validate_update
-            if causes := validate(obj, old):
+            if causes := _update_causes(strategy, call, obj, old, part=bool(merge)):
                 raise invalid(call.gvk, call.name, causes)
             if not call.subresource:
                 call.warnings.extend(strategy.warnings(obj, old))
@@ -336,6 +335,12 @@ class Writer:
             name=call.name or metadata_of(obj).get("name", ""), obj=obj, old=old, dry_run=options.dry_run, warnings=call.warnings,
             options=options.to_object("CreateOptions" if operation is Operation.CREATE else "UpdateOptions"),
         )
+
+
+def _update_causes(strategy: Strategy, call: Call, obj: JsonObject, old: JsonObject, *, part: bool) -> list[Cause]:
+    if call.subresource == "status":
+        return strategy.validate_status_update(obj, old)
+    return strategy.validate_subresource_update(obj, old, call.subresource) if part else strategy.validate_update(obj, old)
 
 
 def _exists(call: Call, obj: JsonObject, error: KeyExists) -> AlreadyExists:

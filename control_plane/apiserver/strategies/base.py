@@ -31,6 +31,7 @@ class Strategy:
     allows_update_without_version: ClassVar[bool] = True    # a PUT may leave resourceVersion out and overwrite
     garbage_collected: ClassVar[bool] = True        # False: dependents are nobody's business (Events)
     default_dependents: ClassVar[str] = BACKGROUND  # what becomes of dependents when a delete request says nothing
+    qualified_finalizers: ClassVar[bool] = True     # finalizers of built-in kinds have a domain or are Kubernetes' own
     immutable: ClassVar[tuple[str, ...]] = ()       # top-level keys that never change
 
     def __init__(self, resource: ResourceType) -> None:
@@ -72,6 +73,12 @@ class Strategy:
             if not obj["metadata"]["generation"]:
                 del obj["metadata"]["generation"]
 
+    def prepare_for_subresource_update(self, obj: JsonObject, old: JsonObject) -> None:
+        """For updates of a part of the object, which the registry has put into a copy of the stored one."""
+        meta.keep_system_metadata(obj, old)
+        if self.counts_generations and obj["metadata"].get("generation") and self._desired_state_changed(obj, old):
+            obj["metadata"]["generation"] += 1
+
     def align_with_old(self, obj: JsonObject, old: JsonObject) -> None:
         """What an update carries over from the stored object before it is validated."""
 
@@ -110,16 +117,22 @@ class Strategy:
         """Everything that is wrong with a new object; it has its name already."""
         return [
             *meta.validate_object_meta(obj, namespaced=self.resource.namespaced, name_rule=self.name_problems),
+            *self._finalizers(obj),
             *self.validate_object(obj, None),
         ]
 
     def validate_update(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         """Everything that is wrong with the new state of an object."""
-        causes = [*meta.validate_object_meta_update(obj, old), *self.validate_object(obj, old), *self.validate_change(obj, old)]
+        causes = [*meta.validate_object_meta_update(obj, old), *self._finalizers(obj), *self.validate_object(obj, old),
+                  *self.validate_change(obj, old)]
         for key in self.immutable:
             if obj.get(key) != old.get(key):
                 causes.append(invalid(key, obj.get(key), FIELD_IMMUTABLE))
         return causes
+
+    def _finalizers(self, obj: JsonObject) -> list[Cause]:
+        finalizers = (obj.get("metadata") or {}).get("finalizers")
+        return meta.validate_qualified_finalizers(finalizers) if finalizers and self.qualified_finalizers else []
 
     def validate_status_update(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         return [*meta.validate_object_meta_update(obj, old), *self.validate_status(obj, old)]
@@ -127,6 +140,10 @@ class Strategy:
     def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
         """What the answer warns of although it is allowed; `old` is there on updates only."""
         return []
+
+    def validate_subresource_update(self, obj: JsonObject, old: JsonObject, subresource: str) -> list[Cause]:
+        """Of what a subresource other than status made of the object."""
+        return self.validate_update(obj, old)
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         """The rules of the kind for its content; `old` is there on updates only."""

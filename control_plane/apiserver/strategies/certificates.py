@@ -102,9 +102,12 @@ def _request_causes(encoded: Any) -> list[Cause]:
 
 
 def _signer_causes(name: str, old: JsonObject | None) -> list[Cause]:
-    path = "spec.signerName"
     if name == LEGACY_UNKNOWN and old is None:
-        return [invalid(path, name, "the legacy signerName is not allowed via this API version")]
+        return [invalid("spec.signerName", name, "the legacy signerName is not allowed via this API version")]
+    return validate_signer_name(name, "spec.signerName")
+
+
+def validate_signer_name(name: str, path: str) -> list[Cause]:
     if not name:
         return [required(path)]
     if name.count("/") != 1:

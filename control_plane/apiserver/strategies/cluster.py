@@ -13,7 +13,6 @@ from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
     cidr_problems,
     dns_label_problems,
-    dns_subdomain_problems,
     duplicate,
     each,
     forbidden,
@@ -203,16 +202,3 @@ class RuntimeClassStrategy(Strategy):
         handler = obj.get("handler") or ""
         causes = each("handler", handler, dns_label_problems(handler))
         return causes + validate_tolerations((obj.get("scheduling") or {}).get("tolerations") or (), "scheduling.tolerations")
-
-
-class CSINodeStrategy(Strategy):
-    allows_update_without_version = False
-
-    def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-        causes: list[Cause] = []
-        for index, driver in enumerate((obj.get("spec") or {}).get("drivers") or ()):
-            name = driver.get("name") or ""
-            causes += each(f"spec.drivers[{index}].name", name, dns_subdomain_problems(name.lower()))
-            if not driver.get("nodeID"):
-                causes.append(required(f"spec.drivers[{index}].nodeID"))
-        return causes

@@ -28,6 +28,7 @@ from kube.apimachinery.validation import (
 ANNOTATIONS_LIMIT: Final = 256 * 1024
 FOREGROUND_FINALIZER: Final = "foregroundDeletion"
 ORPHAN_FINALIZER: Final = "orphan"
+STANDARD_FINALIZERS: Final = frozenset({"kubernetes", ORPHAN_FINALIZER, FOREGROUND_FINALIZER})
 GENERATED_SUFFIX_LENGTH: Final = 5
 _NAME_LIMIT: Final = 63
 _SAFE_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"     # no vowels, so that no words appear; upstream's alphabet
@@ -61,7 +62,7 @@ def validate_object_meta(obj: JsonObject, *, namespaced: bool, name_rule: NameRu
     metadata = obj.get("metadata") or {}
     causes: list[Cause] = []
     if prefix := metadata.get("generateName"):
-        causes += each(f"{path}.generateName", prefix, name_rule(_masked(prefix)))
+        causes += each(f"{path}.generateName", prefix, name_rule(masked_prefix(prefix)))
     name = metadata.get("name") or ""
     if not name:
         causes.append(required(f"{path}.name", "name or generateName is required"))
@@ -149,6 +150,12 @@ def _validate_finalizers(finalizers: Sequence[str], path: str) -> list[Cause]:
     return causes
 
 
+def validate_qualified_finalizers(finalizers: Sequence[str], path: str = "metadata.finalizers") -> list[Cause]:
+    """The rule of the built-in kinds, beyond the one for all: a domain, or a name of Kubernetes' own."""
+    return [invalid(f"{path}[{index}]", name, "name is neither a standard finalizer name nor is it fully qualified")
+            for index, name in enumerate(finalizers) if "/" not in name and name not in STANDARD_FINALIZERS]
+
+
 def _validate_managed_fields(entries: Sequence[Mapping[str, Any]], path: str) -> list[Cause]:
     causes: list[Cause] = []
     for index, entry in enumerate(entries):
@@ -164,6 +171,6 @@ def _validate_managed_fields(entries: Sequence[Mapping[str, Any]], path: str) ->
     return causes
 
 
-def _masked(prefix: str) -> str:
+def masked_prefix(prefix: str) -> str:
     """A trailing dash is fine in a prefix: something will follow it."""
     return prefix[:-2] + "a" if len(prefix) > 1 and prefix.endswith("-") else prefix

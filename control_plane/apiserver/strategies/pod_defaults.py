@@ -6,13 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
+from control_plane.apiserver.strategies.pod_totals import default_pod_requests
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.quantity import Quantity, QuantityError
 
+_MILLI: Final = Decimal("0.001")
 FILE_MODE: Final = 0o644
 TOKEN_EXPIRATION_S: Final = 3600
+_SOURCE_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
+    "hostPath": {"type": ""}, "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "readOnly": False, "kind": "Shared"},
+    "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+}
 _VOLUME_MODES: Final = ("secret", "configMap", "downwardAPI", "projected")
 
 
@@ -45,9 +54,7 @@ def default_pod(spec: JsonObject) -> None:
             for port in container.get("ports") or ():
                 if not port.get("hostPort"):
                     port["hostPort"] = port.get("containerPort")
-    resources = spec.get("resources") or {}
-    if limits := resources.get("limits"):
-        resources["requests"] = {**limits, **(resources.get("requests") or {})}
+    default_pod_requests(spec)
 
 
 def sync_service_account(spec: JsonObject) -> None:
@@ -73,8 +80,16 @@ def default_pull_policy(image: str) -> str:
 
 
 def canonical_list(resources: JsonObject) -> JsonObject:
-    """A ResourceList with every quantity in canonical form; what cannot be read is left for validation."""
-    return {name: _canonical(value) for name, value in resources.items()}
+    """A ResourceList with every quantity in canonical form, no finer than a thousandth; what cannot be read is left for validation."""
+    return {name: _rounded(value) for name, value in resources.items()}
+
+
+def _rounded(value: Any) -> Any:
+    try:
+        amount = Quantity.parse(value)
+    except QuantityError:
+        return value
+    return str(amount) if not amount.amount % _MILLI else str(Quantity.of_milli(amount.milli_value()))
 
 
 def _canonical(value: Any) -> Any:
@@ -149,16 +164,22 @@ def _default_volume(volume: JsonObject) -> None:
         _default_downward(source.get("downwardAPI") or {})
         if (token := source.get("serviceAccountToken")) is not None:
             token.setdefault("expirationSeconds", TOKEN_EXPIRATION_S)
-    if (path := volume.get("hostPath")) is not None:
-        path.setdefault("type", "")
     if (empty := volume.get("emptyDir")) and "sizeLimit" in empty:
         empty["sizeLimit"] = _canonical(empty["sizeLimit"])
-    if (iscsi := volume.get("iscsi")) is not None:
-        iscsi.setdefault("iscsiInterface", "default")
+    default_volume_source(volume)
     if (image := volume.get("image")) is not None and not image.get("pullPolicy"):
         image["pullPolicy"] = default_pull_policy(image.get("reference") or "")
     if (claim := ((volume.get("ephemeral") or {}).get("volumeClaimTemplate") or {}).get("spec")) is not None:
         claim.setdefault("volumeMode", "Filesystem")
+
+
+def default_volume_source(volume: JsonObject) -> None:
+    """Sources that Pods and PersistentVolumes share."""
+    for kind, values in _SOURCE_DEFAULTS.items():
+        if (source := volume.get(kind)) is not None:
+            for key, value in values.items():
+                if source.get(key) in (None, ""):
+                    source[key] = value
 
 
 def _default_downward(source: JsonObject) -> None:

@@ -9,6 +9,8 @@ from control_plane.apiserver.strategies.selectors import validate_label_selector
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
+    dns_label_problems,
+    dns_subdomain_problems,
     duplicate,
     each,
     forbidden,
@@ -43,7 +45,7 @@ def validate_tolerations(tolerations: Sequence[JsonObject], path: str) -> list[C
                 causes.append(invalid(f"{at}.operator", value, ";".join(problems)))
         elif operator == "Exists":
             if value:
-                causes.append(invalid(f"{at}.operator", toleration, "value must be empty when `operator` is 'Exists'"))
+                causes.append(invalid(f"{at}.operator", value, "value must be empty when `operator` is 'Exists'"))
         elif operator not in {"Gt", "Lt"}:
             causes.append(not_supported(f"{at}.operator", operator, ("Equal", "Exists")))
         if effect := toleration.get("effect"):
@@ -63,7 +65,7 @@ def validate_affinity(affinity: JsonObject, path: str) -> list[Cause]:
             causes += validate_node_selector(selector, f"{at}.{_REQUIRED_TERM}")
         for index, term in enumerate(node.get(_PREFERRED_TERM) or ()):
             causes += _validate_weight(term, f"{at}.{_PREFERRED_TERM}[{index}]")
-            causes += _validate_node_term(term.get("preference") or {}, f"{at}.{_PREFERRED_TERM}[{index}].preference")
+            causes += _validate_node_term(term.get("preference") or {}, f"{at}.{_PREFERRED_TERM}[{index}].preference", preferred=True)
     for kind in ("podAffinity", "podAntiAffinity"):
         for index, term in enumerate((affinity.get(kind) or {}).get(_REQUIRED_TERM) or ()):
             causes += _validate_pod_term(term, f"{path}.{kind}.{_REQUIRED_TERM}[{index}]")
@@ -81,10 +83,14 @@ def validate_node_selector(selector: JsonObject, path: str) -> list[Cause]:
     return [cause for index, term in enumerate(terms) for cause in _validate_node_term(term, f"{path}.nodeSelectorTerms[{index}]")]
 
 
-def _validate_node_term(term: JsonObject, path: str) -> list[Cause]:
+def _validate_node_term(term: JsonObject, path: str, *, preferred: bool = False) -> list[Cause]:
+    """Of a preferred term even values that no label can have are let pass."""
     causes: list[Cause] = []
     for index, expression in enumerate(term.get("matchExpressions") or ()):
-        causes += _validate_node_expression(expression, f"{path}.matchExpressions[{index}]")
+        at = f"{path}.matchExpressions[{index}]"
+        causes += _validate_node_expression(expression, at)
+        for number, value in enumerate(() if preferred else expression.get("values") or ()):
+            causes += each(f"{at}.values[{number}]", value, label_value_problems(value))
     for index, expression in enumerate(term.get("matchFields") or ()):
         at = f"{path}.matchFields[{index}]"
         values = expression.get("values") or ()
@@ -94,6 +100,9 @@ def _validate_node_term(term: JsonObject, path: str) -> list[Cause]:
             causes.append(required(f"{at}.values", "must be only one value when `operator` is 'In' or 'NotIn' for node field selector"))
         if expression.get("key") != "metadata.name":
             causes.append(invalid(f"{at}.key", expression.get("key") or "", "not a valid field selector key"))
+        else:
+            for number, value in enumerate(values):
+                causes += each(f"{at}.values[{number}]", value, dns_subdomain_problems(value))
     return causes
 
 
@@ -125,35 +134,75 @@ def _validate_pod_term(term: JsonObject, path: str) -> list[Cause]:
     for key in ("labelSelector", "namespaceSelector"):
         if term.get(key) is not None:
             causes += validate_label_selector(term[key], f"{path}.{key}")
+    for name in term.get("namespaces") or ():
+        causes += each(f"{path}.namespace", name, dns_label_problems(name))
+    if term.get("matchLabelKeys") or term.get("mismatchLabelKeys"):
+        causes += _validate_label_keys(term, path)
     topology = term.get("topologyKey") or ""
     if not topology:
-        return [*causes, required(f"{path}.topologyKey", "can not be empty")]
+        causes.append(required(f"{path}.topologyKey", "can not be empty"))
     return causes + each(f"{path}.topologyKey", topology, qualified_name_problems(topology))
+
+
+def _validate_label_keys(term: JsonObject, path: str) -> list[Cause]:
+    """Labels whose values are taken from the Pod itself, to match or not to match."""
+    selector = term.get("labelSelector")
+    match, mismatch = term.get("matchLabelKeys") or (), term.get("mismatchLabelKeys") or ()
+    causes: list[Cause] = []
+    for key, names in (("matchLabelKeys", match), ("mismatchLabelKeys", mismatch)):
+        if names and selector is None:
+            causes.append(forbidden(f"{path}.{key}", "must not be specified when labelSelector is not set"))
+            continue
+        for index, name in enumerate(names):
+            causes += each(f"{path}.{key}[{index}]", name, qualified_name_problems(name))
+    chosen = set((selector or {}).get("matchLabels") or ())
+    for expression in (selector or {}).get("matchExpressions") or ():
+        name = expression.get("key") or ""
+        if name in match and name in chosen:
+            causes.append(invalid(f"{path}[{list(match).index(name)}]", name, "exists in both matchLabelKeys and labelSelector"))
+        chosen.add(name)
+    return causes + [invalid(f"{path}.matchLabelKeys[{index}]", name, "exists in both matchLabelKeys and mismatchLabelKeys")
+                     for index, name in enumerate(match) if name in mismatch]
 
 
 def validate_spread(constraints: Sequence[JsonObject], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    seen: set[tuple[Any, Any]] = set()
+    pairs = [(constraint.get("topologyKey") or "", constraint.get("whenUnsatisfiable") or "") for constraint in constraints]
     for index, constraint in enumerate(constraints):
-        at = f"{path}[{index}]"
-        skew = constraint.get("maxSkew") or 0
+        at, (topology, when) = f"{path}[{index}]", pairs[index]
+        skew, domains = constraint.get("maxSkew") or 0, constraint.get("minDomains")
         if skew <= 0:
             causes.append(invalid(f"{at}.maxSkew", skew, "must be greater than zero"))
-        topology, when = constraint.get("topologyKey") or "", constraint.get("whenUnsatisfiable") or ""
         if not topology:
             causes.append(required(f"{at}.topologyKey", "can not be empty"))
         if when not in {"DoNotSchedule", "ScheduleAnyway"}:
             causes.append(not_supported(f"{at}.whenUnsatisfiable", when, ("DoNotSchedule", "ScheduleAnyway")))
-        domains = constraint.get("minDomains")
+        if pairs[index] in pairs[index + 1:]:
+            causes.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", f"{{{topology}, {when}}}"))
         if domains is not None and domains <= 0:
             causes.append(invalid(f"{at}.minDomains", domains, "must be greater than zero"))
-        elif domains is not None and when != "DoNotSchedule":
+        if domains is not None and when != "DoNotSchedule":
             causes.append(invalid(f"{at}.minDomains", domains, f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {when}"))
-        if (topology, when) in seen:
-            causes.append(duplicate(f"{at}.{{topologyKey, whenUnsatisfiable}}", f"{{{topology}, {when}}}"))
-        seen.add((topology, when))
+        for key in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+            if constraint.get(key) is not None and constraint[key] not in {"Honor", "Ignore"}:
+                causes.append(not_supported(f"{at}.{key}", constraint[key], ("Honor", "Ignore")))
+        causes += _validate_spread_keys(constraint, f"{at}.matchLabelKeys")
         if constraint.get("labelSelector") is not None:
             causes += validate_label_selector(constraint["labelSelector"], f"{at}.labelSelector")
+    return causes
+
+
+def _validate_spread_keys(constraint: JsonObject, path: str) -> list[Cause]:
+    keys, selector = constraint.get("matchLabelKeys") or (), constraint.get("labelSelector")
+    if not keys:
+        return []
+    causes = [forbidden(path, "must not be specified when labelSelector is not set")] if selector is None else []
+    expressions = (selector or {}).get("matchExpressions") or ()
+    chosen = {*((selector or {}).get("matchLabels") or ()), *(expression.get("key") or "" for expression in expressions)}
+    for index, key in enumerate(keys):
+        causes += each(f"{path}[{index}]", key, qualified_name_problems(key))
+        if key in chosen:
+            causes.append(invalid(f"{path}[{index}]", key, "exists in both matchLabelKeys and labelSelector"))
     return causes
 
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
+from control_plane.apiserver.strategies.metadata import validate_object_meta_update
+from control_plane.apiserver.strategies.pod_annotations import (
+    MIRROR,
+    validate_agreement,
+    validate_annotation_change,
+    validate_pod_annotations,
+)
 from control_plane.apiserver.strategies.pod_defaults import default_pod, default_pod_spec, sync_service_account
 from control_plane.apiserver.strategies.pod_qos import qos_class
-from control_plane.apiserver.strategies.pod_scheduling import added_tolerations_only
 from control_plane.apiserver.strategies.pod_spec import validate_pod_spec, validate_pod_template
+from control_plane.apiserver.strategies.pod_status import validate_pod_status
+from control_plane.apiserver.strategies.pod_updates import validate_ephemeral_change, validate_pod_change, validate_resize
+from control_plane.apiserver.strategies.pod_warnings import name_warnings, pod_warnings, template_warnings
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.quantity import QuantityError
-from kube.apimachinery.validation import forbidden, invalid, shown
-
-_FROZEN: Final = (
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
-)
-_GATED: Final = ("nodeSelector", "affinity")     # may still be narrowed while scheduling gates hold the Pod
+from kube.apimachinery.validation import forbidden
 
 
 class PodStrategy(Strategy):
@@ -56,25 +57,45 @@ class PodStrategy(Strategy):
             obj.setdefault("status", {}).setdefault("qosClass", qos)
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-        spec = obj.get("spec") or {}
-        causes = validate_pod_spec(spec, "spec")
+        metadata, spec = obj.get("metadata") or {}, obj.get("spec") or {}
+        annotations = metadata.get("annotations") or {}
+        causes = validate_pod_annotations(annotations, spec, "metadata.annotations") if annotations else []
+        causes += validate_pod_spec(spec, "spec", metadata.get("name") or "", in_pod=True)
+        if not spec.get("serviceAccountName"):
+            causes += _tokens_of_nobody(spec)
         if old is None:
             if spec.get("ephemeralContainers"):
                 causes.append(forbidden("spec.ephemeralContainers", "cannot be set on create"))
             if spec.get("nodeName") and spec.get("schedulingGates"):
                 causes.append(forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared"))
+            causes += validate_agreement(annotations, spec, "spec") if annotations else []
         return causes
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
-        return validate_pod_change(obj["spec"], old["spec"])
+        return _annotation_changes(obj, old) + validate_pod_change(obj["spec"], old["spec"])
+
+    def validate_subresource_update(self, obj: JsonObject, old: JsonObject, subresource: str) -> list[Cause]:
+        if subresource not in {"ephemeralcontainers", "resize"}:
+            return self.validate_update(obj, old)
+        static = MIRROR in (old["metadata"].get("annotations") or {})
+        causes = [*validate_object_meta_update(obj, old), *self.validate_object(obj, old)]
+        if subresource == "resize":
+            words = "static pods cannot be resized"
+            return [forbidden("", words)] if static else causes + validate_resize(obj, old)
+        if static:
+            return [forbidden("", "static pods do not support ephemeral containers")]
+        new, held = (one["spec"].get("ephemeralContainers") or [] for one in (obj, old))
+        return causes + _annotation_changes(obj, old) + validate_ephemeral_change(new, held)
 
     def validate_status(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
-        new, held = (o.get("status") or {} for o in (obj, old))
-        nominated = new.get("nominatedNodeName")
-        causes = [] if nominated is None or isinstance(nominated, str) else [invalid("status.nominatedNodeName", nominated, "")]
-        for key in ("containerStatuses", "initContainerStatuses"):
-            causes += _validate_container_statuses(new.get(key) or (), held.get(key) or (), old["spec"], f"status.{key}")
-        return causes
+        return _annotation_changes(obj, old) + validate_pod_status(obj, old)
+
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        """On creation only: hardly anybody but controllers updates Pods."""
+        if old is not None:
+            return []
+        words = "this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended"
+        return name_warnings(obj, words) + pod_warnings(obj["spec"], obj["metadata"])
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         spec, status = obj.get("spec") or {}, obj.get("status") or {}
@@ -108,71 +129,20 @@ class PodTemplateStrategy(Strategy):
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         return validate_pod_template(obj.get("template") or {}, "template")
 
-
-def validate_pod_change(new: JsonObject, old: JsonObject) -> list[Cause]:
-    """What may change in the spec of a Pod that exists."""
-    for key in ("containers", "initContainers"):
-        if len(new.get(key) or ()) != len(old.get(key) or ()):
-            return [forbidden(f"spec.{key}", "pod updates may not add or remove containers")]
-    causes = _validate_deadline(new.get("activeDeadlineSeconds"), old.get("activeDeadlineSeconds"))
-    causes += added_tolerations_only(new.get("tolerations") or (), old.get("tolerations") or (), "spec.tolerations")
-    held_gates = {gate.get("name") for gate in old.get("schedulingGates") or ()}
-    for index, gate in enumerate(new.get("schedulingGates") or ()):
-        if gate.get("name") not in held_gates:
-            causes.append(forbidden(f"spec.schedulingGates[{index}]",
-                                    f"only deletion is allowed, but found new scheduling gate '{gate.get('name', '')}'"))
-    if causes:
-        return causes
-    changed = _frozen_differences(_without_free_fields(new, old), old)
-    return [forbidden("spec", f"{_FROZEN}\n{changed}")] if changed else []
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        return template_warnings(obj, old, "template")
 
 
-def _without_free_fields(new: JsonObject, old: JsonObject) -> JsonObject:
-    """The new spec with everything that may change put back to what it was."""
-    rest = copy.deepcopy(new)
-    for key in ("containers", "initContainers"):
-        for container, held in zip(rest.get(key) or (), old.get(key) or (), strict=True):
-            container["image"] = held.get("image")
-    free = ["activeDeadlineSeconds", "tolerations", "schedulingGates", "ephemeralContainers"]
-    if (old.get("terminationGracePeriodSeconds") or 0) < 0 and new.get("terminationGracePeriodSeconds") == 1:
-        free.append("terminationGracePeriodSeconds")
-    if old.get("schedulingGates"):
-        free += _GATED
-    for key in free:
-        if key in old:
-            rest[key] = old[key]
-        else:
-            rest.pop(key, None)
-    return rest
+def _annotation_changes(obj: JsonObject, old: JsonObject) -> list[Cause]:
+    new, held = (one["metadata"].get("annotations") or {} for one in (obj, old))
+    return [] if new == held else validate_annotation_change(new, held, "metadata.annotations")
 
 
-def _frozen_differences(new: JsonObject, old: JsonObject) -> str:
-    lines: list[str] = []
-    for key in sorted(new.keys() | old.keys()):
-        if (new.get(key) or None) != (old.get(key) or None):
-            lines += [f"- {key}: {shown(old.get(key))}", f"+ {key}: {shown(new.get(key))}"]
-    return "\n".join(lines)
-
-
-def _validate_deadline(new: int | None, old: int | None) -> list[Cause]:
-    if new is None:
-        return [] if old is None else [invalid("spec.activeDeadlineSeconds", None, "must not update from a positive integer to nil value")]
-    if old is not None and new > old:
-        return [invalid("spec.activeDeadlineSeconds", new, "must be less than or equal to previous value")]
-    return []
-
-
-def _validate_container_statuses(new: Any, old: Any, spec: JsonObject, path: str) -> list[Cause]:
-    """A container that ended for good stays ended: with restartPolicy Never, or OnFailure after success."""
-    if spec.get("restartPolicy") == "Always":
-        return []
-    states = {status.get("name"): status.get("state") or {} for status in new}
-    causes: list[Cause] = []
-    for status in old:
-        ended = (status.get("state") or {}).get("terminated")
-        if not ended or (ended.get("exitCode") != 0 and spec.get("restartPolicy") == "OnFailure"):
-            continue
-        if status.get("name") in states and states[status["name"]].get("terminated") is None:
-            causes.append(forbidden(f"{path}[{list(states).index(status['name'])}].state",
-                                    "may not be transitioned to non-terminated state"))
-    return causes
+def _tokens_of_nobody(spec: JsonObject) -> list[Cause]:
+    return [
+        forbidden(f"spec.volumes[{index}].projected.sources[{number}].serviceAccountToken",
+                  "must not be specified when serviceAccountName is not set")
+        for index, volume in enumerate(spec.get("volumes") or ())
+        for number, source in enumerate((volume.get("projected") or {}).get("sources") or ())
+        if source.get("serviceAccountToken") is not None
+    ]

@@ -1,0 +1,74 @@
+"""Resources of a whole Pod (spec.resources): their defaults from and their agreement with its containers'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from control_plane.apiserver.strategies.resource_lists import may_overcommit, read, validate_requirements
+from kube.apimachinery.errors import Cause
+from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.quantity import Quantity
+from kube.apimachinery.validation import forbidden, invalid
+
+
+def total_requests(spec: JsonObject) -> dict[str, Quantity]:
+    """What the containers ask for together: all that run at once, or the largest one-shot init container beside the sidecars before it."""
+    total = _sum(container for container in spec.get("containers") or ())
+    largest: dict[str, Quantity] = {}
+    sidecars: dict[str, Quantity] = {}
+    for container in spec.get("initContainers") or ():
+        own = _sum([container])
+        if container.get("restartPolicy") == "Always":
+            total, sidecars = _plus(total, own), _plus(sidecars, own)
+            own = sidecars
+        else:
+            own = _plus(sidecars, own)
+        largest = {name: max(own.get(name, Quantity.of(0)), largest.get(name, Quantity.of(0))) for name in {**largest, **own}}
+    return {name: max(total.get(name, Quantity.of(0)), largest.get(name, Quantity.of(0))) for name in {**total, **largest}}
+
+
+def _sum(containers: Iterable[JsonObject]) -> dict[str, Quantity]:
+    total: dict[str, Quantity] = {}
+    for container in containers:
+        amounts = {name: read(value) for name, value in ((container.get("resources") or {}).get("requests") or {}).items()}
+        total = _plus(total, {name: amount for name, amount in amounts.items() if amount is not None})
+    return total
+
+
+def _plus(left: Mapping[str, Quantity], right: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    return {name: left[name] + right[name] if name in left and name in right else (left.get(name) or right.get(name) or Quantity.of(0))
+            for name in {**left, **right}}
+
+
+def default_pod_requests(spec: JsonObject) -> None:
+    """Where the Pod has limits: its requests are what its containers ask for, and otherwise the limits."""
+    resources = spec.get("resources") or {}
+    limits = resources.get("limits") or {}
+    if not limits:
+        return
+    asked = {name: str(amount) for name, amount in total_requests(spec).items() if name in {"cpu", "memory"} and may_overcommit(name)}
+    supported = {name: value for name, value in limits.items() if name in {"cpu", "memory"} or name.startswith("hugepages-")}
+    if requests := {**supported, **asked, **(resources.get("requests") or {})}:
+        resources["requests"] = requests
+
+
+def validate_pod_resources(spec: JsonObject, path: str) -> list[Cause]:
+    """`path` is spec.resources'."""
+    resources = spec["resources"]
+    causes: list[Cause] = []
+    if resources.get("claims") is not None:
+        causes.append(forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level"))
+    causes += validate_requirements({key: resources.get(key) for key in ("limits", "requests")}, path, of_pod=True)
+    requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
+    for name, amount in total_requests(spec).items():
+        own = read(requests.get(name)) or Quantity.of(0)
+        if amount > own:
+            causes.append(invalid(f"{path}.requests[{name}]", str(own),
+                                  f"must be greater than or equal to aggregate container requests of {amount}"))
+    for index, container in enumerate(spec.get("containers") or ()):
+        for name, value in ((container.get("resources") or {}).get("limits") or {}).items():
+            mine, whole = read(value), read(limits.get(name))
+            if mine is not None and whole is not None and mine > whole:
+                causes.append(invalid(f"{path}.containers[{index}][{name}].limits", str(mine),
+                                      f"must be less than or equal to pod limits of {whole}"))
+    return causes

@@ -1,4 +1,4 @@
-"""The kubelet's own HTTPS API on 10250, thin: health, metrics, the Pods it runs, their logs.
+"""The kubelet's own HTTPS API on 10250, thin: health, metrics, the Pods it runs, their logs and log files.
 
 Nobody is anonymous here: a certificate of the cluster or a token, and the right to that part of the Node (nodes/metrics, nodes/pods ...,
 or nodes/proxy, which stands for all). Follows pkg/kubelet/server.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
@@ -23,6 +24,7 @@ from kube.client.delegated_auth import Caller, Credentials, DelegatedAuth
 from kube.process.config import TlsFiles
 from kube.process.tls import server_context
 from node_agent.kubelet.container_logs import log_source
+from node_agent.kubelet.log_files import LogFiles
 from node_agent.kubelet.node_service import log_options
 from node_agent.kubelet.pod_state import Services
 from node_agent.kubelet.pod_workers import PodWorkers
@@ -47,6 +49,9 @@ async def serve_https(
     application.router.add_get("/healthz", handlers.healthz)
     application.router.add_get("/pods", handlers.pods)
     application.router.add_get("/metrics", handlers.metrics)
+    files = LogFiles(Path(services.config.root_dir) / "logs")
+    application.router.add_get("/logs/", files.serve)
+    application.router.add_get("/logs/{path:.*}", files.serve)
     application.router.add_get("/containerLogs/{namespace}/{pod}/{container}", handlers.logs)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,7 +41,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         self._workers = workers
         self._kernel = kernel
 
-    async def Logs(self, request: Any, context: Context) -> AsyncIterator[Any]:  # noqa: N802 - gRPC's name
+    async def Logs(self, request: Any, context: Context) -> None:  # noqa: N802 - gRPC's name
         await _authorize(context)
         try:
             state = self._pod(request.container)
@@ -52,14 +52,13 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
                 held = self._services.runtime.container(record.id)
                 return held is None or held.state is ContainerState.EXITED
 
-            async for piece in read_log(path, options, ended):
-                yield node_pb2.Chunk(data=piece)
+            await _send(context, (node_pb2.Chunk(data=piece) async for piece in read_log(path, options, ended)))
         except FileNotFoundError:
             return
         except errors.ApiError as error:
             await abort(context, error)
 
-    async def Exec(self, frames: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:  # noqa: N802
+    async def Exec(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
         await _authorize(context)
         try:
             start = await _first(frames, "start")
@@ -72,10 +71,9 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except (RuntimeServiceError, OSError) as error:
             await abort(context, errors.InternalError(str(error)))
             return
-        async for frame in relay_exec(session, frames):
-            yield frame
+        await _send(context, relay_exec(session, frames))
 
-    async def Attach(self, frames: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:  # noqa: N802
+    async def Attach(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
         await _authorize(context)
         try:
             start = await _first(frames, "start")
@@ -88,10 +86,9 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except (RuntimeServiceError, OSError) as error:
             await abort(context, errors.InternalError(str(error)))
             return
-        async for frame in relay_attach(session, frames):
-            yield frame
+        await _send(context, relay_attach(session, frames))
 
-    async def Dial(self, frames: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:  # noqa: N802
+    async def Dial(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
         await _authorize(context)
         try:
             target = await _first(frames, "target")
@@ -99,8 +96,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except errors.ApiError as error:
             await abort(context, error)
             return
-        async for frame in relay_connection(reader, writer, frames):
-            yield frame
+        await _send(context, relay_connection(reader, writer, frames))
 
     async def _dial(self, target: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if target.pod:
@@ -137,6 +133,18 @@ def log_options(request: Any, now: datetime) -> LogOptions:
         follow=request.follow, timestamps=request.timestamps, tail_lines=request.tail_lines, since=since, limit_bytes=request.limit_bytes,
         stream=stream,
     )
+
+
+async def _send(context: Context, frames: AsyncGenerator[Any, None]) -> None:
+    """Until they end or the caller is gone; what makes them has ended, too, then."""
+    async with aclosing(frames):
+        async for frame in frames:
+            try:
+                await context.write(frame)
+            except Exception:       # gRPC has no public name for a call that ended meanwhile
+                if context.cancelled() or context.done():
+                    return
+                raise
 
 
 async def abort(context: Context, error: errors.ApiError) -> None:

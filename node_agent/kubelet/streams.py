@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,7 +18,7 @@ QUEUE = 16                      # frames in flight: what the client does not tak
 CHUNK = 64 * 1024
 
 
-async def relay_exec(session: ExecSession, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def relay_exec(session: ExecSession, frames: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     """Ends with a status frame when the command has ended; ends the command when the caller leaves."""
     queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
 
@@ -42,8 +42,12 @@ async def relay_exec(session: ExecSession, frames: AsyncIterator[Any]) -> AsyncI
         while (frame := await queue.get()) is not None:
             yield frame
     finally:
-        await _end(tasks)
-        await session.close()
+        await _to_the_end(_end_exec(session, tasks))
+
+
+async def _end_exec(session: ExecSession, tasks: Sequence[asyncio.Task[None]]) -> None:
+    await _end(tasks)
+    await session.close()
 
 
 def _stdout_frame(data: bytes) -> Any:
@@ -54,7 +58,7 @@ def _stderr_frame(data: bytes) -> Any:
     return node_pb2.StreamFrame(stderr=data)
 
 
-async def relay_attach(session: AttachSession, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def relay_attach(session: AttachSession, frames: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     async def inputs() -> None:
         async for frame in frames:
             kind = frame.WhichOneof("frame")
@@ -73,13 +77,13 @@ async def relay_attach(session: AttachSession, frames: AsyncIterator[Any]) -> As
             yield _stderr_frame(data) if stream == attach.STDERR else _stdout_frame(data)
         yield node_pb2.StreamFrame(status=json.dumps(exit_status(0)).encode())
     finally:
-        await _end(tasks)
         session.close()
+        await _end(tasks)
 
 
 async def relay_connection(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, frames: AsyncIterator[Any],
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any, None]:
     """Each half is closed when its sender closes it; ends when both are, or with the connection."""
     tasks = [asyncio.create_task(_connection_input(writer, frames), name="dial input")]
     try:
@@ -90,9 +94,9 @@ async def relay_connection(
         await asyncio.wait(tasks)
         writer.close()
     finally:
-        await _end(tasks)
         if not writer.is_closing():         # the caller has given the connection up
             writer.transport.abort()
+        await _end(tasks)
 
 
 async def _connection_input(writer: asyncio.StreamWriter, frames: AsyncIterator[Any]) -> None:
@@ -136,7 +140,18 @@ async def _exec_input(session: ExecSession, frames: AsyncIterator[Any]) -> None:
             session.resize(frame.resize.width, frame.resize.height)
 
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
+_endings: set[asyncio.Task[None]] = set()       # the event loop itself holds tasks weakly
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """A caller that leaves while its stream ends cancels that, too: what is held must be given back all the same."""
+    task = asyncio.create_task(work, name="end of a stream")
+    _endings.add(task)
+    task.add_done_callback(_endings.discard)
+    await asyncio.shield(task)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -18,7 +18,7 @@ from aiohttp import web
 _HIGH: Final = 256 * 1024       # reading rests above,
 _LOW: Final = 64 * 1024         # and goes on below
 _LOOK_S: Final = 1.0            # how often a silent client is looked at
-_PING_S: Final = 30.0
+_PING_S: Final = 10.0
 _GONE: Final = frozenset({7, 8, 9})      # TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LAST_ACK
 
 

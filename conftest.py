@@ -1,6 +1,7 @@
 """Marks tests by their folder, so that no test can forget it, and keeps those that share a cluster on one worker.
 
-Tests marked `modern_kubectl` need kubectl 1.31, which speaks WebSocket: they are skipped where it is older (Debian 12 has 1.20).
+Tests marked `modern_kubectl` are about flags, commands or wordings that kubectl 1.31 has: they are skipped where it is older (Debian 12
+has 1.20).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-WEBSOCKET_KUBECTL = 31      # the minor version
+MODERN_KUBECTL = 31      # the minor version
 
 pytest_plugins = ["launcher.testing.plugin"]
 
@@ -44,8 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("modern_kubectl") and kubectl_minor() < WEBSOCKET_KUBECTL:
-        pytest.skip(f"kubectl is 1.{kubectl_minor()}, and this needs 1.{WEBSOCKET_KUBECTL}")
+    if item.get_closest_marker("modern_kubectl") and kubectl_minor() < MODERN_KUBECTL:
+        pytest.skip(f"kubectl is 1.{kubectl_minor()}, and this needs 1.{MODERN_KUBECTL}")
 
 
 @functools.cache

@@ -76,7 +76,6 @@ def test_apply_removes_what_its_last_manifest_held(space: Space) -> None:
     assert space.get("configmap", "c")["data"] == {"kept": "1", "foreign": "3"}
 
 
-@pytest.mark.modern_kubectl
 def test_the_three_kinds_of_patch(space: Space) -> None:
     space.create(deployment("d", replicas=0))
 
@@ -89,20 +88,15 @@ def test_the_three_kinds_of_patch(space: Space) -> None:
     space.kubectl("patch", "deployment", "d", "--type=json", "-p", '[{"op":"replace","path":"/spec/replicas","value":1}]')
     space.create(config_map("c", a="b"))
     nothing = space.kubectl("patch", "configmap", "c", "-p", '{"data":{"a":"b"}}')
-    scaled = space.kubectl("patch", "deployment", "d", "--subresource=scale", "--type=merge", "-p", '{"spec":{"replicas":0}}')
 
     assert sorted(container["name"] for container in by_strategy) == ["main", "second"]
     assert merged == {"new": "yes"}
     assert nothing.strip() == "configmap/c patched (no change)"
-    assert "patched" in scaled
-    assert space.get("deployment", "d")["spec"]["replicas"] == 0
-    assert "the server rejected our request due to an error in our request" in space.refused(
-        "patch", "deployment", "d", "--type=json", "-p", '[{"op":"remove","path":"/spec/nope"}]',
-    )
+    refused = space.refused("patch", "deployment", "d", "--type=json", "-p", '[{"op":"remove","path":"/spec/nope"}]')
+    assert refused == "The request is invalid\n" or "due to an error in our request" in refused
 
 
 @pytest.mark.req("RES-02")
-@pytest.mark.modern_kubectl
 def test_labels_and_annotations(space: Space) -> None:
     space.create(config_map("c"), config_map("other"))
 
@@ -111,7 +105,8 @@ def test_labels_and_annotations(space: Space) -> None:
     assert space.kubectl("label", "configmap", "c", "tier=db", "--overwrite").strip() == "configmap/c labeled"
     assert space.kubectl("annotate", "configmap", "c", "note=some text").strip() == "configmap/c annotated"
     assert space.kubectl("get", "configmap", "-l", "tier=db", "-o", "name").split() == ["configmap/c"]
-    assert space.kubectl("label", "configmap", "c", "tier-").strip() == "configmap/c unlabeled"
+    space.kubectl("label", "configmap", "c", "tier-")
+    assert "labels" not in space.get("configmap", "c")["metadata"]
     assert space.get("configmap", "c")["metadata"]["annotations"] == {"note": "some text"}
 
 
@@ -178,7 +173,6 @@ def test_get_all_prints_each_kind(space: Space) -> None:
 
 
 @pytest.mark.req("POD-01", "POD-11")
-@pytest.mark.modern_kubectl
 def test_describe_pod_reads_naturally(space: Space) -> None:
     one = {"name": "baz", "configMap": {"name": "baz-cm"}}
     mounts = [{"name": "baz", "mountPath": "/baz"}, {"name": "data", "mountPath": "/data", "readOnly": True}]
@@ -192,19 +186,19 @@ def test_describe_pod_reads_naturally(space: Space) -> None:
     space.ready("p")
     space.event("p", "Started")
 
-    text = space.kubectl("describe", "pod", "p")
+    text = " ".join(space.kubectl("describe", "pod", "p").split())      # columns differ with kubectl's age
 
     address = space.pod("p")["status"]["podIP"]
     for part in (
-        "Name:             p\n", "Service Account:  default", "Labels:           app=p", "Status:           Running",
-        f"IP:               {address}",
-        "Image:         busybox", "Port:          80/TCP", "State:          Running", "Ready:          True", "Restart Count:  0",
-        "cpu:     100m", "memory:  100Mi", "Liveness:  exec [true] delay=0s timeout=1s period=10s #success=1 #failure=3",
-        "A:  b", "P:  p (v1:metadata.name)", "/baz from baz (rw)", "/data from data (ro)",
-        "/var/run/secrets/kubernetes.io/serviceaccount from kube-api-access-", "PodReadyToStartContainers   True",
-        "Type:      ConfigMap (a volume populated by a ConfigMap)", "Name:      baz-cm", "Optional:  false",
-        "Type:       EmptyDir (a temporary directory that shares a pod's lifetime)", "SizeLimit:  <unset>",
-        "QoS Class:                   Guaranteed",
+        "Name: p Namespace:", "Labels: app=p", "Status: Running",
+        f"IP: {address}",
+        "Image: busybox", "Port: 80/TCP", "State: Running", "Ready: True", "Restart Count: 0",
+        "cpu: 100m", "memory: 100Mi", "Liveness: exec [true] delay=0s timeout=1s period=10s #success=1 #failure=3",
+        "A: b", "P: p (v1:metadata.name)", "/baz from baz (rw)", "/data from data (ro)",
+        "/var/run/secrets/kubernetes.io/serviceaccount from kube-api-access-", "PodReadyToStartContainers True",
+        "Type: ConfigMap (a volume populated by a ConfigMap)", "Name: baz-cm", "Optional: false",
+        "Type: EmptyDir (a temporary directory that shares a pod's lifetime)", "SizeLimit: <unset>",
+        "QoS Class: Guaranteed",
         "node.kubernetes.io/not-ready:NoExecute op=Exists for 300s", "Successfully assigned", "Container created", "Container started",
     ):
         assert part in text, f"{part!r} is missing in\n{text}"
@@ -221,23 +215,40 @@ def test_run_with_and_without_a_terminal(space: Space) -> None:
     assert "NotFound" in space.refused("get", "pod", "q")
 
 
-@pytest.mark.modern_kubectl
 def test_events_are_listed_newest_last(space: Space) -> None:
     space.run(pod("p"))
     space.event("p", "Started")
 
     lines = space.kubectl("get", "events").splitlines()
-    of_pod = space.kubectl("events", "--for", "pod/p").splitlines()
 
     assert lines[0].split() == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"]
     assert {"Scheduled", "Pulled", "Created", "Started"} <= {line.split()[2] for line in lines[1:]}
-    assert {line.split()[3] for line in of_pod[1:]} == {"Pod/p"}
     assert space.kubectl("get", "events.events.k8s.io", "-o", "name").count("event.events.k8s.io/p.") >= 4
 
 
-@pytest.mark.req("POD-01")
 @pytest.mark.modern_kubectl
-def test_replace_edit_and_wait(space: Space) -> None:
+def test_a_subresource_can_be_patched(space: Space) -> None:
+    space.create(deployment("d", replicas=1))
+
+    scaled = space.kubectl("patch", "deployment", "d", "--subresource=scale", "--type=merge", "-p", '{"spec":{"replicas":0}}')
+
+    assert "patched" in scaled
+    assert space.get("deployment", "d")["spec"]["replicas"] == 0
+
+
+@pytest.mark.modern_kubectl
+def test_events_of_one_object_and_waiting_for_a_value(space: Space) -> None:
+    space.run(pod("p"))
+    space.event("p", "Started")
+
+    of_pod = space.kubectl("events", "--for", "pod/p").splitlines()
+    space.kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/p", "--timeout=5s")
+
+    assert {line.split()[3] for line in of_pod[1:]} == {"Pod/p"}
+
+
+@pytest.mark.req("POD-01")
+def test_replace_edit_and_delete(space: Space) -> None:
     space.create(config_map("c", a="1"))
 
     space.kubectl("replace", "-f", "-", stdin=json.dumps(config_map("c", a="2")))
@@ -245,7 +256,7 @@ def test_replace_edit_and_wait(space: Space) -> None:
     script.write_text("#!/bin/sh\nsed -i 's/a: \"2\"/a: \"3\"/' \"$1\"\n")
     script.chmod(0o755)
     edited = space.kubectl("edit", "configmap", "c", environment={"KUBE_EDITOR": str(script)})
-    space.kubectl("wait", "--for=jsonpath={.data.a}=3", "configmap/c", "--timeout=5s")
+    assert space.get("configmap", "c")["data"] == {"a": "3"}
     deleted = space.kubectl("delete", "configmap", "c")
 
     assert edited == "configmap/c edited\n"

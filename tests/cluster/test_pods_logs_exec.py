@@ -19,17 +19,16 @@ from tests.support.space import Space, container, pod
 
 
 @pytest.mark.req("LOG-01", "LOG-02")
-@pytest.mark.modern_kubectl
 def test_logs_are_chosen_by_container_length_and_time(space: Space) -> None:
     script = "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo line $i; done; echo to stderr >&2; exec sleep 1000"
     space.run(pod("p", container("main", script), container("side", "echo from the side; exec sleep 1000"), labels={"app": "x"}))
-    eventually(lambda: "to stderr" in space.kubectl("logs", "p"))
+    eventually(lambda: "to stderr" in space.kubectl("logs", "p", "-c", "main"))
 
     def logs(*arguments: str) -> list[str]:
-        return space.kubectl("logs", *arguments).splitlines()
+        container_of = [] if "-l" in arguments or "-c" in arguments else ["-c", "main"]
+        return space.kubectl("logs", *arguments, *container_of).splitlines()
 
     assert logs("p") == [*(f"line {number}" for number in range(1, 21)), "to stderr"]
-    assert "Defaulted container \"main\" out of: main, side" in space.tried("logs", "p").stderr
     assert logs("p", "-c", "side") == ["from the side"]
     assert logs("p", "--tail=2") == ["line 20", "to stderr"]
     assert logs("p", "--limit-bytes=6") == ["line 1"]
@@ -43,6 +42,14 @@ def test_logs_are_chosen_by_container_length_and_time(space: Space) -> None:
     files = Path("/var/lib/kubonsai/clusters", space.cluster.name, "nodes").glob(f"*/logs/pods/{space.namespace}_p_*/main/0.log")
     first = next(files).read_text().splitlines()[0].split(" ", 3)
     assert first[1:] == ["stdout", "F", "line 1"]
+
+
+@pytest.mark.modern_kubectl
+def test_kubectl_chooses_the_first_container(space: Space) -> None:
+    space.run(pod("p", container("main", "echo hello; exec sleep 1000"), container("side")))
+
+    eventually(lambda: space.kubectl("logs", "p") == "hello\n")
+    assert "Defaulted container \"main\" out of: main, side" in space.tried("logs", "p").stderr
 
 
 @pytest.mark.req("LOG-01", "LIF-16")
@@ -70,7 +77,6 @@ def test_logs_of_what_has_not_started(space: Space) -> None:
 
 
 @pytest.mark.req("POD-01")
-@pytest.mark.modern_kubectl
 def test_exec_carries_streams_and_exit_codes(space: Space) -> None:
     space.run(pod("p", container("a"), container("b")))
 
@@ -125,7 +131,6 @@ class Terminal:
         self.process.send_signal(28)        # SIGWINCH
 
 
-@pytest.mark.modern_kubectl
 def test_exec_with_a_terminal_follows_its_size(space: Space) -> None:
     space.run(pod("p"))
 
@@ -145,7 +150,6 @@ def test_exec_with_a_terminal_follows_its_size(space: Space) -> None:
         assert screen.process.wait(timeout=10) == 9
 
 
-@pytest.mark.modern_kubectl
 def test_attach_and_run_interactively(space: Space) -> None:
     with terminal(space, "run", "shell", "--image=busybox", "--restart=Never", "--rm", "-it", "--", "sh") as screen:
         eventually(lambda: screen.sees("/ # ", after_typing="\n"), every_s=0.3)
@@ -156,7 +160,6 @@ def test_attach_and_run_interactively(space: Space) -> None:
     eventually(lambda: "NotFound" in space.refused("get", "pod", "shell"))
 
 
-@pytest.mark.modern_kubectl
 def test_attach_shows_what_is_said_from_now_on(space: Space) -> None:
     space.run(pod("p", container(script="while true; do read line && echo said $line; done", stdin=True)))
 
@@ -175,7 +178,6 @@ def test_attach_shows_what_is_said_from_now_on(space: Space) -> None:
     assert line == "said hello\n"
 
 
-@pytest.mark.modern_kubectl
 def test_cp_both_ways(space: Space, tmp_path: Path) -> None:
     space.run(pod("p"))
     (tmp_path / "folder").mkdir()

@@ -69,7 +69,6 @@ async def test_the_container_must_be_named_where_there_are_two(node: RepeatingNo
     assert (code, status["message"]) == (400, "a container name must be specified for pod two, choose one of: [a b]")
 
 
-@pytest.mark.modern_kubectl
 async def test_exec_carries_output_input_and_the_exit_code(node: RepeatingNode, kubectl: Kubectl) -> None:
     printed = await kubectl("exec", "-i", "-n", "streams", "p", "--", "cat", "-", stdin="hello\n")
     failed = await kubectl("exec", "-n", "streams", "p", "--", "exit", "3", fails=True)
@@ -78,7 +77,6 @@ async def test_exec_carries_output_input_and_the_exit_code(node: RepeatingNode, 
     assert failed == "warned\ncommand terminated with exit code 3\n"
 
 
-@pytest.mark.modern_kubectl
 async def test_an_unreachable_node_is_told(node: RepeatingNode, server: RunningApiserver, kubectl: Kubectl) -> None:
     async with server.session() as session:
         api = Api(session)

@@ -23,7 +23,7 @@ from control_plane.apiserver.registry.writer import Writer
 from control_plane.apiserver.request_info import RequestInfo
 from control_plane.apiserver.subresources.scale import Scales
 from control_plane.storage.cached_object import CachedObject
-from kube.apimachinery.errors import BadRequest, MethodNotAllowed, NotFound, RequestEntityTooLarge, forbidden
+from kube.apimachinery.errors import BadRequest, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from kube.apimachinery.fields import FieldRequirement, FieldSelector
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import subresource_kind, subresource_of
@@ -90,9 +90,6 @@ class ObjectApi:
         if creator is None and call.name:
             raise not_allowed()
         obj = await _decoded(call, data, media_type, self._kind(call), options)
-        if call.resource.custom is not None and call.resource.custom.definition.terminating:
-            name = (obj.get("metadata") or {}).get("name", "")
-            raise forbidden(call.group_resource, name, "create not allowed while custom resource definition is terminating")
         if creator is not None:
             return Written(await _to_the_end(creator(call, obj, options)), 201)
         return Written(await _to_the_end(self.writer.create(call, obj, options)), 201)

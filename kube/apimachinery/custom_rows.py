@@ -35,23 +35,33 @@ def is_served(crd: JsonObject) -> bool:
 
 def rows_of(crd: JsonObject, custom: CustomKind = lambda version: None) -> list[ResourceType]:
     """One row per served version; none until the names are accepted."""
-    if not is_served(crd):
+    if not _has_names(crd):
         return []
-    spec, names = crd["spec"], (crd.get("status") or {}).get("acceptedNames") or {}
-    if not names.get("plural") or not names.get("kind"):
-        return []
-    storage = next((version["name"] for version in spec["versions"] if version.get("storage")), "")
-    return [
-        ResourceType(
-            group=spec["group"], version=version["name"], kind=names["kind"], plural=names["plural"],
-            namespaced=spec["scope"] == "Namespaced", subresources=_subresources(version),
-            short_names=tuple(names.get("shortNames") or ()), categories=tuple(names.get("categories") or ()),
-            verbs=VERBS, singular=names.get("singular") or "", storage_version=storage,
-            list_name=names.get("listKind") or "", custom=custom(version["name"]),
-            discoverable=condition_is_true(crd, "Established"),
-        )
-        for version in spec["versions"] if version.get("served")
-    ]
+    return [_row(crd, version, custom) for version in crd["spec"]["versions"] if version.get("served")]
+
+
+def storage_row(crd: JsonObject, custom: CustomKind = lambda version: None) -> ResourceType | None:
+    """Of the version that objects are stored in, served or not; None until the names are accepted."""
+    if not _has_names(crd):
+        return None
+    return next((_row(crd, version, custom) for version in crd["spec"]["versions"] if version.get("storage")), None)
+
+
+def _has_names(crd: JsonObject) -> bool:
+    names = (crd.get("status") or {}).get("acceptedNames") or {}
+    return is_served(crd) and bool(names.get("plural") and names.get("kind"))
+
+
+def _row(crd: JsonObject, version: JsonObject, custom: CustomKind) -> ResourceType:
+    spec, names = crd["spec"], crd["status"]["acceptedNames"]
+    return ResourceType(
+        group=spec["group"], version=version["name"], kind=names["kind"], plural=names["plural"],
+        namespaced=spec["scope"] == "Namespaced", subresources=_subresources(version),
+        short_names=tuple(names.get("shortNames") or ()), categories=tuple(names.get("categories") or ()),
+        verbs=VERBS, singular=names.get("singular") or "",
+        storage_version=next((one["name"] for one in spec["versions"] if one.get("storage")), ""),
+        list_name=names.get("listKind") or "", custom=custom(version["name"]), discoverable=condition_is_true(crd, "Established"),
+    )
 
 
 def _subresources(version: JsonObject) -> tuple[str, ...]:

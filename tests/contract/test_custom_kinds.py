@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_calls import STRATEGIC_PATCH, Api, Json, new_namespace
-from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.apiserver import RunningApiserver, running_apiserver, running_apiservers
 from tests.support.custom_kinds import (
     CRON_SPEC,
     DEFINITIONS,
@@ -345,3 +345,31 @@ async def test_everything_is_there_after_a_restart(server: RunningApiserver, tmp
     async with server.session() as session:
         code, held = await Api(session).get(f"{path}/a")
     assert (code, held["spec"]["replicas"]) == (200, 1)
+
+
+async def test_a_kind_that_no_version_serves_keeps_its_objects(api: Api) -> None:
+    crd = await established(api, definition("ghosts", "Ghost"))
+    path = (await new_namespace(api, "ghosts")).replace("/api/v1", f"/apis/{GROUP}/v1") + "/ghosts"
+    await api.post(path, custom("a", "Ghost"))
+
+    async def serve(*, served: bool, code: int) -> None:
+        crd["spec"]["versions"][0]["served"] = served
+        await api.patch(f"{DEFINITIONS}/ghosts.{GROUP}", {"spec": {"versions": crd["spec"]["versions"]}})
+        async with asyncio.timeout(5):
+            while (await api.get(f"{path}/a"))[0] != code:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    await serve(served=False, code=404)
+    await serve(served=True, code=200)
+    await api.delete(f"{DEFINITIONS}/ghosts.{GROUP}")
+    await gone(api, f"{DEFINITIONS}/ghosts.{GROUP}")
+
+
+async def test_every_apiserver_serves_a_kind_before_it_is_established(tmp_path: Path) -> None:
+    async with running_apiservers(tmp_path, 2) as (one, two), one.session() as first, two.session() as second:
+        held = await established(Api(first), definition(), within_s=15)
+        code, made = await Api(second).post(f"/apis/{GROUP}/v1/namespaces/default/crontabs", custom("a"))
+
+        accepted, served = (condition(held, kind)["lastTransitionTime"] for kind in ("NamesAccepted", "Established"))
+        assert (code, (await Api(first).get(f"/apis/{GROUP}/v1/crontabs"))[1]["items"]) == (201, [made])
+        assert accepted < served

@@ -56,6 +56,7 @@ async def test_explain_knows_the_fields(kubectl: Kubectl) -> None:
     assert "ownerReferences\t<[]OwnerReference>" in tree
 
 
+@pytest.mark.req("RES-01")
 async def test_api_resources_lists_the_kind(kubectl: Kubectl) -> None:
     rows = await kubectl("api-resources", f"--api-group={GROUP}", "--no-headers")
 

@@ -20,7 +20,7 @@ from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.errors import StorageError
 from control_plane.storage.subscription import CacheEvent
 from control_plane.storage.watch_cache import WatchCache
-from kube.apimachinery.custom_rows import is_served, rows_of
+from kube.apimachinery.custom_rows import is_served, rows_of, storage_row
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.schema import schemas
 from kube.apimachinery.scheme import ResourceType, Scheme
@@ -33,10 +33,11 @@ RETRY_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What one definition brought. `shape` is all that it depends on."""
+    """What one definition brought. `shape` is all that it depends on; `stored` the row of the storage version, served or not."""
 
     shape: tuple[Any, ...]
     definition: Definition
+    stored: ResourceType
     rows: tuple[ResourceType, ...]
 
 
@@ -75,9 +76,9 @@ class CustomResources:
         return held.definition if held else None
 
     def row(self, name: str) -> ResourceType | None:
-        """Some row of a definition, for the objects themselves."""
+        """The row of a definition's objects as they are stored."""
         held = self._served.get(name)
-        return held.rows[0] if held and held.rows else None
+        return held.stored if held else None
 
     async def run(self) -> None:
         while True:
@@ -129,23 +130,23 @@ class CustomResources:
         self._remove_rows(held)
         self._add_rows(made)
         self._served[name] = made
-        if made.rows and held.shape[0] != made.shape[0]:
-            self._cache.serve_as(made.rows[0])
-        elif made.rows:
-            self._cache.describe(made.rows[0])
+        if held.shape[0] != made.shape[0]:
+            self._cache.serve_as(made.stored)
+        else:
+            self._cache.describe(made.stored)
 
     async def _begin(self, name: str, crd: JsonObject) -> None:
         made = self._made(crd)
-        if made is not None and made.rows:
+        if made is not None:
             try:
-                await self._cache.add(made.rows[0])
+                await self._cache.add(made.stored)
             except StorageError as error:
                 log.warning("cannot read the objects of a custom kind, trying again", definition=name, error=str(error))
                 await asyncio.sleep(RETRY_S)
                 return
         if self._wanted.get(name) is not crd:      # changed meanwhile, or gone
-            if name not in self._wanted and made is not None and made.rows:
-                self._cache.remove(made.rows[0])
+            if name not in self._wanted and made is not None:
+                self._cache.remove(made.stored)
             return
         del self._wanted[name]
         if made is None:
@@ -162,8 +163,7 @@ class CustomResources:
         if held is None:
             return
         self._remove_rows(held)
-        if held.rows:
-            self._cache.remove(held.rows[0])
+        self._cache.remove(held.stored)
         log.info("no longer serving a custom kind", definition=name)
 
     def _add_rows(self, served: Served) -> None:
@@ -179,12 +179,15 @@ class CustomResources:
     def _made(self, crd: JsonObject) -> Served | None:
         definition = Definition(crd, self._services)
         rows = rows_of(crd, definition.versions.__getitem__)
+        stored = storage_row(crd, definition.versions.__getitem__)
+        if stored is None:
+            return None
         for row in rows:
             held = self._scheme.for_path(row.group, row.version, row.plural)
             if (held is not None and held.custom is None) or _is_built_in(self._scheme.for_kind(row.gvk)):
                 log.warning("a custom kind would hide a built-in one", definition=definition.name)
                 return None
-        return Served(_shape(crd), definition, tuple(rows))
+        return Served(_shape(crd), definition, stored, tuple(rows))
 
 
 def _is_built_in(row: ResourceType | None) -> bool:

@@ -11,7 +11,7 @@ from control_plane.apiserver.custom.paths import MISSING, WrongType, nested, sim
 from control_plane.apiserver.custom.values import ABSENT
 from control_plane.apiserver.strategies import metadata as meta
 from control_plane.apiserver.strategies.base import Strategy
-from kube.apimachinery.errors import Cause
+from kube.apimachinery.errors import Cause, forbidden
 from kube.apimachinery.jsonpath import JsonPath
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import ResourceType
@@ -41,6 +41,14 @@ class CustomResourceStrategy(Strategy):
     def default(self, obj: JsonObject) -> None:
         self._version.coerce(obj)      # a mutating webhook may have added what nobody knows
         self._version.default(obj)
+
+    def prepare_for_create(self, obj: JsonObject) -> None:
+        """Raises Forbidden when the kind is about to go."""
+        if self._version.definition.terminating:
+            name = (obj.get("metadata") or {}).get("name", "")
+            raise forbidden(
+                self.resource.group_resource, name, "create not allowed while custom resource definition is terminating")
+        super().prepare_for_create(obj)
 
     def initial_status(self, obj: JsonObject) -> JsonObject | None:
         return None

@@ -15,7 +15,6 @@ from control_plane.apiserver.custom.failures import cause_of
 from control_plane.apiserver.custom.formats import FORMATS
 from control_plane.apiserver.custom.kind import Definition
 from control_plane.apiserver.custom.list_types import list_causes
-from control_plane.apiserver.custom.patterns import compiled
 from control_plane.apiserver.custom.pruning import prune
 from control_plane.apiserver.custom.rules import Rules
 from control_plane.apiserver.custom.strategy import CustomResourceStrategy
@@ -23,6 +22,7 @@ from control_plane.apiserver.custom.structural import Structural
 from control_plane.apiserver.custom.values import ABSENT, Node
 from kube.apimachinery.jsonpath import JsonPath, JsonPathError
 from kube.apimachinery.scheme import ResourceType
+from kube.cel.regex import compiled
 from tests.support.custom_kinds import custom, definition, version
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ Its life            naming.py accepted names, conditions (pure)         lifecycl
 Serving it          serving.py rows, watch cache, schemas               kind.py        one version of one kind, compiled when first used
 Its objects         strategy.py rules of a write                        structural.py  the schema as the modules below read it
                     pruning.py unknown fields                           defaulting.py  defaults, nulls
-                    values.py, scalars.py, failures.py  types, limits   formats.py, patterns.py  of strings
+                    values.py, scalars.py, failures.py  types, limits   formats.py  of strings
                     list_types.py sets and maps                         embedded.py    objects within objects, metadata
                     rules.py x-kubernetes-validations at work           field_types.py what apply asks of a schema
                     scale.py, paths.py, columns.py, patches.py          conversion.py  between versions, by a webhook

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from control_plane.apiserver.custom import failures as f
 from control_plane.apiserver.custom.failures import Failure, Result
-from control_plane.apiserver.custom.patterns import compiled
 from kube.apimachinery.meta import JsonObject
+from kube.cel.regex import compiled
 
 _RANGES: Final = {"int32": 2**31, "int64": 2**63, "": 2**63}
 

@@ -5,14 +5,13 @@ A schema first says the structure, once, outside of allOf, anyOf, oneOf and not;
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from control_plane.apiserver.custom.patterns import compiled
 from control_plane.apiserver.custom.structural import Structural
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import forbidden, invalid, required
+from kube.cel.regex import RegexError, compiled
 
 ROOT: Final = "must not be empty at the root"
 ITEM: Final = "must not be empty for specified array items"
@@ -117,8 +116,8 @@ def _value_causes(schema: Structural, path: str, *, skip_any_of: bool = False, s
     if schema.pattern:
         try:
             compiled(schema.pattern)
-        except re.error as error:
-            said = f"must be a valid regular expression, but isn't: error parsing regexp: {error}"
+        except RegexError as error:
+            said = f"must be a valid regular expression, but isn't: {error}"
             causes.append(invalid(f"{path}.pattern", schema.pattern, said))
     return causes
 

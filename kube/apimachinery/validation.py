@@ -141,6 +141,18 @@ def underscored_subdomain_problems(value: str) -> list[str]:
     return problems
 
 
+def domain_path_problems(value: str) -> list[str]:
+    """A domain, a slash and a path, as names of controllers are."""
+    if not value:
+        return ["must be a domain-prefixed path (such as \"acme.io/foo\")"]
+    domain, slash, path = value.partition("/")
+    if not slash or not domain or not path:
+        return ["must be a domain-prefixed path (such as \"acme.io/foo\")"]
+    problems = dns_subdomain_problems(domain)
+    form = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
+    return problems if re.fullmatch(form, path) else [*problems, regex_problem("Invalid path", form)]
+
+
 def dns1035_problems(value: str) -> list[str]:
     problems = [length_problem(63)] if len(value) > 63 else []
     if not re.fullmatch(_DNS1035, value):

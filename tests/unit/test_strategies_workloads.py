@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from control_plane.apiserver.strategies.base import Strategy
-from control_plane.apiserver.strategies.batch import schedule_problem
+from control_plane.apiserver.strategies.cron_schedules import schedule_problem
 from control_plane.apiserver.strategies.registry import strategy_for
 from kube.apimachinery.resources import SCHEME
 
@@ -69,7 +69,8 @@ def test_defaults(plural: str, spec: dict[str, Any], status: dict[str, Any]) -> 
     pytest.param("deployments", {"strategy": {"type": "Recreate", "rollingUpdate": {}}},
                  "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'", id="recreate"),
     pytest.param("deployments", {"strategy": {"type": "Sudden"}},
-                 'spec.strategy.type: Unsupported value: "Sudden": supported values: "Recreate", "RollingUpdate"', id="strategy"),
+
+                 'spec.strategy: Unsupported value: {"Type":"Sudden","RollingUpdate":null}: supported values: "Recreate", "RollingUpdate"', id="strategy"),
     pytest.param("deployments", {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}},
                  'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 when `maxSurge` is 0', id="both zero"),
     pytest.param("deployments", {"progressDeadlineSeconds": 5, "minReadySeconds": 5},
@@ -88,7 +89,9 @@ def test_rules(plural: str, spec: dict[str, Any], words: str) -> None:
 def test_a_missing_selector_is_required() -> None:
     obj = workload()
     del obj["spec"]["selector"]
-    assert problems("deployments", obj) == "spec.selector: Required value"
+    assert problems("deployments", obj) == (
+        'spec.selector: Required value | spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template '
+        "`labels`")
 
 
 def changed(plural: str, **spec: Any) -> tuple[dict[str, Any], str]:

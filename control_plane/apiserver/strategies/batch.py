@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-import re
-import zoneinfo
 from typing import Final
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, ORPHAN, Strategy
+from control_plane.apiserver.strategies.cron_schedules import schedule_problem, zone_problem
+from control_plane.apiserver.strategies.job_rules import validate_job_spec
+from control_plane.apiserver.strategies.job_status import validate_job_status
 from control_plane.apiserver.strategies.pod_defaults import default_pod_spec
-from control_plane.apiserver.strategies.pod_spec import validate_pod_template
+from control_plane.apiserver.strategies.pod_warnings import name_warnings, template_warnings
 from control_plane.apiserver.strategies.selectors import validate_label_selector
 from control_plane.apiserver.strategies.workloads import immutable
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.labels import SelectorError, selector_from_label_selector
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.validation import INT32_MAX, invalid, not_negative, not_supported, required
+from kube.apimachinery.validation import INT32_MAX, dns_label_problems, invalid, not_negative, not_supported, required
 
 CONTROLLER_UID: Final = "batch.kubernetes.io/controller-uid"
 JOB_NAME: Final = "batch.kubernetes.io/job-name"
+_FIXED: Final = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
+_SCHEDULING: Final = frozenset({"nodeSelector", "tolerations", "schedulingGates", "affinity"})
 _CRON_NAME_LIMIT: Final = 52        # Jobs get the name and eleven more characters
-_CRON_RANGES: Final = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-_CRON_WORDS: Final = {
-    3: {name: at for at, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)},
-    4: {name: at for at, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])},
-}
-_DESCRIPTORS: Final = frozenset({"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"})
 
 
 def default_job_spec(spec: JsonObject) -> None:
     if spec.get("completions") is None and spec.get("parallelism") is None:
         spec["completions"] = 1
+    default_failure_policy(spec)
     spec.setdefault("parallelism", 1)
     spec.setdefault("backoffLimit", 6 if spec.get("backoffLimitPerIndex") is None else INT32_MAX)
     spec.setdefault("completionMode", "NonIndexed")
     spec.setdefault("suspend", False)
     spec.setdefault("manualSelector", False)
     spec.setdefault("podReplacementPolicy", "Failed" if spec.get("podFailurePolicy") else "TerminatingOrFailed")
+
+
+def default_failure_policy(spec: JsonObject) -> None:
+    for rule in (spec.get("podFailurePolicy") or {}).get("rules") or ():
+        for pattern in rule.get("onPodConditions") or ():
+            pattern["status"] = pattern.get("status") or "True"
 
 
 class JobStrategy(Strategy):
@@ -59,53 +63,98 @@ class JobStrategy(Strategy):
             return
         metadata = spec["template"].setdefault("metadata", {})
         own = {CONTROLLER_UID: uid, JOB_NAME: name, "controller-uid": uid, "job-name": name}
-        metadata["labels"] = {**(metadata.get("labels") or {}), **own}
+        metadata["labels"] = {**own, **(metadata.get("labels") or {})}      # a client's other value is for the validation to refuse
         if not obj["metadata"].get("labels"):
             obj["metadata"]["labels"] = dict(metadata["labels"])      # as upstream shows it: defaulting runs again when a Job is read
         selector = spec.get("selector") or {}
-        spec["selector"] = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), CONTROLLER_UID: uid}}
+        spec["selector"] = {**selector, "matchLabels": {CONTROLLER_UID: uid, **(selector.get("matchLabels") or {})}}
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-        spec = obj.get("spec") or {}
-        causes = validate_job_spec(spec, "spec")
+        spec, name = obj.get("spec") or {}, (obj.get("metadata") or {}).get("name") or ""
+        causes = _validate_generated(obj) if old is None else []
+        causes += validate_job_spec(spec, "spec")
         if spec.get("selector") is None:
-            return [*causes, required("spec.selector")]
-        causes += validate_label_selector(spec["selector"], "spec.selector")
-        labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
-        try:
-            matches = selector_from_label_selector(spec["selector"]).matches(labels)
-        except SelectorError:
-            matches = True       # said above
-        if matches:
-            return causes
-        return [*causes, invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")]
+            causes.append(required("spec.selector"))
+        else:
+            causes += validate_label_selector(spec["selector"], "spec.selector")
+        labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+        if not _selects(spec.get("selector"), labels or {}):
+            causes.append(invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
+        if old is None and spec.get("completionMode") == "Indexed" and (spec.get("completions") or 0) > 0:
+            hostname = f"{name}-{spec['completions'] - 1}"
+            if dns_label_problems(hostname):
+                causes.append(invalid("metadata.name", name, f"will not able to create pod with invalid DNS label: {hostname}"))
+        return causes
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         new, held = obj["spec"], old["spec"]
-        keys = ["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
+        causes: list[Cause] = []
         if new.get("completionMode") != "Indexed":
-            keys.append("completions")
-        causes = [cause for key in keys for cause in immutable(new, held, key)]
-        waiting = held.get("suspend") and not (old.get("status") or {}).get("startTime")
-        return causes if waiting else causes + immutable(new, held, "template")
+            causes += immutable(new, held, "completions")
+        elif new.get("completions") not in {None, held.get("completions"), new.get("parallelism")}:
+            causes.append(invalid("spec.completions", new["completions"], "can only be modified in tandem with spec.parallelism"))
+        causes += immutable(new, held, "selector")
+        if not _may_be_rescheduled(old) or _scheduling_aside(new.get("template")) != _scheduling_aside(held.get("template")):
+            causes += immutable(new, held, "template")
+        return causes + [cause for key in _FIXED for cause in immutable(new, held, key)]
+
+    def validate_status(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        return validate_job_status(obj, old)
+
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        said = name_warnings(obj) if old is None else []
+        return said + _many_completions(obj["spec"], "spec") + template_warnings(obj, old, "spec.template")
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         return {"status.successful": str((obj.get("status") or {}).get("succeeded") or 0)}
 
 
-def validate_job_spec(spec: JsonObject, path: str) -> list[Cause]:
-    numbers = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex")
-    causes = [cause for key in numbers for cause in not_negative(f"{path}.{key}", spec.get(key))]
-    mode = spec.get("completionMode")
-    if mode not in {None, "Indexed", "NonIndexed"}:
-        causes.append(not_supported(f"{path}.completionMode", mode, ("Indexed", "NonIndexed")))
-    if mode == "Indexed" and spec.get("completions") is None:
-        causes.append(required(f"{path}.completions", "when completion mode is Indexed"))
-    template = spec.get("template") or {}
-    causes += validate_pod_template(template, f"{path}.template")
-    if (template.get("spec") or {}).get("restartPolicy") not in {"OnFailure", "Never"}:
-        causes.append(required(f"{path}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
+def _may_be_rescheduled(old: JsonObject) -> bool:
+    """Where Pods run may be changed until they run."""
+    return bool(old["spec"].get("suspend")) and not (old.get("status") or {}).get("startTime")
+
+
+def _scheduling_aside(template: JsonObject | None) -> JsonObject:
+    metadata, spec = (template or {}).get("metadata") or {}, (template or {}).get("spec") or {}
+    rest = {key: value for key, value in spec.items() if key not in _SCHEDULING and value}
+    affinity = {key: value for key, value in (spec.get("affinity") or {}).items() if key != "nodeAffinity"}
+    return {"spec": rest, "affinity": affinity,
+            "metadata": {key: value for key, value in metadata.items() if key not in {"labels", "annotations"}}}
+
+
+def _selects(selector: JsonObject | None, labels: dict[str, str]) -> bool:
+    if selector is None:
+        return False
+    try:
+        return selector_from_label_selector(selector).matches(labels)
+    except SelectorError:
+        return True       # said already
+
+
+def _validate_generated(obj: JsonObject) -> list[Cause]:
+    """The labels and the selector that the server makes; a client's own of the same names must be no others."""
+    spec, metadata = obj.get("spec") or {}, obj.get("metadata") or {}
+    if spec.get("manualSelector") or spec.get("selector") is None:
+        return []
+    uid, name = metadata.get("uid") or "", metadata.get("name") or ""
+    own = {"controller-uid": uid, "job-name": name, CONTROLLER_UID: uid, JOB_NAME: name}
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+    causes = [] if uid else [required("metadata.uid")]
+    for key, value in own.items():
+        path = f"spec.template.metadata.labels[{key}]"
+        if key not in labels:
+            causes.append(required(path, f"must be '{value}'"))
+        elif labels[key] != value:
+            causes.append(invalid(path, labels, f"must be '{value}'"))
+    if not _selects(spec["selector"], own):
+        causes.append(invalid("spec.selector", spec["selector"], "`selector` not auto-generated"))
     return causes
+
+
+def _many_completions(spec: JsonObject, path: str) -> list[str]:
+    many = spec.get("completionMode") == "Indexed" and (spec.get("completions") or 0) > 100_000 and (spec.get("parallelism") or 0) > 10_000
+    return [f"{path}: In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might "
+            "not be able to track completedIndexes when a big number of indexes fail"] if many else []
 
 
 class CronJobStrategy(Strategy):
@@ -119,6 +168,7 @@ class CronJobStrategy(Strategy):
             spec.setdefault(key, value)
         job = spec.setdefault("jobTemplate", {}).setdefault("spec", {})
         default_pod_spec(job.setdefault("template", {}).setdefault("spec", {}))
+        default_failure_policy(job)
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         spec, causes = obj.get("spec") or {}, []
@@ -128,64 +178,41 @@ class CronJobStrategy(Strategy):
         schedule = spec.get("schedule") or ""
         if not schedule:
             causes.append(required("spec.schedule"))
-        elif problem := schedule_problem(schedule):
-            causes.append(invalid("spec.schedule", schedule, problem))
-        for key in ("startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
-            causes += not_negative(f"spec.{key}", spec.get(key))
+        else:
+            causes += self._validate_schedule(schedule, spec.get("timeZone"), (old or {}).get("spec") or {})
+        causes += not_negative("spec.startingDeadlineSeconds", spec.get("startingDeadlineSeconds"))
+        zone = spec.get("timeZone")
+        if zone is not None and (old is None or zone != (old.get("spec") or {}).get("timeZone")) and (problem := zone_problem(zone)):
+            causes.append(invalid("spec.timeZone", zone, problem))
         policies = ("Allow", "Forbid", "Replace")
         if spec.get("concurrencyPolicy") not in policies:
             causes.append(not_supported("spec.concurrencyPolicy", spec.get("concurrencyPolicy") or "", policies))
-        if (zone := spec.get("timeZone")) is not None:
-            causes += _validate_zone(zone)
         job = (spec.get("jobTemplate") or {}).get("spec") or {}
+        causes += validate_job_spec(job, "spec.jobTemplate.spec")
+        if job.get("selector") is not None:
+            causes.append(invalid("spec.jobTemplate.spec.selector", job["selector"], "`selector` will be auto-generated"))
         if job.get("manualSelector"):
             causes.append(not_supported("spec.jobTemplate.spec.manualSelector", True, ("nil", "false")))
-        return causes + validate_job_spec(job, "spec.jobTemplate.spec")
+        return causes + [cause for key in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit")
+                         for cause in not_negative(f"spec.{key}", spec.get(key))]
 
+    @staticmethod
+    def _validate_schedule(schedule: str, zone: str | None, old: JsonObject) -> list[Cause]:
+        path, problem = "spec.schedule", schedule_problem(schedule)
+        causes = [invalid(path, schedule, problem)] if problem else []
+        if "TZ" not in schedule:
+            return causes
+        if "TZ" not in (old.get("schedule") or ""):
+            causes.append(invalid(path, schedule, "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"))
+        elif zone is not None:
+            causes.append(invalid(path, schedule, "cannot use both timeZone field and TZ or CRON_TZ in schedule"))
+        return causes
 
-def _validate_zone(zone: str) -> list[Cause]:
-    if not zone:
-        return [invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string")]
-    if zone.lower() == "local":
-        return [invalid("spec.timeZone", zone, "timeZone must be an explicit time zone as defined in "
-                                               "https://www.iana.org/time-zones")]
-    try:
-        zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return [invalid("spec.timeZone", zone, f"unknown time zone {zone}")]
-    return []
-
-
-def schedule_problem(schedule: str) -> str:
-    """What is wrong with a cron expression; "" when nothing."""
-    if schedule.startswith("@"):
-        if schedule in _DESCRIPTORS or re.fullmatch(r"@every (\d+(\.\d+)?(ns|us|ms|s|m|h))+", schedule):
-            return ""
-        return f"unrecognized descriptor: {schedule}"
-    fields = schedule.split()
-    if fields and fields[0].startswith(("TZ=", "CRON_TZ=")):
-        fields = fields[1:]
-    if len(fields) != 5:
-        return f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
-    parts = ((part, position) for position, field in enumerate(fields) for part in field.split(","))
-    return next((problem for part, position in parts if (problem := _part_problem(part, position))), "")
-
-
-def _part_problem(part: str, position: int) -> str:
-    low, high = _CRON_RANGES[position]
-    span, slash, step = part.partition("/")
-    if slash and (not step.isdecimal() or int(step) == 0):
-        return f"failed to parse int from {step}: strconv.Atoi: parsing \"{step}\": invalid syntax" if step != "0" else \
-            f"step of range should be a positive number: {part}"
-    if span in {"*", "?"}:
-        return ""
-    bounds = [_CRON_WORDS.get(position, {}).get(bound.lower(), int(bound) if bound.isdecimal() else -1) for bound in span.split("-")]
-    if len(bounds) > 2:
-        return f"too many hyphens: {part}"
-    if -1 in bounds:
-        return f"failed to parse int from {span}: strconv.Atoi: parsing \"{span}\": invalid syntax"
-    if min(bounds) < low:
-        return f"beginning of range ({min(bounds)}) below minimum ({low}): {part}"
-    if max(bounds) > high:
-        return f"end of range ({max(bounds)}) above maximum ({high}): {part}"
-    return "" if bounds == sorted(bounds) else f"beginning of range ({bounds[0]}) beyond end of range ({bounds[1]}): {part}"
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        said, spec = name_warnings(obj) if old is None else [], obj["spec"]
+        said += _many_completions((spec.get("jobTemplate") or {}).get("spec") or {}, "spec.jobTemplate.spec")
+        said += template_warnings(obj, old, "spec.jobTemplate.spec.template")
+        if "TZ" in (spec.get("schedule") or ""):
+            said.append("CRON_TZ or TZ used in spec.schedule is not officially supported, see "
+                        "https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/ for more details")
+        return said

@@ -7,6 +7,7 @@ from typing import cast
 
 from control_plane.apiserver.custom.definition_strategy import CustomResourceDefinitionStrategy
 from control_plane.apiserver.strategies import (
+    admission_policies,
     batch,
     certificates,
     cluster,
@@ -21,6 +22,7 @@ from control_plane.apiserver.strategies import (
     policy,
     rbac,
     services,
+    stateful_sets,
     storage,
     webhooks,
     workloads,
@@ -40,7 +42,7 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
     },
     "apps": {
         "deployments": workloads.DeploymentStrategy, "replicasets": workloads.ReplicaSetStrategy,
-        "statefulsets": workloads.StatefulSetStrategy, "daemonsets": workloads.DaemonSetStrategy,
+        "statefulsets": stateful_sets.StatefulSetStrategy, "daemonsets": workloads.DaemonSetStrategy,
         "controllerrevisions": workloads.ControllerRevisionStrategy,
     },
     "batch": {"jobs": batch.JobStrategy, "cronjobs": batch.CronJobStrategy},
@@ -71,8 +73,10 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
     "admissionregistration.k8s.io": {
         "mutatingwebhookconfigurations": webhooks.WebhookConfigurationStrategy,
         "validatingwebhookconfigurations": webhooks.WebhookConfigurationStrategy,
-        "validatingadmissionpolicies": extensions.GenerationStrategy, "validatingadmissionpolicybindings": extensions.GenerationStrategy,
-        "mutatingadmissionpolicies": extensions.GenerationStrategy, "mutatingadmissionpolicybindings": extensions.GenerationStrategy,
+        "validatingadmissionpolicies": admission_policies.ValidatingPolicyStrategy,
+        "validatingadmissionpolicybindings": admission_policies.PolicyBindingStrategy,
+        "mutatingadmissionpolicies": admission_policies.MutatingPolicyStrategy,
+        "mutatingadmissionpolicybindings": admission_policies.PolicyBindingStrategy,
     },
     "flowcontrol.apiserver.k8s.io": {
         "flowschemas": extensions.GenerationStrategy, "prioritylevelconfigurations": extensions.GenerationStrategy,

@@ -32,16 +32,15 @@ def validate_label_selector(selector: JsonObject, path: str) -> list[Cause]:
 def validate_workload_selector(spec: JsonObject, path: str, kind: str) -> list[Cause]:
     """The selector of a workload: there, not empty, well formed, and matching the labels of its own template."""
     selector = spec.get("selector")
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+    mismatch = invalid(f"{path}.template.metadata.labels", labels, "`selector` does not match template `labels`")
     if selector is None:
-        return [required(f"{path}.selector")]
+        return [required(f"{path}.selector"), mismatch]
     causes = validate_label_selector(selector, f"{path}.selector")
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        causes.append(invalid(f"{path}.selector", selector, f"empty selector is invalid for {kind}"))
-    if causes:
-        return causes
-    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels") or {}
+        return [*causes, invalid(f"{path}.selector", selector, f"empty selector is invalid for {kind}")]
     try:
-        matches = selector_from_label_selector(selector).matches(labels)
+        matches = selector_from_label_selector(selector).matches(labels or {})
     except SelectorError:
-        return [invalid(f"{path}.selector", selector, "invalid label selector")]
-    return [] if matches else [invalid(f"{path}.template.metadata.labels", labels, "`selector` does not match template `labels`")]
+        return [*causes, invalid(f"{path}.selector", selector, "invalid label selector")]
+    return causes if matches else [*causes, mismatch]

@@ -1,12 +1,14 @@
-"""Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet. Follows apis/apps/v1/defaults.go and apis/apps/validation."""
+"""Deployment, ReplicaSet, ReplicationController, DaemonSet, ControllerRevision. Follows apis/apps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, ORPHAN, Strategy
 from control_plane.apiserver.strategies.pod_defaults import default_pod_spec
 from control_plane.apiserver.strategies.pod_spec import validate_pod_template
+from control_plane.apiserver.strategies.pod_warnings import name_warnings, template_warnings
 from control_plane.apiserver.strategies.selectors import validate_workload_selector
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.intstr import percent
@@ -14,7 +16,6 @@ from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
     FIELD_IMMUTABLE,
     NOT_NEGATIVE,
-    dns_label_problems,
     forbidden,
     invalid,
     not_negative,
@@ -24,8 +25,11 @@ from kube.apimachinery.validation import (
 )
 
 TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
-_STATEFUL_FREE: Final = ("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit",
-                         "persistentVolumeClaimRetentionPolicy", "minReadySeconds")
+_COUNTS: Final = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+_BOUNDS: Final = (
+    ("fullyLabeledReplicas", "replicas", "status.replicas"), ("readyReplicas", "replicas", "status.replicas"),
+    ("availableReplicas", "replicas", "status.replicas"), ("availableReplicas", "readyReplicas", "readyReplicas"),
+)
 
 
 class WorkloadStrategy(Strategy):
@@ -34,7 +38,10 @@ class WorkloadStrategy(Strategy):
     counts_generations = True
     status_metadata: ClassVar[tuple[str, ...]] = OPEN_METADATA
     word: ClassVar[str] = ""                    # how messages call the kind
-    numbers: ClassVar[tuple[str, ...]] = ("replicas", "minReadySeconds", "revisionHistoryLimit")
+    numbers: ClassVar[tuple[str, ...]] = ("replicas", "minReadySeconds")
+    counts: ClassVar[tuple[str, ...]] = _COUNTS
+    bounds: ClassVar[tuple[tuple[str, str, str], ...]] = _BOUNDS
+    warns_of_names: ClassVar[bool] = True
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})
@@ -48,16 +55,37 @@ class WorkloadStrategy(Strategy):
         spec = obj.get("spec") or {}
         causes = [cause for key in self.numbers for cause in not_negative(f"spec.{key}", spec.get(key))]
         causes += validate_workload_selector(spec, "spec", self.word)
-        template = spec.get("template") or {}
-        causes += validate_pod_template(template, "spec.template")
-        causes += always_restarts(template.get("spec") or {}, "spec.template.spec", self.resource.kind)
+        causes += self.validate_template(spec)
+        causes += always_restarts((spec.get("template") or {}).get("spec") or {}, "spec.template.spec", self.resource.kind)
         return causes + self.validate_spec(spec)
+
+    def validate_template(self, spec: JsonObject) -> list[Cause]:
+        return validate_pod_template(spec.get("template") or {}, "spec.template")
 
     def validate_spec(self, spec: JsonObject) -> list[Cause]:
         return []
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         return immutable(obj["spec"], old["spec"], "selector")
+
+    def validate_status(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        return validate_counts(obj, old, self.counts, self.bounds)
+
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        said = name_warnings(obj) if old is None and self.warns_of_names else []
+        return said + template_warnings(obj, old, "spec.template")
+
+
+def validate_counts(obj: JsonObject, old: JsonObject, counts: Sequence[str], bounds: Sequence[tuple[str, str, str]]) -> list[Cause]:
+    """`bounds`: (what, what it cannot exceed, how messages call the latter)."""
+    new, held = obj.get("status") or {}, old.get("status") or {}
+    causes = [invalid(f"status.{key}", new[key], NOT_NEGATIVE) for key in counts if (new.get(key) or 0) < 0]
+    causes += [invalid(f"status.{what}", new.get(what) or 0, f"cannot be greater than {shown}")
+               for what, most, shown in bounds if (new.get(what) or 0) > (new.get(most) or 0)]
+    collisions = held.get("collisionCount")
+    if collisions is not None and (new.get("collisionCount") is None or new["collisionCount"] < collisions):
+        causes.append(invalid("status.collisionCount", new.get("collisionCount") or 0, "cannot be decremented"))
+    return causes
 
 
 def always_restarts(pod: JsonObject, path: str, kind: str) -> list[Cause]:
@@ -81,6 +109,13 @@ class DeploymentStrategy(WorkloadStrategy):
     generation_follows_annotations = True
     status_metadata = ("annotations", "finalizers")     # the controller notes the revision together with the status
     word = "deployment"
+    numbers = ("replicas",)
+    counts = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "unavailableReplicas",
+              "terminatingReplicas", "collisionCount")
+    bounds = (
+        ("updatedReplicas", "replicas", "status.replicas"), ("readyReplicas", "replicas", "status.replicas"),
+        ("availableReplicas", "replicas", "status.replicas"), ("availableReplicas", "readyReplicas", "readyReplicas"),
+    )
 
     def align_status_with_old(self, obj: JsonObject, old: JsonObject) -> None:
         if "labels" in old["metadata"]:
@@ -101,6 +136,7 @@ class DeploymentStrategy(WorkloadStrategy):
 
     def validate_spec(self, spec: JsonObject) -> list[Cause]:
         causes = self._validate_strategy(spec.get("strategy") or {}, "spec.strategy")
+        causes += [cause for key in ("minReadySeconds", "revisionHistoryLimit") for cause in not_negative(f"spec.{key}", spec.get(key))]
         deadline = spec.get("progressDeadlineSeconds")
         causes += not_negative("spec.progressDeadlineSeconds", deadline)
         if deadline is not None and deadline <= (spec.get("minReadySeconds") or 0):
@@ -113,7 +149,7 @@ class DeploymentStrategy(WorkloadStrategy):
             problem = "may not be specified when strategy `type` is 'Recreate'"
             return [forbidden(f"{path}.rollingUpdate", problem)] if rolling is not None else []
         if kind != "RollingUpdate":
-            return [not_supported(f"{path}.type", kind or "", ("Recreate", "RollingUpdate"))]
+            return [not_supported(path, {"Type": kind or "", "RollingUpdate": rolling}, ("Recreate", "RollingUpdate"))]
         return validate_rolling_update(rolling or {}, f"{path}.rollingUpdate")
 
 
@@ -123,9 +159,12 @@ def validate_rolling_update(rolling: JsonObject, path: str) -> list[Cause]:
     causes = [*validate_share(unavailable, f"{path}.maxUnavailable"), *validate_share(surge, f"{path}.maxSurge")]
     if is_zero(unavailable) and is_zero(surge):
         causes.append(invalid(f"{path}.maxUnavailable", unavailable, "may not be 0 when `maxSurge` is 0"))
-    if isinstance(unavailable, str) and (percent(unavailable) or 0) > 100:
-        causes.append(invalid(f"{path}.maxUnavailable", unavailable, "must not be greater than 100%"))
-    return causes
+    return causes + at_most_all(unavailable, f"{path}.maxUnavailable")
+
+
+def at_most_all(value: int | str | None, path: str) -> list[Cause]:
+    too_much = isinstance(value, str) and (percent(value) or 0) > 100
+    return [invalid(path, value, "must not be greater than 100%")] if too_much else []
 
 
 def validate_share(value: int | str | None, path: str) -> list[Cause]:
@@ -151,6 +190,7 @@ class ReplicaSetStrategy(WorkloadStrategy):
 
 class ReplicationControllerStrategy(WorkloadStrategy):
     default_dependents = ORPHAN
+    numbers = ("minReadySeconds",)
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"replicas": 0}
@@ -170,7 +210,8 @@ class ReplicationControllerStrategy(WorkloadStrategy):
         labels = (template.get("metadata") or {}).get("labels") or {}
         if not selector:
             causes.append(required("spec.selector"))
-        elif any(labels.get(key) != value for key, value in selector.items()):
+        causes += not_negative("spec.replicas", spec.get("replicas"))
+        if any(labels.get(key) != value for key, value in selector.items()):
             causes.append(invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"))
         causes += validate_pod_template(template, "spec.template")
         return causes + always_restarts(template.get("spec") or {}, "spec.template.spec", "ReplicationController")
@@ -182,68 +223,13 @@ class ReplicationControllerStrategy(WorkloadStrategy):
         return {"status.replicas": str((obj.get("status") or {}).get("replicas") or 0)}
 
 
-class StatefulSetStrategy(WorkloadStrategy):
-    word = "statefulset"
-
-    def name_problems(self, name: str) -> list[str]:
-        return dns_label_problems(name)
-
-    def initial_status(self, obj: JsonObject) -> JsonObject:
-        return {"replicas": 0, "availableReplicas": 0}
-
-    def default_spec(self, spec: JsonObject) -> None:
-        spec.setdefault("replicas", 1)
-        spec.setdefault("revisionHistoryLimit", 10)
-        spec.setdefault("podManagementPolicy", "OrderedReady")
-        strategy = spec.setdefault("updateStrategy", {})
-        if not strategy.get("type"):
-            strategy["type"] = "RollingUpdate"
-            strategy.setdefault("rollingUpdate", {})
-        if strategy["type"] == "RollingUpdate" and strategy.get("rollingUpdate") is not None:
-            strategy["rollingUpdate"].setdefault("partition", 0)
-        retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
-        retention.setdefault("whenDeleted", "Retain")
-        retention.setdefault("whenScaled", "Retain")
-        for claim in spec.get("volumeClaimTemplates") or ():
-            claim.setdefault("apiVersion", "v1")
-            claim.setdefault("kind", "PersistentVolumeClaim")
-            claim.setdefault("spec", {}).setdefault("volumeMode", "Filesystem")
-            claim.setdefault("status", {}).setdefault("phase", "Pending")
-
-    def validate_spec(self, spec: JsonObject) -> list[Cause]:
-        causes: list[Cause] = []
-        if spec.get("podManagementPolicy") not in {"OrderedReady", "Parallel"}:
-            causes.append(invalid("spec.podManagementPolicy", spec.get("podManagementPolicy"), "must be 'OrderedReady' or 'Parallel'"))
-        strategy = spec.get("updateStrategy") or {}
-        if strategy.get("type") == "OnDelete":
-            if strategy.get("rollingUpdate") is not None:
-                causes.append(invalid("spec.updateStrategy.rollingUpdate", strategy["rollingUpdate"],
-                                      "only allowed for updateStrategy 'RollingUpdate'"))
-        elif strategy.get("type") != "RollingUpdate":
-            causes.append(invalid("spec.updateStrategy", strategy, "must be 'RollingUpdate' or 'OnDelete'"))
-        else:
-            rolling = strategy.get("rollingUpdate") or {}
-            causes += not_negative("spec.updateStrategy.rollingUpdate.partition", rolling.get("partition"))
-            if rolling.get("maxUnavailable") is not None:
-                causes += validate_share(rolling["maxUnavailable"], "spec.updateStrategy.rollingUpdate.maxUnavailable")
-        return causes
-
-    def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
-        new, held = ({k: v for k, v in o["spec"].items() if k not in _STATEFUL_FREE} for o in (obj, old))
-        if _without_claim_status(new) == _without_claim_status(held):
-            return []
-        *first, last = (f"'{name}'" for name in _STATEFUL_FREE)
-        return [forbidden("spec", f"updates to statefulset spec for fields other than {', '.join(first)} and {last} are forbidden")]
-
-
-def _without_claim_status(spec: JsonObject) -> JsonObject:
-    claims = [{key: claim.get(key) for key in ("metadata", "spec")} for claim in spec.get("volumeClaimTemplates") or ()]
-    return {**spec, "volumeClaimTemplates": claims}
-
-
 class DaemonSetStrategy(WorkloadStrategy):
     word = "daemonset"
-    numbers = ("minReadySeconds", "revisionHistoryLimit")
+    numbers = ()
+    counts = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration",
+              "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "collisionCount")
+    bounds = ()
+    warns_of_names = False
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0}
@@ -267,14 +253,21 @@ class DaemonSetStrategy(WorkloadStrategy):
         _set_template_generation(obj, held + 1 if changed else held)
 
     def validate_spec(self, spec: JsonObject) -> list[Cause]:
-        strategy = spec.get("updateStrategy") or {}
-        if strategy.get("type") == "OnDelete":
+        causes = not_negative("spec.minReadySeconds", spec.get("minReadySeconds"))
+        causes += self._validate_strategy(spec.get("updateStrategy") or {}, "spec.updateStrategy")
+        return causes + not_negative("spec.revisionHistoryLimit", spec.get("revisionHistoryLimit"))
+
+    @staticmethod
+    def _validate_strategy(strategy: JsonObject, path: str) -> list[Cause]:
+        kind, rolling = strategy.get("type") or "", strategy.get("rollingUpdate")
+        if kind == "OnDelete":
             return []
-        if strategy.get("type") != "RollingUpdate":
-            return [not_supported("spec.updateStrategy.type", strategy.get("type") or "", ("RollingUpdate", "OnDelete"))]
-        path, rolling = "spec.updateStrategy.rollingUpdate", strategy.get("rollingUpdate") or {}
+        if kind != "RollingUpdate":
+            return [not_supported(path, {"Type": kind, "RollingUpdate": rolling}, ("RollingUpdate", "OnDelete"))]
+        path, rolling = f"{path}.rollingUpdate", rolling or {}
         unavailable, surge = rolling.get("maxUnavailable"), rolling.get("maxSurge")
-        causes = [*validate_share(unavailable, f"{path}.maxUnavailable"), *validate_share(surge, f"{path}.maxSurge")]
+        causes = [*validate_share(unavailable, f"{path}.maxUnavailable"), *validate_share(surge, f"{path}.maxSurge"),
+                  *at_most_all(unavailable, f"{path}.maxUnavailable"), *at_most_all(surge, f"{path}.maxSurge")]
         if not is_zero(unavailable) and not is_zero(surge):
             causes.append(invalid(f"{path}.maxSurge", surge, "may not be set when maxUnavailable is non-zero"))
         if is_zero(unavailable) and is_zero(surge):

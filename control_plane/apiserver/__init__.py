@@ -7,7 +7,8 @@ pipeline.py      authn, impersonation, flow control, authz; with  impersonation.
 negotiation.py   which representation is wanted     object_api.py   verbs on resources, for both doors
 registry/        the verbs on stored objects        subresources/   binding, eviction, scale, tokens, reviews
 strategies/      rules of each kind                 tables/         columns of each kind
-authentication/  authorization/  admission/         who, may they, may it be so
+authentication/  authorization/  admission/         who, may they, may it be so; identity_config.py, remote.py: settings, servers asked
+audit/           who did what                       impersonation.py  acting as another
 allocation/      cluster IPs and node ports         streaming/      logs, exec, attach
 discovery/       documents about what is served     bootstrap/      what a cluster is never without
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -53,6 +54,9 @@ from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupResource
 from kube.process.clock import Clock
 
+if TYPE_CHECKING:
+    from control_plane.apiserver.audit.log import AuditLog
+
 
 @dataclass(frozen=True, slots=True)
 class Apiserver:
@@ -101,10 +105,20 @@ def assemble(
     resources = Resources(api, connector, clock)
     custom = CustomResources(cache, SCHEME, Services(cache))
     lifecycle = Lifecycle(store, cache, swap, deleter, custom, SCHEME, clock)
+    http = Handler(pipeline, resources, paths, authorities, _audit(config, clock))
     return Apiserver(
-        api, ips, Repair(cache, ips, node_ports, clock), Handler(pipeline, resources, paths, authorities), ObjectService(pipeline, api),
+        api, ips, Repair(cache, ips, node_ports, clock), http, ObjectService(pipeline, api),
         custom, lifecycle, legacy_tokens,
     )
+
+
+def _audit(config: ApiserverConfig, clock: Clock) -> AuditLog | None:
+    """None, as upstream, without a policy or without a place to write to."""
+    if not config.audit_policy_file or not config.audit_log_path:
+        return None
+    from control_plane.apiserver.audit import log, policy  # few clusters have one
+
+    return log.AuditLog(policy.read_policy(config.audit_policy_file), config.audit_log_path, clock)
 
 
 def _paths(config: ApiserverConfig, checks: HealthChecks, metrics: CollectorRegistry, tokens: TokenAuthority) -> Paths:

@@ -57,6 +57,9 @@ class IdentityConfig(Config, frozen=True, kw_only=True):
     authorization_webhook_cache_authorized_ttl_s: float = 300.0       # --authorization-webhook-cache-authorized-ttl
     authorization_webhook_cache_unauthorized_ttl_s: float = 30.0      # --authorization-webhook-cache-unauthorized-ttl
 
+    audit_policy_file: str = ""                              # --audit-policy-file: Policy of audit.k8s.io/v1
+    audit_log_path: str = ""                                 # --audit-log-path: JSON lines; "-" is standard output
+
     @property
     def issuers(self) -> tuple[str, ...]:
         """Of service accounts' tokens."""

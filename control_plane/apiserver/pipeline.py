@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from control_plane.apiserver.authentication.authenticator import Authenticator, RequestCredentials
 from control_plane.apiserver.authentication.user import UserInfo
@@ -23,6 +23,9 @@ from control_plane.apiserver.request_info import RequestInfo
 from kube.apimachinery.errors import ApiError
 from kube.apimachinery.fields import parse_field_selector
 from kube.apimachinery.labels import SelectorError, parse_selector
+
+if TYPE_CHECKING:
+    from control_plane.apiserver.audit.log import Trail
 
 S = TypeVar("S")
 
@@ -38,11 +41,13 @@ class Admitted:
 class Passage:
     """One request on its way. Written out, since a generator-based context costs more than all the rest of the pipeline."""
 
-    __slots__ = ("_pipeline", "admitted", "began", "credentials", "has_place", "impersonation", "info")
+    __slots__ = ("_pipeline", "admitted", "began", "credentials", "has_place", "impersonation", "info", "trail")
 
     def __init__(
-        self, pipeline: Pipeline, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]]
+        self, pipeline: Pipeline, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]],
+        trail: Trail | None,
     ) -> None:
+        self.trail = trail
         self._pipeline = pipeline
         self.info = info
         self.credentials = credentials
@@ -71,14 +76,21 @@ class Pipeline:
         self._flow = flow
         self._observers = observers
 
-    def enter(self, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]] = ()) -> Passage:
+    def enter(
+        self, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]] = (), trail: Trail | None = None
+    ) -> Passage:
         """A context that is open while the request is worked on. Entering it raises the ApiError that refuses the request."""
-        return Passage(self, info, credentials, impersonation)
+        return Passage(self, info, credentials, impersonation, trail)
 
     async def admit(self, passage: Passage) -> Admitted:
         user = await self._authenticator.authenticate(passage.credentials)
+        trail = passage.trail
+        if trail is not None:
+            trail.received(attributes_of(passage.info, user))
         if passage.impersonation:
             user = await impersonated(user, passage.impersonation, self._authorizer, attributes_of(passage.info, user))
+            if trail is not None:
+                trail.acts_as(user)
         passage.admitted = Admitted(user)
         if not self._flow.exempt(passage.info):
             passage.has_place = self._flow.take_place(passage.info, user.groups)
@@ -86,7 +98,14 @@ class Pipeline:
         authorizer = self._authorizer
         decision = await authorizer.decide(attributes) if authorizer.asks_others else authorizer.authorize(attributes)
         if not decision.allowed:
+            passage.info.annotations |= {"authorization.k8s.io/decision": "forbid", "authorization.k8s.io/reason": decision.reason}
             raise forbidden_error(attributes, decision.reason)
+        if trail is not None:
+            if decision.reason:
+                passage.info.annotations["authorization.k8s.io/reason"] = decision.reason
+            passage.info.annotations["authorization.k8s.io/decision"] = "allow"
+            if passage.info.long_running:
+                trail.started()
         return passage.admitted
 
     def complete(self, passage: Passage, error: BaseException | None) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import uuid
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
@@ -19,11 +20,14 @@ from control_plane.apiserver.http_door.paths import Paths
 from control_plane.apiserver.http_door.resources import Resources
 from control_plane.apiserver.negotiation import PLAIN_JSON, Representation, negotiate
 from control_plane.apiserver.pipeline import Pipeline
-from control_plane.apiserver.request_info import parse_request
+from control_plane.apiserver.request_info import RequestInfo, parse_request
 from control_plane.storage.errors import StorageError, StoreUnavailable, ValueTooLarge
 from kube.apimachinery.codec.depth import TOO_DEEP
 from kube.apimachinery.errors import ApiError, BadRequest, InternalError, NotAcceptable, RequestEntityTooLarge, ServiceUnavailable
 from kube.process.log import get_logger
+
+if TYPE_CHECKING:
+    from control_plane.apiserver.audit.log import AuditLog, Trail
 
 log = get_logger("http-door")
 
@@ -33,8 +37,11 @@ _STREAM_PROTOCOL_TOKEN: Final = "base64url.bearer.authorization.k8s.io."  # noqa
 
 
 class Handler:
-    def __init__(self, pipeline: Pipeline, resources: Resources, paths: Paths, authorities: ClientAuthorities) -> None:
+    def __init__(
+        self, pipeline: Pipeline, resources: Resources, paths: Paths, authorities: ClientAuthorities, audit: AuditLog | None = None
+    ) -> None:
         self._pipeline = pipeline
+        self._audit = audit
         self._authorities = authorities
         self._resources = resources
         self._paths = paths
@@ -44,9 +51,12 @@ class Handler:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         info = parse_request(request.method, request.path, request.query)
+        self._requests += 1
+        audit_id = f"{self._audit_prefix}{self._requests & 0xFFFFFFFFFFFF:012x}"
+        trail = _trail(self._audit, request, audit_id) if self._audit is not None else None
         try:
             credentials = RequestCredentials(self._certificate(request), _token(request), request.headers, info.path)
-            async with self._pipeline.enter(info, credentials, _impersonation(request)) as admitted:
+            async with self._pipeline.enter(info, credentials, _impersonation(request), trail) as admitted:
                 if info.is_resource:
                     response, _ = await self._resources.serve(request, info, admitted.user)
                     await compress(request, response)
@@ -65,9 +75,10 @@ class Handler:
         except Exception:
             log.exception("request failed", verb=info.verb, path=info.path)
             response = error_response(InternalError("Internal error occurred: see the apiserver's log"), PLAIN_JSON)
+        if trail is not None:
+            _complete(trail, request, response, info)
         if not response.prepared:
-            self._requests += 1
-            response.headers["Audit-Id"] = f"{self._audit_prefix}{self._requests & 0xFFFFFFFFFFFF:012x}"
+            response.headers["Audit-Id"] = audit_id
             if info.warnings:
                 _add_warnings(response, info.warnings)
         return response
@@ -81,6 +92,19 @@ class Handler:
         if subject is None and (certificate := tls.getpeercert(binary_form=True)):
             subject = self._certificates[tls] = self._authorities.subject(certificate, shown_chain(tls))
         return subject
+
+
+def _trail(audit: AuditLog, request: web.BaseRequest, audit_id: str) -> Trail:
+    given = request.headers.get("Audit-ID", audit_id)
+    return audit.trail(request.raw_path, request.remote or "", request.headers.get("User-Agent", ""), given)
+
+
+def _complete(trail: Trail, request: web.BaseRequest, response: web.StreamResponse, info: RequestInfo) -> None:
+    """Bodies that are JSON are told; the answer of a watch is no body."""
+    body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+    if response.headers.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body) if trail.wants_bodies else b""
+    trail.completed(response.status, info.annotations, request._read_bytes or b"", body)
 
 
 def storage_error(error: StorageError) -> ApiError:

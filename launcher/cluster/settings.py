@@ -83,7 +83,8 @@ def _check_apiserver(given: dict[str, Any]) -> None:
     except ConfigError as error:
         raise ConfigError(f"apiserver: {error}") from error
     for key, value in given.items():
-        if key.endswith(("_file", "_config", "_path")) and isinstance(value, str) and value not in ("", "-") and not Path(value).is_absolute():
+        is_path = key.endswith(("_file", "_config", "_path")) and isinstance(value, str) and value not in ("", "-")
+        if is_path and not Path(value).is_absolute():
             raise ConfigError(f"apiserver.{key}: must be an absolute path, got {value}")
 
 

@@ -33,6 +33,7 @@ log = get_logger("http-door")
 
 _WARNINGS_IN_FULL: Final = 4 * 1024
 _WARNING_CUT: Final = 256
+_AUDIT_ID: Final = 64
 _STREAM_PROTOCOL_TOKEN: Final = "base64url.bearer.authorization.k8s.io."  # noqa: S105 (how browsers send a token with a WebSocket)
 
 
@@ -95,7 +96,7 @@ class Handler:
 
 
 def _trail(audit: AuditLog, request: web.BaseRequest, audit_id: str) -> Trail:
-    given = request.headers.get("Audit-ID", audit_id)
+    given = request.headers.get("Audit-ID", audit_id)[:_AUDIT_ID]
     return audit.trail(request.raw_path, request.remote or "", request.headers.get("User-Agent", ""), given)
 
 

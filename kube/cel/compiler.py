@@ -24,6 +24,7 @@ from kube.cel.tree import Call, Fold, Ident, ListNode, Literal, MapNode, Node, S
 from kube.cel.types import TYPE_NAMES, Type, is_optional
 from kube.cel.values import NO_OVERLOAD, Message, Optional, TypeValue, find, shown, type_name
 
+VARIABLES: Final = "kubernetes.variables"       # the type of admission policies' `variables`
 _CONVERSIONS: Final = frozenset({"bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"})
 
 
@@ -123,7 +124,7 @@ class Compiler:
             return Part(presence_test(operand.run, key, of_object=inner.kind == "object"))
         if inner.kind == "map":
             return Part(key_getter(operand.run, key))
-        if inner.kind != "object":
+        if inner.kind != "object" or inner.name == VARIABLES:       # a variable may be null
             return Part(dynamic_getter(operand.run, key))
         slot = self.slot_of(node.operand) if isinstance(node.operand, Ident) else None
         return Part(field_getter(operand.run, node.field, key, slot.index if slot is not None and slot.lazy is None else None))

@@ -91,7 +91,8 @@ class ValidatingPolicyStrategy(_PolicyStrategy):
         for index, validation in enumerate(validations):
             causes += validate_validation(environment, validation, f"spec.validations[{index}]")
         if len(annotations) > MAX_ANNOTATIONS:
-            causes.append(invalid("spec.auditAnnotations", list(annotations), f"must not have more than {MAX_ANNOTATIONS} auditAnnotations"))
+            why = f"must not have more than {MAX_ANNOTATIONS} auditAnnotations"
+            causes.append(invalid("spec.auditAnnotations", list(annotations), why))
         keys: set[str] = set()
         name = (obj.get("metadata") or {}).get("name") or ""
         for index, annotation in enumerate(annotations):

@@ -28,9 +28,9 @@ class Selection:
         if webhook.selector_error:
             raise internal(webhook.selector_error)
         objects = webhook.object_selector
-        if not objects.everything and not (_selects(objects, request.obj) or _selects(objects, request.old)):
+        if not objects.everything and not (selects(objects, request.obj) or selects(objects, request.old)):
             return False
-        if not webhook.namespace_selector.everything and not await self._in_namespace(webhook.namespace_selector, request):
+        if not webhook.namespace_selector.everything and not await self.in_namespace(webhook.namespace_selector, request):
             return False
         if webhook.match_conditions:
             from control_plane.apiserver.admission.webhooks.expressions import hold  # lazily: most webhooks have none, and CEL is large
@@ -38,13 +38,18 @@ class Selection:
             return hold(candidate, request, views, self._context.authorizer)
         return True
 
-    async def _in_namespace(self, selector: Selector, request: AdmissionRequest) -> bool:
+    async def in_namespace(self, selector: Selector, request: AdmissionRequest) -> bool:
+        """Whether a namespaceSelector lets the request through; policies have such too."""
         is_namespace = request.resource.group_resource == self._namespaces.group_resource
         name = namespace_of(request)
         if not name and not is_namespace:
             return True         # cluster-scoped objects are in no namespace that could be left out
         if is_namespace and not request.subresource and request.operation in (Operation.CREATE, Operation.UPDATE):
-            return _selects(selector, request.obj)      # the cache does not know it yet
+            return selects(selector, request.obj)      # the cache does not know it yet
+        return selects(selector, await self.namespace(name))
+
+    async def namespace(self, name: str) -> JsonObject:
+        """Raises NotFound."""
         key = NamespacedName("", name)
         held = self._context.cache.get(self._namespaces, key)
         if held is None:
@@ -52,10 +57,11 @@ class Selection:
             held = self._context.cache.get(self._namespaces, key)
         if held is None:
             raise not_found(self._namespaces.group_resource, name)
-        return _selects(selector, held.obj)
+        return held.obj
 
 
-def _selects(selector: Selector, obj: JsonObject | None) -> bool:
+def selects(selector: Selector, obj: JsonObject | None) -> bool:
+    """By the object's own labels."""
     if obj is None:
         return False
     metadata = obj.get("metadata")

@@ -55,7 +55,7 @@ def test_a_new_service_has_an_empty_load_balancer_status() -> None:
     pytest.param({"ports": [{"port": 80}, {"port": 81}]}, "spec.ports[0].name: Required value", id="unnamed ports"),
     pytest.param({"ports": [{"name": "a", "port": 80}, {"name": "a", "port": 81}]}, 'spec.ports[1].name: Duplicate value: "a"', id="name"),
     pytest.param({"ports": [{"name": "a", "port": 80}, {"name": "b", "port": 80}]},
-                 'spec.ports[1]: Duplicate value: {"port":80,"protocol":"TCP"}', id="same port twice"),
+                 'spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80', id="same port twice"),
     pytest.param({"ports": [{"port": 80, "nodePort": 30080}]},
                  "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'", id="node port of a ClusterIP"),
     pytest.param({"sessionAffinity": "Sticky"}, 'spec.sessionAffinity: Unsupported value: "Sticky": supported values: "ClientIP", "None"',

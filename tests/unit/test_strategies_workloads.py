@@ -70,7 +70,8 @@ def test_defaults(plural: str, spec: dict[str, Any], status: dict[str, Any]) -> 
                  "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'", id="recreate"),
     pytest.param("deployments", {"strategy": {"type": "Sudden"}},
 
-                 'spec.strategy: Unsupported value: {"Type":"Sudden","RollingUpdate":null}: supported values: "Recreate", "RollingUpdate"', id="strategy"),
+                 'spec.strategy: Unsupported value: {"Type":"Sudden","RollingUpdate":null}: supported values: "Recreate", "RollingUpdate"',
+                 id="strategy"),
     pytest.param("deployments", {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": "0%"}}},
                  'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 when `maxSurge` is 0', id="both zero"),
     pytest.param("deployments", {"progressDeadlineSeconds": 5, "minReadySeconds": 5},

@@ -28,7 +28,7 @@ def variable(name: str, expression: str) -> JsonObject:
     pytest.param(policy("p", "variables.n < params.most", variables=[variable("n", "object.data.size()")],
                         paramKind={"apiVersion": "v1", "kind": "ConfigMap"}), id="variables and params"),
     pytest.param(policy("p", "variables.b > 1", variables=[variable("a", "1"), variable("b", "variables.a + 1")]), id="chained variables"),
-    pytest.param(policy("p", "authorizer.requestResource.check('get').allowed()", "authorizer.group('').resource('pods').check('get').allowed()"),
+    pytest.param(policy("p", "authorizer.requestResource.check('get').allowed()", "authorizer.path('/x').check('get').allowed()"),
                  id="authorizer"),
     pytest.param(policy("p", "namespaceObject.metadata.labels['a'] == 'b' && request.operation == 'CREATE' && oldObject == null"),
                  id="names"),

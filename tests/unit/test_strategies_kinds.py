@@ -78,7 +78,7 @@ def test_a_limit_range_derives_defaults_from_limits() -> None:
                  id="tls secret"),
     pytest.param("secrets", {"type": "kubernetes.io/service-account-token"},
                  "metadata.annotations[kubernetes.io/service-account.name]: Required value", id="token secret"),
-    pytest.param("nodes", {"spec": {"taints": [{"key": "a", "effect": "Never"}]}}, 'spec.taints[0].effect: Unsupported value: "Never": '
+    pytest.param("nodes", {"spec": {"taints": [{"key": "a", "effect": "Never"}]}}, 'metadata.taints[0].effect: Unsupported value: "Never": '
                  'supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"', id="taint effect"),
     pytest.param("endpoints", {"subsets": [{"addresses": [{"ip": "127.0.0.1"}]}]}, "may not be in the loopback range", id="loopback"),
     pytest.param("endpointslices.discovery.k8s.io", {"addressType": "IPv5"},

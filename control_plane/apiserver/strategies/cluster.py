@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
+from control_plane.apiserver.strategies.metadata import validate_labels
 from control_plane.apiserver.strategies.pod_defaults import canonical_list
 from control_plane.apiserver.strategies.pod_scheduling import validate_effect, validate_tolerations
+from control_plane.apiserver.strategies.pod_warnings import DEPRECATED_LABELS
+from control_plane.apiserver.strategies.resource_lists import validate_amount, validate_requirements
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
@@ -61,6 +65,13 @@ class NamespaceStrategy(Strategy):
             for cause in _validate_finalizer(name)
         ]
 
+    def validate_status(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        phase, ending = (obj.get("status") or {}).get("phase") or "", bool(obj["metadata"].get("deletionTimestamp"))
+        wanted = "Terminating" if ending else "Active"
+        state = "not empty" if ending else "empty"
+        return [] if phase == wanted else [
+            invalid("status.Phase", phase, f"may only be '{wanted}' if `deletionTimestamp` is {state}")]
+
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         return {"status.phase": (obj.get("status") or {}).get("phase", "")}
 
@@ -113,14 +124,24 @@ class NodeStrategy(Strategy):
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         spec = obj.get("spec") or {}
-        causes = validate_taints(spec.get("taints") or (), "spec.taints")
-        for index, cidr in enumerate(spec.get("podCIDRs") or ()):
-            causes += each(f"spec.podCIDRs[{index}]", cidr, cidr_problems(cidr))
-        return causes
+        causes = _validate_node_resources(obj.get("status") or {})
+        causes += validate_taints(spec.get("taints") or (), "metadata.taints")      # as upstream has the path
+        return causes if old is not None else causes + _validate_blocks(spec.get("podCIDRs") or (), "spec.podCIDRs")
+
+    def validate_status(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        return _validate_node_resources(obj.get("status") or {}) + _validate_node_addresses(obj)
+
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        spec, said = obj.get("spec") or {}, []
+        if spec.get("configSource") is not None:
+            said.append("spec.configSource: the feature is no longer supported")
+        if spec.get("externalID"):
+            said.append("spec.externalID: this field is deprecated, and is unused by Kubernetes")
+        return said
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         new, held = obj.get("spec") or {}, old.get("spec") or {}
-        causes: list[Cause] = []
+        causes = _validate_node_addresses(obj)
         if held.get("podCIDRs") and new.get("podCIDRs") != held["podCIDRs"]:
             causes.append(forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"))
         if held.get("providerID") and new.get("providerID") != held["providerID"]:
@@ -129,6 +150,27 @@ class NodeStrategy(Strategy):
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         return {"spec.unschedulable": "true" if (obj.get("spec") or {}).get("unschedulable") else "false"}
+
+
+def _validate_node_resources(status: JsonObject) -> list[Cause]:
+    return [cause for key in ("capacity", "allocatable") for name, value in (status.get(key) or {}).items()
+            for cause in validate_amount(name, value, f"status.{key}.{name}")]
+
+
+def _validate_node_addresses(obj: JsonObject) -> list[Cause]:
+    addresses = (obj.get("status") or {}).get("addresses") or ()
+    return [duplicate(f"status.addresses[{index}]", {"Type": one.get("type") or "", "Address": one.get("address") or ""})
+            for index, one in enumerate(addresses) if one in addresses[:index]]
+
+
+def _validate_blocks(blocks: Sequence[str], path: str) -> list[Cause]:
+    """CIDRs, one of each family at most."""
+    causes = [cause for index, block in enumerate(blocks) for cause in each(f"{path}[{index}]", block, cidr_problems(block))]
+    if len(blocks) < 2 or causes:
+        return causes
+    if len(blocks) > 2 or len({ipaddress.ip_network(block, strict=False).version for block in blocks}) < 2:
+        causes.append(invalid(path, list(blocks), "may specify no more than one CIDR for each IP family"))
+    return causes + [duplicate(f"{path}[{index}]", block) for index, block in enumerate(blocks) if block in blocks[:index]]
 
 
 def validate_taints(taints: Sequence[JsonObject], path: str) -> list[Cause]:
@@ -141,7 +183,7 @@ def validate_taints(taints: Sequence[JsonObject], path: str) -> list[Cause]:
             causes.append(invalid(f"{at}.value", taint["value"], ";".join(problems)))
         causes += validate_effect(effect, f"{at}.effect") if effect else [required(f"{at}.effect")]
         if (key, effect) in seen:
-            causes.append(duplicate(at, taint))
+            causes.append(Cause("FieldValueDuplicate", at, f"{duplicate(at, taint).message}: taints must be unique by key and effect pair"))
         seen.add((key, effect))
     return causes
 
@@ -177,7 +219,7 @@ class PriorityClassStrategy(Strategy):
         elif value > HIGHEST_USER_PRIORITY:
             causes.append(forbidden("value", f"maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}"))
         if obj.get("preemptionPolicy") not in {"Never", "PreemptLowerPriority"}:
-            causes.append(not_supported("preemptionPolicy", obj.get("preemptionPolicy"), ("Never", "PreemptLowerPriority")))
+            causes.append(not_supported("preemptionPolicy", obj.get("preemptionPolicy"), ("PreemptLowerPriority", "Never")))
         return causes
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
@@ -201,4 +243,15 @@ class RuntimeClassStrategy(Strategy):
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         handler = obj.get("handler") or ""
         causes = each("handler", handler, dns_label_problems(handler))
-        return causes + validate_tolerations((obj.get("scheduling") or {}).get("tolerations") or (), "scheduling.tolerations")
+        if fixed := (obj.get("overhead") or {}).get("podFixed"):
+            causes += validate_requirements({"limits": fixed}, "overhead.podFixed")
+        scheduling = obj.get("scheduling") or {}
+        tolerations = scheduling.get("tolerations") or ()
+        causes += validate_labels(scheduling.get("nodeSelector") or {}, "scheduling.nodeSelector")
+        causes += validate_tolerations(tolerations, "scheduling.tolerations")
+        return causes + [duplicate(f"scheduling.tolerations[{index}]", one)
+                         for index, one in enumerate(tolerations) if one in tolerations[:index]]
+
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        return [f"scheduling.nodeSelector[{key}]: {DEPRECATED_LABELS[key]}"
+                for key in (obj.get("scheduling") or {}).get("nodeSelector") or () if key in DEPRECATED_LABELS]

@@ -28,7 +28,7 @@ class ConfigMapStrategy(Strategy):
         for key in data:
             causes += each(f"data[{key}]", key, config_key_problems(key))
             if key in binary:
-                causes.append(invalid(f"data[{key}]", key, f"duplicate of key present in binaryData: {key}"))
+                causes.append(invalid(f"data[{key}]", key, "duplicate of key present in binaryData"))
         for key in binary:
             causes += each(f"binaryData[{key}]", key, config_key_problems(key))
         size = sum(len(value.encode()) for value in data.values()) + sum(_decoded_length(value) for value in binary.values())
@@ -98,6 +98,11 @@ def _is_json(encoded: str) -> bool:
 
 
 class ServiceAccountStrategy(Strategy):
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        key = "kubernetes.io/enforce-mountable-secrets"
+        return [f"metadata.annotations[{key}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+                ] if key in (obj["metadata"].get("annotations") or {}) else []
+
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         names = [secret.get("name") for secret in obj.get("secrets") or ()]
         return [duplicate(f"secrets[{index}].name", name) for index, name in enumerate(names) if name and name in names[:index]]

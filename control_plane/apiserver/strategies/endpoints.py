@@ -21,6 +21,7 @@ from kube.apimachinery.validation import (
     ip_problems,
     not_supported,
     port_number_problems,
+    qualified_name_problems,
     required,
     too_many,
 )
@@ -55,6 +56,8 @@ def _validate_address(address: JsonObject, path: str) -> list[Cause]:
     causes = each(f"{path}.ip", value, ip_problems(value))
     if address.get("hostname"):
         causes += each(f"{path}.hostname", address["hostname"], dns_label_problems(address["hostname"]))
+    if (node := address.get("nodeName")) is not None:
+        causes += each(f"{path}.nodeName", node, dns_subdomain_problems(node))
     return causes or validate_usable_address(value, f"{path}.ip")
 
 
@@ -82,6 +85,8 @@ def _validate_ports(ports: Sequence[JsonObject], path: str) -> list[Cause]:
             causes.append(required(f"{at}.name"))
         causes += each(f"{at}.port", port.get("port", 0), port_number_problems(port.get("port", 0)))
         causes += _validate_protocol(port.get("protocol"), f"{at}.protocol")
+        if (application := port.get("appProtocol")) is not None:
+            causes += each(f"{at}.appProtocol", application, qualified_name_problems(application))
     return causes
 
 
@@ -120,6 +125,8 @@ class EndpointSliceStrategy(Strategy):
                 causes.append(duplicate(f"{at}.name", name))
             names.add(name)
             causes += _validate_protocol(port.get("protocol"), f"{at}.protocol")
+            if (application := port.get("appProtocol")) is not None:
+                causes += each(f"{at}.appProtocol", application, qualified_name_problems(application))
         return causes
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:

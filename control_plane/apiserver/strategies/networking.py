@@ -12,21 +12,28 @@ from control_plane.apiserver.strategies.workloads import immutable
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
+    FIELD_IMMUTABLE,
     cidr_problems,
     dns1035_problems,
+    dns_label_problems,
     dns_subdomain_problems,
+    domain_path_problems,
     each,
     forbidden,
     invalid,
     ip_problems,
     not_supported,
+    path_segment_problems,
     port_name_problems,
     port_number_problems,
     required,
+    too_long,
     wildcard_subdomain_problems,
 )
 
 PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")
+CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
+_CONTROLLER_LENGTH: Final = 250
 _POLICY_TYPES: Final = ("Ingress", "Egress")
 
 
@@ -41,17 +48,38 @@ class IngressStrategy(Strategy):
         spec = obj.get("spec") or {}
         causes: list[Cause] = []
         if not spec.get("rules") and spec.get("defaultBackend") is None:
-            causes.append(invalid("spec", spec, "either `defaultBackend` or `rules` must be specified"))
+            causes.append(invalid("spec", spec.get("rules") or [], "either `defaultBackend` or `rules` must be specified"))
         if spec.get("defaultBackend") is not None:
             causes += _validate_backend(spec["defaultBackend"], "spec.defaultBackend")
-        if spec.get("ingressClassName") is not None:
-            causes += each("spec.ingressClassName", spec["ingressClassName"], dns_subdomain_problems(spec["ingressClassName"]))
         for index, rule in enumerate(spec.get("rules") or ()):
             causes += _validate_rule(rule, f"spec.rules[{index}]")
         for index, entry in enumerate(spec.get("tls") or ()):
             for number, host in enumerate(entry.get("hosts") or ()):
                 causes += _validate_host(host, f"spec.tls[{index}].hosts[{number}]")
+            if secret := entry.get("secretName"):
+                causes += each(f"spec.tls[{index}].secretName", secret, dns_subdomain_problems(secret))
+        name, annotation = spec.get("ingressClassName"), ((obj.get("metadata") or {}).get("annotations") or {}).get(CLASS_ANNOTATION)
+        if name is not None:
+            causes += each("spec.ingressClassName", name, dns_subdomain_problems(name))
+            if old is None and annotation is not None and annotation != name:
+                causes.append(invalid(f"annotations.{CLASS_ANNOTATION}", annotation,
+                                      "must match `ingressClassName` when both are specified"))
         return causes
+
+    def validate_status(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        causes: list[Cause] = []
+        for index, point in enumerate(((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()):
+            at, address, name = f"status.loadBalancer.ingress[{index}]", point.get("ip"), point.get("hostname")
+            causes += each(f"{at}.ip", address, ip_problems(address)) if address else []
+            if name:
+                causes += each(f"{at}.hostname", name, dns_subdomain_problems(name))
+                causes += [] if ip_problems(name) else [invalid(f"{at}.hostname", name, "must be a DNS name, not an IP address")]
+        return causes
+
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        if old is not None or CLASS_ANNOTATION not in (obj["metadata"].get("annotations") or {}):
+            return []
+        return [f"annotation \"{CLASS_ANNOTATION}\" is deprecated, please use 'spec.ingressClassName' instead"]
 
 
 def _validate_host(host: str, path: str) -> list[Cause]:
@@ -64,9 +92,10 @@ def _validate_rule(rule: JsonObject, path: str) -> list[Cause]:
         try:
             ipaddress.ip_address(host)
         except ValueError:
-            causes += _validate_host(host, f"{path}.host")
+            pass
         else:
             causes.append(invalid(f"{path}.host", host, "must be a DNS name, not an IP address"))
+        causes += _validate_host(host, f"{path}.host")
     http = rule.get("http")
     if http is None:
         return causes
@@ -104,21 +133,30 @@ def _validate_backend(backend: JsonObject, path: str) -> list[Cause]:
     if service is not None and resource is not None:
         return [invalid(path, "", "cannot set both resource and service backends")]
     if resource is not None:
-        return [required(f"{path}.resource.{key}") for key in ("kind", "name") if not resource.get(key)]
+        return _validate_reference(resource, f"{path}.resource")
     if service is None:
-        return [required(path, "resource or service backend is required")]
+        return [invalid(path, "", "resource or service backend is required")]
     name = service.get("name") or ""
     causes = each(f"{path}.service.name", name, dns1035_problems(name)) if name else [required(f"{path}.service.name")]
     port = service.get("port") or {}
     at = f"{path}.service.port"
     if port.get("name") and port.get("number"):
-        causes.append(invalid(at, "", "cannot set both port name & port number"))
+        causes.append(invalid(path, "", "cannot set both port name & port number"))
     elif port.get("name"):
         causes += each(f"{at}.name", port["name"], port_name_problems(port["name"]))
     elif port.get("number"):
         causes += each(f"{at}.number", port["number"], port_number_problems(port["number"]))
     else:
-        causes.append(required(at, "port name or number is required"))
+        causes.append(required(path, "port name or number is required"))
+    return causes
+
+
+def _validate_reference(reference: JsonObject, path: str) -> list[Cause]:
+    group = reference.get("apiGroup")
+    causes = [] if group is None else each(f"{path}.apiGroup", group, dns_subdomain_problems(group))
+    for key in ("kind", "name"):
+        value = reference.get(key) or ""
+        causes += each(f"{path}.{key}", value, path_segment_problems(value)) if value else [required(f"{path}.{key}")]
     return causes
 
 
@@ -130,11 +168,25 @@ class IngressClassStrategy(Strategy):
             parameters.setdefault("scope", "Cluster")
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-        controller = (obj.get("spec") or {}).get("controller") or ""
+        spec = obj.get("spec") or {}
+        controller, parameters = spec.get("controller") or "", spec.get("parameters")
         if not controller:
-            return [required("spec.controller")]
-        return [] if "/" in controller else [
-            invalid("spec.controller", controller, 'must be a domain-prefixed path (such as "acme.io/foo")')]
+            causes = [required("spec.controller")]
+        else:
+            causes = [too_long("spec.controller", _CONTROLLER_LENGTH)] if len(controller) > _CONTROLLER_LENGTH else []
+            causes += each("spec.controller", controller, domain_path_problems(controller))
+        if parameters is None:
+            return causes
+        path, scope, namespace = "spec.parameters", parameters.get("scope"), parameters.get("namespace")
+        causes += _validate_reference(parameters, path)
+        if scope not in {"Cluster", "Namespace"}:
+            return [*causes, not_supported(f"{path}.scope", scope or "", ("Cluster", "Namespace"))]
+        if scope == "Namespace":
+            causes += each(f"{path}.namespace", namespace, dns_label_problems(namespace)) if namespace is not None else [
+                required(f"{path}.namespace", "`parameters.scope` is set to 'Namespace'")]
+        elif namespace is not None:
+            causes.append(forbidden(f"{path}.namespace", "`parameters.scope` is set to 'Cluster'"))
+        return causes
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         return immutable(obj.get("spec") or {}, old.get("spec") or {}, "controller")
@@ -163,16 +215,19 @@ class NetworkPolicyStrategy(Strategy):
                     causes += _validate_policy_port(port, f"{at}.ports[{number}]")
                 for number, peer in enumerate(rule.get(peers) or ()):
                     causes += _validate_peer(peer, f"{at}.{peers}[{number}]")
-        for index, kind in enumerate(spec.get("policyTypes") or ()):
+        kinds = spec.get("policyTypes") or ()
+        if len(kinds) > len(_POLICY_TYPES):
+            return [*causes, invalid("spec.policyTypes", kinds, "may not specify more than two policyTypes")]
+        for index, kind in enumerate(kinds):
             if kind not in _POLICY_TYPES:
-                causes.append(not_supported(f"spec.policyTypes[{index}]", kind, ("Egress", "Ingress")))
+                causes.append(not_supported(f"spec.policyTypes[{index}]", kind, _POLICY_TYPES))
         return causes
 
 
 def _validate_policy_port(port: JsonObject, path: str) -> list[Cause]:
     causes: list[Cause] = []
     if port.get("protocol") not in PROTOCOLS:
-        causes.append(not_supported(f"{path}.protocol", port.get("protocol"), PROTOCOLS))
+        causes.append(not_supported(f"{path}.protocol", port.get("protocol"), ("TCP", "UDP", "SCTP")))
     number, end = port.get("port"), port.get("endPort")
     if number is not None:
         causes += validate_port(number, f"{path}.port")
@@ -181,8 +236,9 @@ def _validate_policy_port(port: JsonObject, path: str) -> list[Cause]:
             causes.append(invalid(f"{path}.endPort", end, "may not be specified when `port` is non-numeric"))
         elif number is None:
             causes.append(invalid(f"{path}.endPort", end, "may not be specified when `port` is not specified"))
-        elif end < number:
-            causes.append(invalid(f"{path}.endPort", end, "must be greater than or equal to `port`"))
+        else:
+            causes += [invalid(f"{path}.endPort", end, "must be greater than or equal to `port`")] if end < number else []
+            causes += each(f"{path}.endPort", end, port_number_problems(end))
     return causes
 
 
@@ -230,7 +286,18 @@ class IPAddressStrategy(Strategy):
         parent = (obj.get("spec") or {}).get("parentRef")
         if parent is None:
             return [required("spec.parentRef")]
-        return [required(f"spec.parentRef.{key}") for key in ("resource", "name") if not parent.get(key)]
+        group = parent.get("group") or ""
+        causes = each("spec.parentRef.group", group, dns_subdomain_problems(group)) if group else []
+        for key in ("resource", "name", "namespace"):
+            value, path = parent.get(key) or "", f"spec.parentRef.{key}"
+            if value:
+                causes += each(path, value, path_segment_problems(value))
+            elif key != "namespace":
+                causes.append(required(path))
+        return causes
+
+    def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        return immutable(obj.get("spec") or {}, old.get("spec") or {}, "parentRef")
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         parent = (obj.get("spec") or {}).get("parentRef") or {}
@@ -244,4 +311,17 @@ class ServiceCIDRStrategy(Strategy):
         cidrs = (obj.get("spec") or {}).get("cidrs") or ()
         if not cidrs:
             return [required("spec.cidrs", "at least one CIDR required")]
-        return [cause for index, cidr in enumerate(cidrs) for cause in each(f"spec.cidrs[{index}]", cidr, cidr_problems(cidr))]
+        if len(cidrs) > 2:
+            return [invalid("spec.cidrs", obj["spec"], "may only hold up to 2 values")]
+        causes = [cause for index, cidr in enumerate(cidrs) for cause in each(f"spec.cidrs[{index}]", cidr, cidr_problems(cidr))]
+        if len(cidrs) == 2 and not causes and len({ipaddress.ip_network(cidr, strict=False).version for cidr in cidrs}) < 2:
+            causes.append(invalid("spec.cidrs", cidrs, "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and "
+                                                       "2001:db8::/64"))
+        return causes
+
+    def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        """A second family may be added."""
+        now, before = ((one.get("spec") or {}).get("cidrs") or [] for one in (obj, old))
+        if len(now) != len(before) and (len(before), len(now)) != (1, 2):
+            return [invalid("spec.cidrs", now, FIELD_IMMUTABLE)]
+        return [invalid(f"spec.cidrs[{index}]", now[index], FIELD_IMMUTABLE) for index, cidr in enumerate(before) if now[index] != cidr]

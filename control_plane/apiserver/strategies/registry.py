@@ -8,6 +8,7 @@ from typing import cast
 from control_plane.apiserver.custom.definition_strategy import CustomResourceDefinitionStrategy
 from control_plane.apiserver.strategies import (
     admission_policies,
+    autoscaling,
     batch,
     certificates,
     cluster,
@@ -15,11 +16,13 @@ from control_plane.apiserver.strategies import (
     endpoints,
     events,
     extensions,
+    flow_control,
     networking,
     persistent_volume_claims,
     persistent_volumes,
     pods,
     policy,
+    quotas,
     rbac,
     services,
     stateful_sets,
@@ -38,7 +41,7 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
         "podtemplates": pods.PodTemplateStrategy, "replicationcontrollers": workloads.ReplicationControllerStrategy,
         "persistentvolumes": persistent_volumes.PersistentVolumeStrategy,
         "persistentvolumeclaims": persistent_volume_claims.PersistentVolumeClaimStrategy,
-        "limitranges": policy.LimitRangeStrategy, "resourcequotas": policy.ResourceQuotaStrategy,
+        "limitranges": quotas.LimitRangeStrategy, "resourcequotas": quotas.ResourceQuotaStrategy,
     },
     "apps": {
         "deployments": workloads.DeploymentStrategy, "replicasets": workloads.ReplicaSetStrategy,
@@ -46,7 +49,7 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
         "controllerrevisions": workloads.ControllerRevisionStrategy,
     },
     "batch": {"jobs": batch.JobStrategy, "cronjobs": batch.CronJobStrategy},
-    "autoscaling": {"horizontalpodautoscalers": policy.AutoscalerStrategy},
+    "autoscaling": {"horizontalpodautoscalers": autoscaling.AutoscalerStrategy},
     "policy": {"poddisruptionbudgets": policy.DisruptionBudgetStrategy},
     "discovery.k8s.io": {"endpointslices": endpoints.EndpointSliceStrategy},
     "coordination.k8s.io": {"leases": cluster.LeaseStrategy},
@@ -79,7 +82,7 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
         "mutatingadmissionpolicybindings": admission_policies.PolicyBindingStrategy,
     },
     "flowcontrol.apiserver.k8s.io": {
-        "flowschemas": extensions.GenerationStrategy, "prioritylevelconfigurations": extensions.GenerationStrategy,
+        "flowschemas": flow_control.FlowSchemaStrategy, "prioritylevelconfigurations": flow_control.PriorityLevelStrategy,
     },
     "resource.k8s.io": {"resourceslices": extensions.GenerationStrategy},
 }

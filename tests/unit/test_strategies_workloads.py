@@ -123,6 +123,7 @@ def test_no_change_is_no_new_generation() -> None:
     assert (new["metadata"]["generation"], text) == (1, "")
 
 
+@pytest.mark.req("WRK-12")
 def test_a_statefulset_names_what_may_change() -> None:
     _, text = changed("statefulsets", serviceName="other")
     assert text == (

@@ -261,3 +261,19 @@ async def test_what_is_compiled_stays_until_it_changes() -> None:
         await store.put(policy("p", "object.data.a == '2'"))
         await cache.fresh()
         assert plugin._policies.all[0].expressions is not compiled
+
+
+async def test_who_writes_a_binding_may_read_its_parameters() -> None:
+    judged, bound = policy("p", "true", paramKind=dict(MAPS)), binding("b", "p", paramRef=param_ref("1", namespace="default"))
+    who, kind = "&{bob  [dev] map[]}", "(kind=ConfigMap, apiVersion=v1)"
+
+    assert (await refusal([], obj=judged)).causes[0].to_dict() == {
+        "reason": "FieldValueForbidden", "field": "spec.paramKind",
+        "message": f'Forbidden: user {who} must have "get" permission on all objects of the referenced paramKind {kind}',
+    }
+    assert (await refusal([judged], obj=bound)).causes[0].to_dict() == {
+        "reason": "FieldValueForbidden", "field": "spec.paramRef",
+        "message": f'Forbidden: user {who} does not have "get" permission on the object referenced by paramRef',
+    }
+    await ask([judged], bound, user=UserInfo("root", groups=("system:masters",)))
+    await ask([judged], bound, operation=Operation.UPDATE, old=bound)

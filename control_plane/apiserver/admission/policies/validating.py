@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
+from control_plane.apiserver.admission.policies.access import check_param_access
 from control_plane.apiserver.admission.policies.params import Params, ParamsError
 from control_plane.apiserver.admission.policies.policy import Binding, Policy
-from control_plane.apiserver.admission.policies.source import Candidates, Policies
+from control_plane.apiserver.admission.policies.source import GROUP, Candidates, Policies
 from control_plane.apiserver.admission.webhooks.selection import Selection
 from control_plane.apiserver.admission.webhooks.versions import Views
 from kube.apimachinery.errors import ApiError
@@ -45,6 +46,8 @@ class ValidatingAdmissionPolicy:
         return True
 
     async def validate(self, request: AdmissionRequest) -> None:
+        if request.resource.group == GROUP:
+            check_param_access(self._context, request)
         if not self._policies.all or not (candidates := self._policies.candidates(request)).policies:
             return
         refusals: list[_Refusal] = []

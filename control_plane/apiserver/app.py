@@ -70,6 +70,7 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
         async with NodeConnections.open(cache, config.kubelet_client_tls, config.node_service_port) as nodes:
             server = assemble(config, store, cache, authorizer, nodes, readiness.checks(), clock)
             server.custom.attach()
+            server.aggregator.attach()
             tasks.create_task(server.custom.run(), name="custom resources")
             if not await _unless_stopped(_bootstrap(config, server, store, cache, clock), stop):
                 return
@@ -78,6 +79,7 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
             tasks.create_task(server.repair.run(), name="allocation repair")
             tasks.create_task(server.legacy_tokens.run(), name="legacy token tracking")
             tasks.create_task(server.lifecycle.run(), name="custom resource definitions")
+            tasks.create_task(server.aggregator.run(), name="aggregation")
             await _serve(config, server, store, cache, clock, readiness, stop)
 
 

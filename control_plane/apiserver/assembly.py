@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from control_plane.apiserver.admission.chain import AdmissionChain
 from control_plane.apiserver.admission.plugin import AdmissionContext
 from control_plane.apiserver.admission.webhooks.metrics import WebhookMetrics
+from control_plane.apiserver.aggregation.aggregator import Aggregator
 from control_plane.apiserver.allocation.cluster_ips import ClusterIps
 from control_plane.apiserver.allocation.node_ports import NodePorts
 from control_plane.apiserver.allocation.repair import Repair
@@ -70,6 +71,7 @@ class Apiserver:
     custom: CustomResources
     lifecycle: Lifecycle
     legacy_tokens: LegacyTokenUse
+    aggregator: Aggregator
 
 
 def assemble(
@@ -99,16 +101,17 @@ def assemble(
     api = ObjectApi(SCHEME, reader, watching, writer, deleter, Scales(reader, writer), creators)
     flow = FlowControl(config.max_requests_inflight, config.max_mutating_requests_inflight)
     pipeline = Pipeline(authenticator, authorizer, flow, [RequestMetrics(metrics, flow)])
-    paths = _paths(config, checks, metrics, tokens)
+    aggregator = Aggregator(store, cache, swap, writer, deleter, SCHEME, config.front_proxy, clock)
+    paths = _paths(config, checks, metrics, tokens, aggregator)
     proxy = ProxyConnector(Locations(reader, cache, Services(cache), config.kubelet_client_tls))
     connector = Connector(reader, admission, authorizer, nodes, proxy)
     resources = Resources(api, connector, clock)
     custom = CustomResources(cache, SCHEME, Services(cache))
     lifecycle = Lifecycle(store, cache, swap, deleter, custom, SCHEME, clock)
-    http = Handler(pipeline, resources, paths, authorities, _audit(config, clock))
+    http = Handler(pipeline, resources, paths, authorities, aggregator, _audit(config, clock))
     return Apiserver(
         api, ips, Repair(cache, ips, node_ports, clock), http, ObjectService(pipeline, api),
-        custom, lifecycle, legacy_tokens,
+        custom, lifecycle, legacy_tokens, aggregator,
     )
 
 
@@ -121,14 +124,16 @@ def _audit(config: ApiserverConfig, clock: Clock) -> AuditLog | None:
     return log.AuditLog(policy.read_policy(config.audit_policy_file), config.audit_log_path, clock)
 
 
-def _paths(config: ApiserverConfig, checks: HealthChecks, metrics: CollectorRegistry, tokens: TokenAuthority) -> Paths:
+def _paths(
+    config: ApiserverConfig, checks: HealthChecks, metrics: CollectorRegistry, tokens: TokenAuthority, aggregator: Aggregator,
+) -> Paths:
     address = f"{config.advertise_address}:{config.secure_port}"
     issuer = tokens.discovery_document(config.service_account_jwks_uri or f"https://{address}/openid/v1/jwks")
     openid = {
         "/.well-known/openid-configuration": lambda: msgspec.json.encode(issuer),
         "/openid/v1/jwks": lambda: msgspec.json.encode(tokens.jwks()),
     }
-    return Paths(DiscoveryIndex(SCHEME, address), checks, metrics, openid)
+    return Paths(DiscoveryIndex(SCHEME, address, aggregator.targets), checks, metrics, openid, aggregator)
 
 
 def _creators(

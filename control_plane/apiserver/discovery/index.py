@@ -6,6 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
+from control_plane.apiserver.aggregation.documents import group_document, merged_groups, with_aggregated, with_groups
+from control_plane.apiserver.aggregation.targets import Targets
 from control_plane.apiserver.discovery.documents import (
     AGGREGATED_KIND,
     Document,
@@ -24,18 +26,19 @@ _AGGREGATED_VERSIONS: Final = ("v2", "v2beta1")
 
 
 class DiscoveryIndex:
-    """Documents are made when first asked for, and kept until another kind is served."""
+    """Documents are made when first asked for, and kept until another kind is served, here or by another server (`targets`)."""
 
-    def __init__(self, scheme: Scheme, server_address: str) -> None:
+    def __init__(self, scheme: Scheme, server_address: str, targets: Targets) -> None:
         self._scheme = scheme
+        self._targets = targets
         self._server_address = server_address
         self._documents: dict[tuple[str, str], Document] = {}
-        self._generation = scheme.generation
+        self._generation = (scheme.generation, targets.generation)
 
     def paths(self) -> list[str]:
         """For the list of all paths."""
         paths = ["/api", "/apis"]
-        for one in self._scheme.group_versions():
+        for one in [*self._scheme.group_versions(), *(target.group_version for target in self._targets)]:
             paths += [f"/apis/{one.group}", f"/apis/{one}"] if one.group else [f"/api/{one.version}"]
         return paths
 
@@ -43,8 +46,8 @@ class DiscoveryIndex:
         """Raises NotFound for a path that is not served."""
         version = _aggregated_version(request.headers.get("Accept", "")) if path in ("/api", "/apis") else ""
         key = (path, version)
-        if self._generation != self._scheme.generation:
-            self._generation = self._scheme.generation
+        if self._generation != (generation := (self._scheme.generation, self._targets.generation)):
+            self._generation = generation
             self._documents.clear()
         document = self._documents.get(key)
         if document is None:
@@ -59,9 +62,11 @@ class DiscoveryIndex:
         return web.Response(body=document.body, headers=headers)
 
     def _make(self, path: str, version: str) -> JsonObject:
+        parts = path.strip("/").split("/")
+        if self._targets and parts[0] == "apis" and len(parts) < 3 and (merged := self._merged(parts, version)):
+            return merged
         if version:
             return aggregated(self._scheme, version, legacy=path == "/api")
-        parts = path.strip("/").split("/")
         made: JsonObject | None = None
         if parts == ["api"]:
             made = api_versions(self._server_address)
@@ -76,6 +81,17 @@ class DiscoveryIndex:
         if made is None:
             raise not_served()
         return made
+
+    def _merged(self, parts: list[str], version: str) -> JsonObject | None:
+        """/apis and /apis/GROUP with other servers' groups in them."""
+        groups = merged_groups(self._scheme.group_versions(), self._targets)
+        if version:
+            targets = {target.group_version: target for target in self._targets}
+            return with_aggregated(aggregated(self._scheme, version, legacy=False), groups, targets)
+        if len(parts) == 1:
+            return with_groups(groups)
+        versions = dict(groups).get(parts[1])
+        return {"kind": "APIGroup", "apiVersion": "v1", **group_document(parts[1], versions)} if versions else None
 
 
 def _aggregated_version(accept: str) -> str:

@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
+from control_plane.apiserver.aggregation.aggregator import Aggregator
 from control_plane.apiserver.authentication.authenticator import RequestCredentials
 from control_plane.apiserver.authentication.certificate import CertificateSubject, ClientAuthorities
 from control_plane.apiserver.http_door.answers import error_response
@@ -39,8 +40,10 @@ _STREAM_PROTOCOL_TOKEN: Final = "base64url.bearer.authorization.k8s.io."  # noqa
 
 class Handler:
     def __init__(
-        self, pipeline: Pipeline, resources: Resources, paths: Paths, authorities: ClientAuthorities, audit: AuditLog | None = None
+        self, pipeline: Pipeline, resources: Resources, paths: Paths, authorities: ClientAuthorities, aggregator: Aggregator,
+        audit: AuditLog | None = None,
     ) -> None:
+        self._aggregator = aggregator
         self._pipeline = pipeline
         self._audit = audit
         self._authorities = authorities
@@ -58,7 +61,9 @@ class Handler:
         try:
             credentials = RequestCredentials(self._certificate(request), _token(request), request.headers, info.path)
             async with self._pipeline.enter(info, credentials, _impersonation(request), trail) as admitted:
-                if info.is_resource:
+                if self._aggregator.targets and (answer := await self._aggregator.serve(request, admitted.user, info.path)):
+                    response = answer
+                elif info.is_resource:
                     response, _ = await self._resources.serve(request, info, admitted.user)
                     await compress(request, response)
                 else:

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from aiohttp import web
 
+from control_plane.apiserver.aggregation.aggregator import Aggregator
+from control_plane.apiserver.aggregation.targets import Target
 from control_plane.apiserver.negotiation import parse_accept
 from control_plane.apiserver.object_api import not_served
 from kube.apimachinery.errors import NotAcceptable
@@ -35,8 +38,10 @@ class _Kept:
 class OpenApi:
     """Documents are kept until another kind is served or a schema changes."""
 
-    def __init__(self, scheme: Scheme) -> None:
+    def __init__(self, scheme: Scheme, aggregator: Aggregator) -> None:
         self._scheme = scheme
+        self._aggregator = aggregator
+        self._of_targets = 0      # the generation of other servers' groups that the index shows
         self._kept: dict[str, asyncio.Task[_Kept]] = {}
         self._generation = scheme.generation
         self._rows: tuple[ResourceType, ...] = ()
@@ -52,7 +57,11 @@ class OpenApi:
     async def serve_v3(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """`path` is what follows /openapi/v3."""
         if not path:
-            return await self._answer(request, "v3", lambda: _v3_index(self._rows), "application/json")
+            targets = tuple(self._aggregator.targets)
+            if self._of_targets != self._aggregator.targets.generation:
+                self._of_targets = self._aggregator.targets.generation
+                self._kept.pop("v3", None)
+            return await self._answer(request, "v3", lambda: _v3_index(self._rows, targets), "application/json")
         parts = path.strip("/").split("/")
         if parts[0] == "api" and len(parts) == 2:
             group_version = GroupVersion("", parts[1])
@@ -60,6 +69,8 @@ class OpenApi:
             group_version = GroupVersion(parts[1], parts[2])
         else:
             raise not_served()
+        if (other := await self._aggregator.openapi(request, group_version)) is not None:
+            return other
         answer = await self._answer(request, str(group_version), lambda: _v3_document(group_version, self._rows), "application/json")
         if "hash" in request.query:
             answer.headers["Cache-Control"] = f"public, immutable, max-age={_A_YEAR_S}"
@@ -115,10 +126,12 @@ def _v2_protobuf(rows: Rows) -> bytes:
     return openapi_v2_protobuf(rows)
 
 
-def _v3_index(rows: Rows) -> bytes:
+def _v3_index(rows: Rows, targets: tuple[Target, ...]) -> bytes:
+    from control_plane.apiserver.aggregation.documents import with_openapi
     from kube.apimachinery.openapi_v3 import openapi_v3_index
 
-    return openapi_v3_index(rows)
+    index = openapi_v3_index(rows)
+    return msgspec.json.encode(with_openapi(msgspec.json.decode(index), targets)) if targets else index
 
 
 def _v3_document(group_version: GroupVersion, rows: Rows) -> bytes | None:

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from control_plane.apiserver.aggregation.aggregator import Aggregator
 from control_plane.apiserver.config import KUBERNETES_VERSION
 from control_plane.apiserver.discovery.index import DiscoveryIndex
 from control_plane.apiserver.http_door.openapi import OpenApi
@@ -31,13 +32,14 @@ class Paths:
     """`openid`: the documents of the service-account issuer, by path."""
 
     def __init__(
-        self, discovery: DiscoveryIndex, checks: HealthChecks, metrics: CollectorRegistry, openid: Mapping[str, Callable[[], bytes]]
+        self, discovery: DiscoveryIndex, checks: HealthChecks, metrics: CollectorRegistry, openid: Mapping[str, Callable[[], bytes]],
+        aggregator: Aggregator,
     ) -> None:
         self._discovery = discovery
         self._checks = checks
         self._metrics = metrics
         self._openid = openid
-        self._openapi = OpenApi(SCHEME)
+        self._openapi = OpenApi(SCHEME, aggregator)
         self._pages: dict[str, Page] = {
             "/": self._list, "/version": self._version, "/metrics": self._serve_metrics, "/openapi/v2": self._openapi.serve_v2,
         }

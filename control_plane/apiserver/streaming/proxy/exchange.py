@@ -29,6 +29,7 @@ _MAX_LINE: Final = 64 * 1024
 async def exchange(request: web.BaseRequest, location: Location, target: str, proxied: Proxied) -> web.StreamResponse:
     """`target`: path and query. Raises ServiceUnavailable."""
     headers = request_headers(request.headers, request.remote or "")
+    headers.extend(location.headers)
     headers["X-Forwarded-Uri"] = proxied.prefix + target.partition("?")[0]
     connector = aiohttp.TCPConnector(force_close=True, ssl=location.tls if location.tls is not None else False)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S)

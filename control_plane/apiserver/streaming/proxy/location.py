@@ -32,6 +32,7 @@ class Location:
     address: Address
     tls: ssl.SSLContext | None = None
     server_name: str | None = None      # that the certificate must be for; None: it is not checked
+    headers: tuple[tuple[str, str], ...] = ()      # said besides what the client said
 
     @property
     def scheme(self) -> str:

@@ -32,6 +32,7 @@ async def tunnel(request: web.BaseRequest, location: Location, target: str) -> w
         raise InternalError(f"Internal error occurred: error dialing backend: {dial_problem(location.address, error)}") from error
     try:
         headers = request_headers(request.headers, request.remote or "", upgrade=True)
+        headers.extend(location.headers)
         head, status = await _ask(reader, writer, f"{request.method} {target} HTTP/1.1", headers)
         if status != 101 and status < 400:
             raise InternalError(f"Internal error occurred: invalid upgrade response: status code {status}")

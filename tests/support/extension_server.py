@@ -1,0 +1,100 @@
+"""A small extension API server: HTTPS on loopback, one resource, and it believes only the front proxy."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from kube.process.config import TlsFiles
+from kube.process.tls import server_context
+
+GROUP, VERSION = "wardle.example.com", "v1alpha1"
+BASE = f"/apis/{GROUP}/{VERSION}"
+
+
+class ExtensionServer:
+    """`asked`: every request, with its headers and the common name of the client's certificate."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.asked: list[dict[str, Any]] = []
+        self.broken = False
+
+    def requests(self, path: str) -> list[dict[str, Any]]:
+        return [one for one in self.asked if one["path"].partition("?")[0] == path and one["user"] != "system:kube-aggregator"]
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        certificate = request.transport.get_extra_info("peercert") or {}
+        names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+        body = await request.text() if request.body_exists else ""
+        self.asked.append({
+            "method": request.method, "path": request.path_qs, "certificate": names[0] if names else "", "body": body,
+            "headers": [(name.lower(), value) for name, value in request.headers.items()], "user": request.headers.get("X-Remote-User", ""),
+        })
+        if not names or names[0] != "front-proxy-client":
+            return web.json_response({"kind": "Status", "code": 401}, status=401)
+        if self.broken:
+            return web.Response(status=500)
+        if "upgrade" in request.headers.get("Connection", "").lower():
+            return await self._echo(request)
+        return self._answer(request, body)
+
+    def _answer(self, request: web.BaseRequest, body: str) -> web.Response:
+        namespaced = f"{BASE}/namespaces/default/flunders"
+        if request.path == BASE:
+            return web.json_response(resource_list())
+        if request.path in (namespaced, f"{BASE}/flunders"):
+            if request.method == "POST":
+                return web.json_response(json.loads(body), status=201)
+            return web.json_response({
+                "kind": "FlunderList", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {"resourceVersion": "1"}, "items": [flunder()]})
+        if request.path == f"{namespaced}/a":
+            return web.json_response(flunder())
+        if request.path == "/openapi/v3":
+            relative = f"/openapi/v3{BASE}?hash=ABC"
+            return web.json_response({"paths": {BASE.lstrip("/"): {"serverRelativeURL": relative}}})
+        if request.path == f"/openapi/v3{BASE}":
+            return web.json_response({"openapi": "3.0.0", "info": {"title": "wardle"}, "paths": {}})
+        return web.json_response({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound"}, status=404)
+
+    async def _echo(self, request: web.BaseRequest) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            if message.type is WSMsgType.TEXT:
+                await socket.send_str(f"echo {message.data}")
+        return socket
+
+
+def flunder(name: str = "a") -> dict[str, Any]:
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Flunder", "metadata": {"name": name, "namespace": "default"}}
+
+
+def resource_list() -> dict[str, Any]:
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{GROUP}/{VERSION}", "resources": [
+        {"name": "flunders", "singularName": "flunder", "namespaced": True, "kind": "Flunder", "verbs": ["create", "get", "list"],
+         "shortNames": ["fl"]},
+        {"name": "flunders/status", "singularName": "", "namespaced": True, "kind": "Flunder", "verbs": ["get"]},
+    ]}
+
+
+@asynccontextmanager
+async def running_extension_server(identity: TlsFiles) -> AsyncIterator[ExtensionServer]:
+    server = ExtensionServer()
+    context = server_context(identity, client_certificates=ssl.CERT_OPTIONAL)
+    runner = web.ServerRunner(web.Server(server.handle))
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+        await site.start()
+        assert site._server is not None
+        server.port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        yield server
+    finally:
+        await runner.cleanup()

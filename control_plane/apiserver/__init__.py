@@ -11,4 +11,5 @@ authentication/  authorization/  admission/         who, may they, may it be so;
 audit/           who did what                       impersonation.py  acting as another
 allocation/      cluster IPs and node ports         streaming/      logs, exec, attach
 discovery/       documents about what is served     bootstrap/      what a cluster is never without
+aggregation/     groups that other servers serve
 """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from kube.apimachinery.regex import RegexError, compiled
 from kube.cel import arithmetic, conversions, times
 from kube.cel.errors import EvaluationError
 from kube.cel.functions import Overload, Table, method
-from kube.cel.regex import search
 from kube.cel.types import (
     BOOL,
     BYTES,
@@ -62,6 +62,13 @@ def _in_map(key: Any, entries: dict[Any, Any]) -> bool:
 
 def _in_list(item: Any, items: list[Any]) -> bool:
     return contains(items, item)
+
+
+def _matches(text: str, pattern: str) -> bool:
+    try:
+        return compiled(pattern).matches(text)
+    except RegexError as error:
+        raise EvaluationError(str(error)) from error
 
 
 _COMPARED: Final = (
@@ -179,8 +186,8 @@ _STRINGS: Final[Table] = {
     "endsWith": [method("ends_with_string", (STRING, STRING), BOOL, lambda text, end: text.endswith(end))],
     "startsWith": [method("starts_with_string", (STRING, STRING), BOOL, lambda text, start: text.startswith(start))],
     "matches": [
-        Overload("matches", (STRING, STRING), BOOL, lambda text, pattern: search(pattern, text) is not None),
-        method("matches_string", (STRING, STRING), BOOL, lambda text, pattern: search(pattern, text) is not None),
+        Overload("matches", (STRING, STRING), BOOL, _matches),
+        method("matches_string", (STRING, STRING), BOOL, _matches),
     ],
 }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from kube.apimachinery.regex import RegexError, compiled
 from kube.cel.checker import Checked
 from kube.cel.errors import EvaluationError, Issue
-from kube.cel.regex import RegexError, compiled
 from kube.cel.tree import Call, Fold, ListNode, Literal, MapNode, Node, Select, Struct
 from kube.cel.types import Type
 

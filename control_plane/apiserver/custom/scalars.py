@@ -7,7 +7,7 @@ from typing import Any, Final
 from control_plane.apiserver.custom import failures as f
 from control_plane.apiserver.custom.failures import Failure, Result
 from kube.apimachinery.meta import JsonObject
-from kube.cel.regex import compiled
+from kube.apimachinery.regex import compiled
 
 _RANGES: Final = {"int32": 2**31, "int64": 2**63, "": 2**63}
 
@@ -19,7 +19,7 @@ class StringChecks:
 
     def __init__(self, longest: int | None, shortest: int | None, pattern: str) -> None:
         self.longest, self.shortest, self.pattern = longest, shortest, pattern
-        self.matches = compiled(pattern).search if pattern else None
+        self.matches = compiled(pattern).matches if pattern else None
 
     @classmethod
     def of(cls, raw: JsonObject) -> StringChecks | None:

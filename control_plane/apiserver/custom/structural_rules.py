@@ -10,8 +10,8 @@ from typing import Final
 from control_plane.apiserver.custom.structural import Structural
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.regex import RegexError, compiled
 from kube.apimachinery.validation import forbidden, invalid, required
-from kube.cel.regex import RegexError, compiled
 
 ROOT: Final = "must not be empty at the root"
 ITEM: Final = "must not be empty for specified array items"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import Final
 
+from kube.apimachinery.regex import RegexError, compiled
 from kube.cel.errors import EvaluationError
 from kube.cel.functions import Table, method
-from kube.cel.regex import RegexError, compiled
 from kube.cel.types import INT, STRING, list_of
 
 
@@ -17,16 +17,10 @@ def _find(text: str, pattern: str) -> str:
 
 def _find_all(text: str, pattern: str, most: int = -1) -> list[str]:
     try:
-        found = compiled(pattern).finditer(text)
+        found = compiled(pattern).find_all(text)
     except RegexError as error:
         raise EvaluationError(f"Illegal regex: {error}") from error
-    kept, end = [], -1
-    for match in found:
-        if match.start() == match.end() == end:      # Go takes no empty match right behind another one
-            continue
-        kept.append(match[0])
-        end = match.end()
-    return kept if most < 0 else list(islice(kept, most))
+    return list(found if most < 0 else islice(found, most))
 
 
 FUNCTIONS: Final[Table] = {

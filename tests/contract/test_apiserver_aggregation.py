@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -229,6 +230,7 @@ async def test_kubectl_reads_its_resources(
     assert await kubectl("get", "fl", "-o", "name") == f"flunder.{GROUP}/a\n"
     assert (await kubectl("get", "apiservice", NAME, "--no-headers")).split()[:3] == [NAME, "default/api", "True"]
     assert f"{GROUP}/{VERSION}" in await kubectl("api-versions")
+    assert await kubectl("create", "-f", "-", "-o", "name", stdin=json.dumps(flunder("b"))) == f"flunder.{GROUP}/b\n"
 
 
 async def test_a_server_that_is_away_is_unavailable_and_stale(

@@ -86,8 +86,9 @@ class Checker:
             while True:
                 self._changed.clear()
                 names = {target.name for target in self._targets}
-                for name in tasks.keys() - names:
+                for name in [name for name, task in tasks.items() if name not in names or task.done()]:
                     tasks.pop(name).cancel()
+                    del self._wakes[name]
                 for name in names - tasks.keys():
                     self._wakes[name] = asyncio.Event()
                     tasks[name] = asyncio.create_task(self._look_after(name), name=f"availability of {name}")
@@ -135,6 +136,9 @@ class Checker:
                 return
             except (ApiError, StorageError) as error:
                 log.warning("cannot look after an APIService, trying again", name=name, error=str(error))
+                pause = min(pause * 2, CHECK_EVERY_S)
+            except Exception:      # whatever a server answered: the others must not suffer
+                log.exception("cannot look after an APIService, trying again", name=name)
                 pause = min(pause * 2, CHECK_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):

@@ -306,3 +306,51 @@ async def test_extension_servers_find_what_they_need_to_trust_us(session: aiohtt
     assert data["requestheader-allowed-names"] == '["front-proxy-client"]'
     assert data["requestheader-username-headers"] == '["X-Remote-User"]'
     assert role["rules"][0]["resourceNames"] == ["extension-apiserver-authentication"]
+
+
+async def test_an_apiserver_that_starts_again_knows_its_extension_servers(
+    session: aiohttp.ClientSession, server: RunningApiserver, extension: ExtensionServer
+) -> None:
+    await registered(session, server, extension)
+
+    await server.kill()
+    await server.start()
+    listed = await get(session, FLUNDERS)
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            items = (await get(session, "/apis", Accept=AGGREGATED))["items"]
+            version, = next(one for one in items if one["metadata"]["name"] == GROUP)["versions"]
+            if version["freshness"] == "Current":
+                break
+            await asyncio.sleep(0.05)
+
+    assert listed["items"] == [flunder()]
+    assert [one["resource"] for one in version["resources"]] == ["flunders"]
+
+
+async def test_the_api_service_may_be_wrong_in_upstreams_words(
+    session: aiohttp.ClientSession, server: RunningApiserver, extension: ExtensionServer
+) -> None:
+    async with session.post(SERVICES, json=api_service(server, extension, insecureSkipTLSVerify=True, versionPriority=0)) as answer:
+        said = await answer.json()
+
+    assert answer.status == 422
+    assert said["message"] == (
+        f'APIService.apiregistration.k8s.io "{NAME}" is invalid: [spec.versionPriority: Invalid value: 0: must be positive and less than '
+        "1000, spec.insecureSkipTLSVerify: Invalid value: true: may not be true if caBundle is present]")
+
+
+async def test_conditions_of_others_stay(session: aiohttp.ClientSession, server: RunningApiserver, extension: ExtensionServer) -> None:
+    await registered(session, server, extension)
+    held = await get(session, f"{SERVICES}/{NAME}")
+    held["status"]["conditions"].append({"type": "StatusUpdated", "status": "True", "reason": "E2E", "message": "Set from a test"})
+
+    async with session.put(f"{SERVICES}/{NAME}/status", json=held) as answer:
+        assert answer.status == 200, await answer.text()
+    async with session.delete("/api/v1/namespaces/default/services/api") as answer:
+        assert answer.status == 200
+    told = await condition(session, "ServiceNotFound")
+    conditions = (await get(session, f"{SERVICES}/{NAME}/status"))["status"]["conditions"]
+
+    assert told["status"] == "False"
+    assert [one["type"] for one in conditions] == ["Available", "StatusUpdated"]

@@ -24,8 +24,11 @@ COPY addons addons
 COPY launcher launcher
 COPY cmd cmd
 COPY examples examples
-# Bytecode in the image: containers would compile 400 modules at every start, and some cannot write here.
-RUN .venv/bin/python -m compileall -q -j 0 . || true
+# Bytecode in the image: containers would compile 400 modules at every start, and most cannot write here. (A library may carry a module
+# for another Python, hence no failure.) Readable for all, whatever the checkout's modes are.
+RUN .venv/bin/python -m compileall -q -j 0 addons cmd control_plane kube launcher netns node_agent \
+ && { .venv/bin/python -m compileall -q -j 0 .venv || true; } \
+ && chmod -R a+rX .
 
 
 FROM debian:bookworm-slim

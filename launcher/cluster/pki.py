@@ -56,15 +56,16 @@ class Authority:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
     certificate_file: Path
+    issues: bool = True         # False: it only names the files that are there
 
     @classmethod
-    def ensure(cls, directory: Path, name: str, common_name: str) -> Authority:
+    def ensure(cls, directory: Path, name: str, common_name: str, *, issues: bool = True) -> Authority:
         """The authority that is there, or a new one."""
         certificate_file, key_file = directory / f"{name}.crt", directory / f"{name}.key"
         if certificate_file.exists() and key_file.exists():
             key = serialization.load_pem_private_key(key_file.read_bytes(), None)
             assert isinstance(key, ec.EllipticCurvePrivateKey)
-            return cls(x509.load_pem_x509_certificate(certificate_file.read_bytes()), key, certificate_file)
+            return cls(x509.load_pem_x509_certificate(certificate_file.read_bytes()), key, certificate_file, issues)
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _name(common_name)
         usage = x509.KeyUsage(
@@ -80,7 +81,7 @@ class Authority:
         write_private(key_file, _private_pem(key))
         write_private(certificate_file, certificate.public_bytes(serialization.Encoding.PEM))
         certificate_file.chmod(0o644)
-        return cls(certificate, key, certificate_file)
+        return cls(certificate, key, certificate_file, issues)
 
     def ensure_certificate(
         self, directory: Path, name: str, common_name: str, organizations: Sequence[str] = (), *,
@@ -88,7 +89,7 @@ class Authority:
     ) -> TlsFiles:
         """NAME.crt and NAME.key in `directory`, made unless they are there and still fit. `addresses`: DNS names and IPs."""
         certificate_file, key_file = directory / f"{name}.crt", directory / f"{name}.key"
-        if not (key_file.exists() and _still_good(certificate_file, self.certificate, addresses)):
+        if self.issues and not (key_file.exists() and _still_good(certificate_file, self.certificate, addresses)):
             key = ec.generate_private_key(ec.SECP256R1())
             certificate = self._sign(key.public_key(), common_name, organizations, addresses, server=server, client=client)
             write_private(key_file, _private_pem(key))
@@ -167,14 +168,17 @@ def ensure_pki(layout: Layout) -> ClusterPki:
     return ensure_cluster_pki(layout.pki, first.name, ("localhost", "127.0.0.1", first.name, first.address), layout.kubernetes_ip)
 
 
-def ensure_cluster_pki(directory: Path, machine: str, local: Sequence[str], kubernetes_ip: str) -> ClusterPki:
+def ensure_cluster_pki(
+    directory: Path, machine: str, local: Sequence[str], kubernetes_ip: str, *, issues: bool = True
+) -> ClusterPki:
     """Makes what is missing or about to expire; keeps the rest, so that a second `up` changes nothing.
 
-    `machine`: the control plane's; `local`: the names and addresses by which its processes are reached.
+    `machine`: the control plane's; `local`: the names and addresses by which its processes are reached. Without `issues` it only tells
+    where the files are.
     """
-    ca = Authority.ensure(directory, "ca", "kubernetes")
-    etcd_ca = Authority.ensure(directory / "etcd", "ca", "etcd-ca")
-    front_proxy_ca = Authority.ensure(directory, "front-proxy-ca", "front-proxy-ca")
+    ca = Authority.ensure(directory, "ca", "kubernetes", issues=issues)
+    etcd_ca = Authority.ensure(directory / "etcd", "ca", "etcd-ca", issues=issues)
+    front_proxy_ca = Authority.ensure(directory, "front-proxy-ca", "front-proxy-ca", issues=issues)
     kubernetes = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", f"kubernetes.default.svc.{DOMAIN}", kubernetes_ip]
     service_account_key, service_account_public = ensure_service_account_keys(directory)
     return ClusterPki(

@@ -36,7 +36,7 @@ REGION, ZONE, INSTANCE_TYPE = "local", "local-a", "kubonsai.node"
 
 def main(argv: Sequence[str] | None = None) -> int:
     address = naming.own_address()
-    name = naming.node_name(address)
+    name = argv[0] if argv else naming.node_name(address)
     _prepare_container(name)
     record = MachineRecord(
         name=name, address=address, provider_id=f"kubonsai://{paths.CLUSTER}/{name}", zone=ZONE, region=REGION, instance_type=INSTANCE_TYPE)
@@ -86,8 +86,9 @@ def _prepare_container(name: str) -> None:
     for folder in (RUN, paths.NODES / name, paths.IMAGES):
         folder.mkdir(parents=True, exist_ok=True)
     (RUN / "resolv.conf").write_text("# Docker's resolver answers on the node's loopback alone, where no Pod can reach it\n")
+    check(libc().mount(b"/proc/sys/net", b"/proc/sys/net", b"none", MS_BIND, None))     # a mount of its own: the rest stays read-only
     for point in mount_points():
-        if point == Path("/proc/sys") or Path("/sys/fs/cgroup") in (point, *point.parents):
+        if point == Path("/proc/sys/net") or Path("/sys/fs/cgroup") in (point, *point.parents):
             _make_writable(point)
     socket.sethostname(name)
     namespaces.share_folder()

@@ -23,8 +23,8 @@ RETRY_S = 0.1
 
 
 def pki() -> ClusterPki:
-    """What `init` made. (It looks at each file and, since all are there, makes none.)"""
-    return ensure_cluster_pki(paths.PKI, paths.CONTROL_PLANE, paths.CONTROL_PLANE_NAMES, paths.KUBERNETES_IP)
+    """What `init` made. It alone renews, with the next `docker compose up`: the volume is read-only here."""
+    return ensure_cluster_pki(paths.PKI, paths.CONTROL_PLANE, paths.CONTROL_PLANE_NAMES, paths.KUBERNETES_IP, issues=False)
 
 
 def _access(tls: TlsFiles) -> ApiserverAccess:

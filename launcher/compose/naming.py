@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import socket
+import sys
+import time
 
 from dnslib import QTYPE, DNSError, DNSRecord
 
-from launcher.compose.paths import CONTROL_PLANE
-
 DOCKER_DNS = "127.0.0.11"
 TIMEOUT_S = 2.0
-ATTEMPTS = 3
+ATTEMPTS = 50
+PAUSE_S = 0.1
 
 
 def own_address() -> str:
@@ -20,7 +21,7 @@ def own_address() -> str:
 
 
 def node_name(address: str) -> str:
-    """`control-plane`, or `node-2` for the second container of service `node`: what `docker compose ps` calls it.
+    """`node-2` for the second container of service `node`: what `docker compose ps` calls it.
 
     Docker's DNS knows the container behind an address. Where it does not say, the host name has to do; it stays too, until the
     container is made anew.
@@ -34,17 +35,17 @@ def _container_name(address: str) -> str:
         try:
             answer = DNSRecord.parse(question.send(DOCKER_DNS, timeout=TIMEOUT_S))
         except (OSError, DNSError):
-            continue
+            answer = DNSRecord()
         for record in answer.rr:
             if record.rtype == QTYPE.PTR:
                 return str(record.rdata.label).partition(".")[0]
+        time.sleep(PAUSE_S)
+    print(f"Docker's DNS does not know {address}; the node is called as its host", file=sys.stderr)  # noqa: T201
     return ""
 
 
 def _from_container(container: str) -> str:
     """PROJECT-SERVICE-INDEX (or with "_", as docker-compose 1.29 has it) -> the Node's name; "" for a name of another form."""
-    if found := re.fullmatch(rf".+[-_]{CONTROL_PLANE}[-_]\d+", container):
-        return CONTROL_PLANE
     if found := re.fullmatch(r".+[-_](?P<service>[a-z]+)[-_](?P<index>\d+)", container):
         return f"{found['service']}-{found['index']}"
     return ""

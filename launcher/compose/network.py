@@ -14,6 +14,7 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,7 @@ def enter(path: Path = NETWORK_SOCKET) -> None:
 
     Needs CAP_SYS_ADMIN, one thread, and not to be process 1, which signals without a handler do not reach.
     """
+    print("entering the control-plane node's network as soon as it is there", file=sys.stderr)  # noqa: T201
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

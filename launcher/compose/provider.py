@@ -39,6 +39,7 @@ DEFAULT_NODES = 3
 READY_S, READY_PER_NODE_S = 120.0, 5.0
 STATS_TIMEOUT_S = 30.0
 DOWN_S = 60.0
+RETRY_S = 0.5
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule"
 
 
@@ -117,12 +118,19 @@ class ComposeCluster:
             self._forget_machines()
             self._wait(nodes)
             if nodes == 1 and not held:     # as a cluster of namespaces with one node, and as kubeadm's manual has it
-                self._in_control_plane("kubectl", "taint", "nodes", "control-plane", f"{CONTROL_PLANE_TAINT}-")
+                self._untaint()
         settings, target = self.settings, kubeconfig.user_file()
         kubeconfig.merge(target, access.renamed(access.read_kubeconfig(self.admin_kubeconfig()), settings.context, settings.user))
         look = (f"{' '.join(engine.compose_command())} -p {self.name} ps", "the containers; a node's Pods: docker exec NODE ip netns list")
         return ReadyCluster(
             name=self.name, server=f"https://127.0.0.1:{port}", created=not held, context=settings.context, kubeconfig=target, look=look)
+
+    def _untaint(self) -> None:
+        try:
+            self._in_control_plane("kubectl", "taint", "nodes", "control-plane", f"{CONTROL_PLANE_TAINT}-")
+        except CallFailed as error:
+            if "not found" not in str(error):      # it was untainted before an earlier `down --keep-data`
+                raise
 
     def _forget_machines(self) -> None:
         """Those without a container: removed now, or by other means, or when an earlier `down` kept the data of more."""
@@ -131,7 +139,7 @@ class ComposeCluster:
         if keeper is not None and (gone := sorted({*machines.recorded(keeper)} - {c.node for c in nodes})):
             machines.forget(keeper, gone)
             # The cloud-controller-manager would, a few seconds later.
-            self._in_control_plane("kubectl", "delete", "node", "--ignore-not-found", *gone)
+            self._in_control_plane("kubectl", "delete", "node", "--ignore-not-found", "--", *gone)
 
     def _wait(self, nodes: int) -> None:
         limit_s = READY_S + READY_PER_NODE_S * nodes
@@ -162,7 +170,9 @@ class ComposeCluster:
                 file.unlink(missing_ok=True)
                 if file.parent.parent == FOLDER:
                     file.parent.rmdir()
-        left = [c.name for c in self.containers()] + ([] if keep_data else self.volumes())
+        mine = f"label=com.docker.compose.project={self.name}"
+        networks = engine.docker("network", "ls", "--format", "{{.Name}}", "--filter", mine).split()
+        left = [c.name for c in self.containers()] + networks + ([] if keep_data else self.volumes())
         if left:
             raise DownIncomplete("could not be removed: " + ", ".join(left))
 
@@ -179,6 +189,7 @@ class ComposeCluster:
                     raise
             if not self.containers() or time.monotonic() > deadline:
                 return
+            time.sleep(RETRY_S)
 
     # --- what one looks at
 

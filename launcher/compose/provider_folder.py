@@ -9,7 +9,7 @@ FOLDER = Path(__file__).resolve().parents[2] / ".kubonsai"
 
 
 def output_folder(name: str) -> Path:
-    """KUBONSAI_OUTPUT, as with docker compose itself, or .kubonsai and .kubonsai/NAME."""
-    if chosen := os.environ.get("KUBONSAI_OUTPUT"):
-        return Path(chosen).absolute()
-    return FOLDER if name == "kubonsai" else FOLDER / name
+    """KUBONSAI_OUTPUT, as with docker compose itself, or .kubonsai; for a cluster of another name its folder NAME below that."""
+    chosen = os.environ.get("KUBONSAI_OUTPUT")
+    folder = Path(chosen).absolute() if chosen else FOLDER
+    return folder if name == "kubonsai" else folder / name

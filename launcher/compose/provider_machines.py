@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from control_plane.cloud.records import SUFFIX
@@ -10,6 +11,8 @@ from launcher.cluster.provider import Machine, MachineAction
 from launcher.compose import paths
 from launcher.compose.provider_containers import Container
 from launcher.compose.provider_engine import docker
+
+NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 def node_containers(containers: Sequence[Container]) -> list[Container]:
@@ -37,9 +40,10 @@ def find(containers: Sequence[Container], node: str) -> Container:
 
 
 def recorded(keeper: Container) -> list[str]:
-    """Every machine with a record, whether it is still there or not. `keeper`: a node that runs."""
-    files = docker("exec", keeper.id, "ls", str(paths.MACHINES)).split()
-    return [file.removesuffix(SUFFIX) for file in files if file.endswith(SUFFIX)]
+    """Every machine with a record and without a process that holds its lock. `keeper`: a node that runs."""
+    script = f'cd {paths.MACHINES} && for file in *{SUFFIX}; do flock --nonblock --shared "./$file" true && echo "$file"; done; true'
+    names = [file.removesuffix(SUFFIX) for file in docker("exec", keeper.id, "sh", "-c", script).splitlines()]
+    return [name for name in names if NODE_NAME.fullmatch(name)]        # nodes write that folder
 
 
 def forget(keeper: Container, nodes: Sequence[str]) -> None:

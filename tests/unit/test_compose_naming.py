@@ -44,8 +44,6 @@ def docker_dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     ("kubonsai_node_1.kubonsai_default", "node-1"),             # docker-compose 1.29
     ("kubonsai-node-12.kubonsai_default", "node-12"),           # the plugin
     ("my-shop_v2-node-3.my-shop_v2_default", "node-3"),
-    ("kubonsai_control-plane_1.kubonsai_default", "control-plane"),
-    ("ci-control-plane-control-plane-1.x", "control-plane"),
 ])
 def test_a_node_is_called_as_its_service_and_number(docker_dns: dict[str, str], container: str, node: str) -> None:
     docker_dns["172.18.0.4"] = container
@@ -58,6 +56,7 @@ def test_a_container_without_such_a_name_is_called_as_its_host(
     docker_dns: dict[str, str], monkeypatch: pytest.MonkeyPatch, container: str
 ) -> None:
     docker_dns["172.18.0.4"] = container
+    monkeypatch.setattr(naming, "ATTEMPTS", 2)
     monkeypatch.setattr(socket, "gethostname", lambda: "3F2A0c9d")
 
     assert naming.node_name("172.18.0.4") == "3f2a0c9d"

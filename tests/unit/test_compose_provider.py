@@ -186,7 +186,7 @@ def test_where_the_kubeconfig_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBONSAI_OUTPUT", raising=False)
     assert (output_folder("kubonsai"), output_folder("ci")) == (ROOT / ".kubonsai", ROOT / ".kubonsai/ci")
     monkeypatch.setenv("KUBONSAI_OUTPUT", "/somewhere")
-    assert output_folder("ci") == Path("/somewhere")
+    assert (output_folder("kubonsai"), output_folder("ci")) == (Path("/somewhere"), Path("/somewhere/ci"))
 
 
 def test_silence_says_where_why_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

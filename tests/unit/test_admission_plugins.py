@@ -61,8 +61,8 @@ async def refusal(asked: AdmissionRequest, plugin: str, *objects: JsonObject) ->
 def test_the_order_is_upstreams() -> None:
     assert [plugin.name for plugin in ADMISSION_CHAIN] == [
         "NamespaceLifecycle", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition", "Priority", "DefaultTolerationSeconds",
-        "CertificateApproval", "CertificateSigning", "CertificateSubjectRestriction", "MutatingAdmissionWebhook",
-        "ValidatingAdmissionWebhook",
+        "CertificateApproval", "CertificateSigning", "CertificateSubjectRestriction", "MutatingAdmissionPolicy",
+        "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook",
     ]
 
 

@@ -18,6 +18,8 @@ from control_plane.apiserver.admission.plugin import (
     PluginNames,
     ValidatingPlugin,
 )
+from control_plane.apiserver.admission.policies.mutating import MutatingAdmissionPolicy
+from control_plane.apiserver.admission.policies.validating import ValidatingAdmissionPolicy
 from control_plane.apiserver.admission.priority import Priority
 from control_plane.apiserver.admission.service_account import ServiceAccount
 from control_plane.apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
@@ -36,7 +38,9 @@ ADMISSION_CHAIN: Final[tuple[type[Plugin], ...]] = (
     CertificateApproval,
     CertificateSigning,
     CertificateSubjectRestriction,
+    MutatingAdmissionPolicy,
     MutatingAdmissionWebhook,
+    ValidatingAdmissionPolicy,
     ValidatingAdmissionWebhook,
 )
 

@@ -24,7 +24,7 @@ from control_plane.controllers.node_ipam import NodeIpamController
 from control_plane.controllers.node_lifecycle.controller import NodeLifecycleController
 from control_plane.controllers.node_lifecycle.eviction import TaintEvictionController
 from control_plane.controllers.pod_gc import PodGarbageCollector
-from control_plane.controllers.replicaset.controller import ReplicaSetController
+from control_plane.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
 from control_plane.controllers.root_ca import RootCaPublisher
 from control_plane.controllers.service_account import ServiceAccountController
 from control_plane.controllers.service_account_tokens import TokensController
@@ -58,6 +58,7 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         *([TokensController(context, key, root_ca)] if (key := config.service_account_private_key_file) else []),
         ClusterRoleAggregationController(context),
         ReplicaSetController(context),
+        ReplicationControllerController(context),
         DeploymentController(context),
         EndpointSliceController(context),
         EndpointsController(context),

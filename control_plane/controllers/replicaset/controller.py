@@ -1,4 +1,4 @@
-"""The ReplicaSet controller. Follows upstream's pkg/controller/replicaset."""
+"""The ReplicaSet controller, and the same for ReplicationControllers. Follows upstream's pkg/controller/{replicaset,replication}."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ from control_plane.controllers.managed import ControllerContext, ManagedControll
 from control_plane.controllers.ownership import Claimer, is_namespace_terminating
 from control_plane.controllers.pods import is_active, is_ready, is_terminating
 from control_plane.controllers.replicaset.expectations import Expectations
+from control_plane.controllers.replicaset.kinds import Replicated, selector_of
 from control_plane.controllers.replicaset.plan import Plan, plan_replicas, pod_from_template, slow_start_batches
 from control_plane.controllers.replicaset.status import calculate_status, differs
 from kube.api.apps_v1 import ReplicaSet
-from kube.api.core_v1 import Pod
+from kube.api.core_v1 import Pod, ReplicationController
 from kube.apimachinery import errors
-from kube.apimachinery.labels import selector_from_label_selector
 from kube.apimachinery.meta import NamespacedName
 from kube.client.controller import DONE, Result
+from kube.client.informer import Informer
 from kube.client.objects import controller_of, key_of
 
 STATUS_TRIES = 2
 
 
 class ReplicaSetController(ManagedController[NamespacedName]):
-    def __init__(self, context: ControllerContext) -> None:
-        super().__init__("replicaset", context)
+    def __init__(self, context: ControllerContext, name: str = "replicaset", kind: type[Replicated] = ReplicaSet) -> None:
+        super().__init__(name, context)
+        self._kind = kind
         self._expectations = Expectations()
-        self._replica_sets = self.informer(ReplicaSet)
+        self._replica_sets: Informer[Replicated] = self.informer(kind)
         self._pods = self.informer(Pod)
         index_by_owner(self._replica_sets)
         index_by_owner(self._pods)
         self._replica_sets.add_handler(self._enqueue, lambda _old, new: self._enqueue(new), self._on_deleted)
         self._pods.add_handler(self._on_pod_added, self._on_pod_updated, self._on_pod_gone)
 
-    def _enqueue(self, rs: ReplicaSet) -> None:
+    def _enqueue(self, rs: Replicated) -> None:
         self.queue.add(key_of(rs))
 
-    def _on_deleted(self, rs: ReplicaSet) -> None:
+    def _on_deleted(self, rs: Replicated) -> None:
         self._expectations.forget(key_of(rs))
         self._enqueue(rs)
 
@@ -76,9 +78,9 @@ class ReplicaSetController(ManagedController[NamespacedName]):
             self._expectations.deleted(key_of(rs), pod.metadata.uid)
             self._enqueue(rs)
 
-    def _owner(self, pod: Pod) -> ReplicaSet | None:
+    def _owner(self, pod: Pod) -> Replicated | None:
         ref = controller_of(pod)
-        if ref is None or ref.kind != "ReplicaSet":
+        if ref is None or ref.kind != self._kind.GVK.kind:
             return None
         rs = self._replica_sets.get(NamespacedName(pod.metadata.namespace, ref.name))
         return rs if rs is not None and rs.metadata.uid == ref.uid else None
@@ -86,7 +88,7 @@ class ReplicaSetController(ManagedController[NamespacedName]):
     def _enqueue_adopters(self, pod: Pod) -> None:
         if controller_of(pod) is None and pod.metadata.labels:
             for rs in self._replica_sets.store.list(pod.metadata.namespace):
-                if selector_from_label_selector(rs.spec.selector).matches(pod.metadata.labels):
+                if selector_of(rs).matches(pod.metadata.labels):
                     self._enqueue(rs)
 
     async def reconcile(self, key: NamespacedName) -> Result:
@@ -111,18 +113,18 @@ class ReplicaSetController(ManagedController[NamespacedName]):
             return Result(requeue_after_s=min_ready_seconds)    # clocks differ: the timer set by the Pod's event may be early
         return DONE
 
-    async def _claim(self, rs: ReplicaSet) -> list[Pod]:
+    async def _claim(self, rs: Replicated) -> list[Pod]:
         candidates = self._pods.by_index(BY_CONTROLLER, rs.metadata.uid)
         candidates += [pod for pod in self._pods.by_index(ORPHANS, rs.metadata.namespace) if is_active(pod)]
-        return await Claimer(self.client, rs, Pod).claim_all(selector_from_label_selector(rs.spec.selector), candidates)
+        return await Claimer(self.client, rs, Pod).claim_all(selector_of(rs), candidates)
 
-    def _related(self, rs: ReplicaSet) -> list[Pod]:
+    def _related(self, rs: Replicated) -> list[Pod]:
         """The Pods of all ReplicaSets of the same Deployment: a rollout spreads over the Nodes that the old Pods leave."""
         ref = controller_of(rs)
         family = [rs] if ref is None else self._replica_sets.by_index(BY_CONTROLLER, ref.uid)
         return [pod for member in family for pod in self._pods.by_index(BY_CONTROLLER, member.metadata.uid)]
 
-    async def _perform(self, rs: ReplicaSet, plan: Plan) -> None:
+    async def _perform(self, rs: Replicated, plan: Plan) -> None:
         key, now = key_of(rs), self.clock.monotonic()
         if plan.create:
             self._expectations.expect(key, now, creations=plan.create)
@@ -131,7 +133,7 @@ class ReplicaSetController(ManagedController[NamespacedName]):
             self._expectations.expect(key, now, deletions=tuple(pod.metadata.uid for pod in plan.delete))
             await _first_error([self._delete_pod(rs, pod) for pod in plan.delete])
 
-    async def _create_pods(self, rs: ReplicaSet, count: int) -> None:
+    async def _create_pods(self, rs: Replicated, count: int) -> None:
         key, pod, left = key_of(rs), pod_from_template(rs), count
         try:
             for size in slow_start_batches(count):
@@ -141,7 +143,7 @@ class ReplicaSetController(ManagedController[NamespacedName]):
             for _ in range(left):       # never sent: nothing to wait for
                 self._expectations.created(key)
 
-    async def _create_pod(self, rs: ReplicaSet, pod: Pod) -> None:
+    async def _create_pod(self, rs: Replicated, pod: Pod) -> None:
         try:
             created = await self.client.create(pod)
         except errors.ApiError as error:
@@ -152,7 +154,7 @@ class ReplicaSetController(ManagedController[NamespacedName]):
             raise
         self.events.event(rs, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
 
-    async def _delete_pod(self, rs: ReplicaSet, pod: Pod) -> None:
+    async def _delete_pod(self, rs: Replicated, pod: Pod) -> None:
         try:
             await self.client.delete(Pod, key_of(pod), uid=pod.metadata.uid)
         except (errors.NotFound, errors.Conflict):
@@ -165,8 +167,8 @@ class ReplicaSetController(ManagedController[NamespacedName]):
             self.events.event(rs, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.metadata.name}")
 
     async def _write_status(
-        self, rs: ReplicaSet, active: list[Pod], terminating: int, failure: errors.ApiError | None
-    ) -> ReplicaSet:
+        self, rs: Replicated, active: list[Pod], terminating: int, failure: errors.ApiError | None
+    ) -> Replicated:
         for attempt in range(STATUS_TRIES):
             status = calculate_status(rs, active, terminating, failure, self.clock.now())
             if not differs(rs.status, status):
@@ -178,8 +180,15 @@ class ReplicaSetController(ManagedController[NamespacedName]):
             except errors.Conflict:
                 if attempt == STATUS_TRIES - 1:
                     raise
-                rs = await self.client.get(ReplicaSet, key_of(rs))
+                rs = await self.client.get(self._kind, key_of(rs))
         return rs
+
+
+class ReplicationControllerController(ReplicaSetController):
+    """The older kind, by the same code."""
+
+    def __init__(self, context: ControllerContext) -> None:
+        super().__init__(context, "replication", ReplicationController)
 
 
 async def _first_error(calls: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from control_plane.controllers.replicaset.kinds import Replicated
 from control_plane.controllers.replicaset.ranking import pods_to_delete
-from kube.api.apps_v1 import ReplicaSet
 from kube.api.core_v1 import Pod
 from kube.api.meta_v1 import ObjectMeta
 from kube.client.objects import owner_reference
@@ -23,7 +23,7 @@ class Plan:
     delete: tuple[Pod, ...] = ()
 
 
-def plan_replicas(rs: ReplicaSet, active: Sequence[Pod], related: Sequence[Pod], now: datetime) -> Plan:
+def plan_replicas(rs: Replicated, active: Sequence[Pod], related: Sequence[Pod], now: datetime) -> Plan:
     """At most 500 at a time; the rest follows when these have been seen."""
     difference = len(active) - wanted_replicas(rs)
     if difference < 0:
@@ -33,7 +33,7 @@ def plan_replicas(rs: ReplicaSet, active: Sequence[Pod], related: Sequence[Pod],
     return Plan()
 
 
-def wanted_replicas(rs: ReplicaSet) -> int:
+def wanted_replicas(rs: Replicated) -> int:
     return 1 if rs.spec.replicas is None else rs.spec.replicas
 
 
@@ -47,7 +47,7 @@ def slow_start_batches(count: int) -> Iterator[int]:
         size *= 2
 
 
-def pod_from_template(rs: ReplicaSet) -> Pod:
+def pod_from_template(rs: Replicated) -> Pod:
     template = rs.spec.template
     return Pod(
         metadata=ObjectMeta(

@@ -10,6 +10,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from control_plane.apiserver.admission.chain import AdmissionChain
+from control_plane.apiserver.admission.configuration import load_configuration
 from control_plane.apiserver.admission.plugin import AdmissionContext
 from control_plane.apiserver.admission.webhooks.metrics import WebhookMetrics
 from control_plane.apiserver.aggregation.aggregator import Aggregator
@@ -81,9 +82,14 @@ def assemble(
     """Raises ConfigError."""
     tokens, authenticator, authorities = identity(config, cache, clock)
     metrics = process_registry()
+    admission_context = AdmissionContext(
+        cache, SCHEME, authorizer, webhook_metrics=WebhookMetrics(metrics), store=store,
+        configuration=load_configuration(config.admission_control_config_file),
+        not_ready_toleration_s=config.default_not_ready_toleration_seconds,
+        unreachable_toleration_s=config.default_unreachable_toleration_seconds,
+    )
     admission = AdmissionChain(
-        AdmissionContext(cache, SCHEME, authorizer, webhook_metrics=WebhookMetrics(metrics)),
-        enable=config.enable_admission_plugins, disable=config.disable_admission_plugins,
+        admission_context, enable=config.enable_admission_plugins, disable=config.disable_admission_plugins
     )
     ips = ClusterIps(store, cache, clock, config.service_cluster_ip_range)
     node_ports = NodePorts(store, *config.service_node_port_range)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
+from control_plane.apiserver.admission.catalog import switched
 from control_plane.apiserver.identity_config import IdentityConfig
 from kube.process.config import ConfigError, TlsFiles
 
@@ -28,8 +29,11 @@ class ApiserverConfig(IdentityConfig, frozen=True, kw_only=True):
     service_cluster_ip_range: str = "10.96.0.0/12"
     service_node_port_range: tuple[int, int] = (30000, 32767)
     front_proxy: TlsFiles | None = None
-    enable_admission_plugins: tuple[str, ...] = ()
+    enable_admission_plugins: tuple[str, ...] = ()      # names as in --enable-admission-plugins: beside those on by default
     disable_admission_plugins: tuple[str, ...] = ()
+    admission_control_config_file: str = ""       # AdmissionConfiguration of apiserver.config.k8s.io/v1
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
     event_ttl_s: float = 3600.0
     watch_cache_events: int = 10_000              # recent events kept per resource, to resume watches from
     min_request_timeout_s: float = 1800.0         # a watch without timeoutSeconds lives between this and twice as long
@@ -40,6 +44,8 @@ class ApiserverConfig(IdentityConfig, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         self.check_identity()
+        if self.enable_admission_plugins or self.disable_admission_plugins:
+            switched(self.enable_admission_plugins, self.disable_admission_plugins)
         try:
             ipaddress.ip_network(self.service_cluster_ip_range)
         except ValueError as error:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import yaml
@@ -62,15 +63,16 @@ def is_name(target: str) -> bool:
 C = TypeVar("C", bound=Config)
 
 
-def load_config(kind: type[C], path: str | Path) -> C:
-    """Reads YAML or JSON. Raises ConfigError naming the file, the line and the key."""
+def load_config(kind: type[C], path: str | Path, overrides: Mapping[str, Any] | None = None) -> C:
+    """Reads YAML or JSON; `overrides` are keys that were given otherwise. Raises ConfigError naming the file, the line and the key."""
     path = Path(path)
     try:
         text = path.read_text()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
     try:
-        return msgspec.convert(yaml.load(text, Loader=YAML_LOADER) or {}, kind)  # noqa: S506  (a SafeLoader)
+        held = yaml.load(text, Loader=YAML_LOADER) or {}  # noqa: S506  (a SafeLoader)
+        return msgspec.convert({**held, **overrides} if overrides and isinstance(held, dict) else held, kind)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{line}: not valid YAML: {error.problem}") from error

@@ -8,37 +8,38 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 import uvloop
 
 from kube.process.config import Config, ConfigError, load_config
+from kube.process.flags import FlagGroup, flag_parser, given_flags
 from kube.process.log import configure_logging, get_logger
 
 C = TypeVar("C", bound=Config)
 
 
 def run_process(
-    name: str, config_type: type[C], run: Callable[[C, asyncio.Event], Awaitable[None]], argv: Sequence[str] | None = None
+    name: str, config_type: type[C], run: Callable[[C, asyncio.Event], Awaitable[None]], argv: Sequence[str] | None = None,
+    flags: Iterable[FlagGroup] = (),
 ) -> int:
-    """Parses `--config FILE [-v]`, runs `run(config, stop)` until it returns; SIGTERM and SIGINT set `stop`.
+    """Parses `--config FILE [-v]` and `flags`, runs `run(config, stop)` until it returns; SIGTERM and SIGINT set `stop`.
 
     `run` owns everything it makes and must end soon after `stop` is set. Returns the process's exit code:
     0 after an orderly end, 1 after an error, 2 for a bad configuration.
     """
-    parser = argparse.ArgumentParser(prog=name)
+    parser = flag_parser(name, flags)
     parser.add_argument("--config", required=True, metavar="FILE", help="configuration of this process, YAML or JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="log at debug level")
     options = parser.parse_args(argv)
     configure_logging("DEBUG" if options.verbose else "INFO")
     log = get_logger(name)
     try:
-        config = load_config(config_type, options.config)
+        config = load_config(config_type, options.config, given_flags(options))
     except ConfigError as error:
         print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -54,6 +55,9 @@ def run_process(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(live())
+    except ConfigError as error:      # found out while the parts were put together: in a file that the configuration names
+        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
+        return 2
     except Exception:
         log.exception("ended by an unexpected error")
         return 1

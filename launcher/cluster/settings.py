@@ -26,7 +26,7 @@ class ClusterSettings(Config, frozen=True, kw_only=True):
     node_labels: dict[str, dict[str, str]] = {}     # node name -> labels
     node_cpu: str = ""                      # what each node says it has; "" for the machine's own
     node_memory: str = ""
-    apiserver: dict[str, Any] = {}          # keys of ApiserverConfig about users and rights: docs/authentication.md
+    apiserver: dict[str, Any] = {}          # keys of ApiserverConfig: docs/authentication.md, docs/admission.md
 
     def __post_init__(self) -> None:
         if self.apiserver:

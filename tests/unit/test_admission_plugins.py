@@ -16,7 +16,6 @@ from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import Forbidden, NotFound
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import SCHEME
-from kube.process.config import ConfigError
 from tests.support.memory_store import memory_cache, resource_of
 
 BOB = UserInfo("bob")
@@ -56,27 +55,6 @@ async def refusal(asked: AdmissionRequest, plugin: str, *objects: JsonObject) ->
     with pytest.raises((Forbidden, NotFound)) as refused:
         await admit(asked, plugin, *objects)
     return str(refused.value)
-
-
-def test_the_order_is_upstreams() -> None:
-    assert [plugin.name for plugin in ADMISSION_CHAIN] == [
-        "NamespaceLifecycle", "ServiceAccount", "NodeRestriction", "TaintNodesByCondition", "Priority", "DefaultTolerationSeconds",
-        "CertificateApproval", "CertificateSigning", "CertificateSubjectRestriction", "MutatingAdmissionPolicy",
-        "MutatingAdmissionWebhook", "ValidatingAdmissionPolicy", "ValidatingAdmissionWebhook",
-    ]
-
-
-@pytest.mark.parametrize(("enable", "disable", "message"), [
-    pytest.param(["AlwaysAdmitted"], [], "enable_admission_plugins: plugin 'AlwaysAdmitted' is unknown", id="unknown on"),
-    pytest.param([], ["priority"], "disable_admission_plugins: plugin 'priority' is unknown", id="unknown off"),
-    pytest.param(["Priority"], ["Priority"], "'Priority' is in enable_admission_plugins and in disable_admission_plugins", id="both"),
-])
-async def test_plugins_are_switched_by_name(enable: list[str], disable: list[str], message: str) -> None:
-    async with memory_cache() as (_, cache):
-        context = AdmissionContext(cache, SCHEME, Authorizer(cache))
-        with pytest.raises(ConfigError, match=message):
-            AdmissionChain(context, enable=enable, disable=disable)
-        assert "Priority" not in AdmissionChain(context, disable=["Priority"]).names
 
 
 async def test_nothing_is_made_in_a_namespace_that_is_not_there_or_going() -> None:

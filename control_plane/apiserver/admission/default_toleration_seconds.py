@@ -9,7 +9,6 @@ from kube.apimachinery.scheme import GroupResource
 
 NOT_READY: Final = "node.kubernetes.io/not-ready"
 UNREACHABLE: Final = "node.kubernetes.io/unreachable"
-SECONDS: Final = 300        # kube-apiserver's --default-not-ready-toleration-seconds and its sibling
 PODS: Final = GroupResource("", "pods")
 
 
@@ -19,7 +18,7 @@ class DefaultTolerationSeconds:
     name: ClassVar[str] = "DefaultTolerationSeconds"
 
     def __init__(self, context: AdmissionContext) -> None:
-        pass
+        self._seconds = ((NOT_READY, context.not_ready_toleration_s), (UNREACHABLE, context.unreachable_toleration_s))
 
     def handles(self, operation: Operation) -> bool:
         return operation in (Operation.CREATE, Operation.UPDATE)
@@ -29,11 +28,11 @@ class DefaultTolerationSeconds:
             return
         spec = request.obj.setdefault("spec", {})
         tolerations = list(spec.get("tolerations") or ())
-        for taint in (NOT_READY, UNREACHABLE):
+        for taint, seconds in self._seconds:
             tolerated = any(
                 toleration.get("key", "") in ("", taint) and toleration.get("effect", "") in ("", "NoExecute") for toleration in tolerations
             )
             if not tolerated:
-                tolerations.append({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": SECONDS})
+                tolerations.append({"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds})
         if tolerations:
             spec["tolerations"] = tolerations

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import ApiError, forbidden
 from kube.apimachinery.meta import JsonObject
@@ -47,7 +48,16 @@ class AdmissionRequest:
 
     def forbidden(self, why: str) -> ApiError:
         """Upstream's admission.NewForbidden."""
-        return forbidden(self.resource.group_resource, self.name, why)
+        metadata = (self.obj or {}).get("metadata") or {}
+        name = self.name or metadata.get("name") or metadata.get("generateName") or "Unknown"
+        return forbidden(self.resource.group_resource, name, why)
+
+
+@dataclass(slots=True)
+class Later:
+    """What is made after the plugins, and by way of them."""
+
+    create: Callable[[JsonObject], Awaitable[None]] | None = None      # writes an object as this apiserver; raises ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +68,16 @@ class AdmissionContext:
     scheme: Scheme
     authorizer: Authorizer
     webhook_metrics: WebhookMetrics | None = None
+    store: EtcdStore | None = None                                              # for what is counted by compare-and-swap
+    configuration: Mapping[str, JsonObject] = field(default_factory=dict)       # plugin -> its part of the AdmissionConfiguration
+    not_ready_toleration_s: int = 300                                           # --default-not-ready-toleration-seconds
+    unreachable_toleration_s: int = 300                                         # --default-unreachable-toleration-seconds
+    later: Later = field(default_factory=Later)
 
 
 class Plugin(Protocol):
+    """May have a class variable `resources` (a set of GroupResource): then it is asked about these alone."""
+
     name: ClassVar[str]                # as in --enable-admission-plugins
 
     def __init__(self, context: AdmissionContext) -> None: ...

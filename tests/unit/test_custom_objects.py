@@ -91,6 +91,23 @@ def test_formats(name: str, good: str, bad: str) -> None:
     assert not FORMATS[name](bad)
 
 
+@pytest.mark.parametrize(("text", "holds"), [
+    ("1.5h", True), (".5s", True), ("+3m", True), ("3 weeks", True), ("12345678901234567890 days", False), ("5 parsecs 2 days", True),
+    ("", False), ("1.", False), ("2 xyz", False), ("7secs", True),
+])
+def test_durations(text: str, holds: bool) -> None:
+    assert FORMATS["duration"](text) is holds
+
+
+@pytest.mark.parametrize("unit", ["1", "1.", "1 ", "a", "a.", "-", "1h", ":", "<", "0", "f"])
+def test_no_format_takes_longer_than_its_text_is_long(unit: str) -> None:
+    """One that took the square of the length would not end today."""
+    text = unit * 300_000
+    for check in FORMATS.values():
+        check(text)
+        check(text + "!")
+
+
 @pytest.mark.parametrize(("pattern", "matches", "differs"), [
     (r"^[[:alpha:]]+$", "abc", "ab1"), (r"^\pL+$", "größe", "1"), (r"\Aab\z", "ab", "ab\n"), (r"^(?P<x>a)$", "a", "b"),
     (r"^\d$", "5", "\u0665"), (r"^[]a]+$", "]a", "b"),

@@ -19,10 +19,11 @@ _HOST_CHAR = r"[^\W_]"
 _HOSTNAME: Final = re.compile(
     rf"({_HOST_CHAR}(-?{_HOST_CHAR}{{0,62}})?|({_HOST_CHAR}(({_HOST_CHAR}|-){{0,61}}{_HOST_CHAR})?\.)+[^\W\d_]{{2,63}})")
 _DATE_TIME: Final = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(.[0-9]+)?(z|([+-][0-9]{2}:[0-9]{2}))", re.ASCII)
-_GO_DURATION: Final = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
-_DURATION: Final = re.compile(r"(\d+)\s*([A-Za-zµ]+)")
+# Possessive, and begun only where a row of digits begins: else a long row that no unit follows costs its length squared.
+_GO_DURATION: Final = re.compile(r"[+-]?(0|((\d++\.?+\d*+|\.\d++)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
+_DURATION: Final = re.compile(r"(?<![0-9])([0-9]++)[ \t\n\f\r]*+([A-Za-zµ]++)")
 _UNITS: Final = (
-    ("ns", "nano"), ("us", "µs", "micro"), ("ms", "milli"), ("s", "sec", "second"), ("m", "min", "minute"), ("h", "hr", "hour"),
+    ("ns", "nano"), ("us", "µs", "micro"), ("ms", "milli"), ("s", "sec"), ("m", "min"), ("h", "hr", "hour"),
     ("d", "day"), ("w", "wk", "week"),
 )
 _EMAIL: Final = re.compile(r"([^<>@]*<)?[^\s<>@\",;:\\()\[\]]+@[^\s<>@\",;:\\()]+>?")
@@ -94,12 +95,13 @@ def _is_date_time(text: str) -> bool:
 def _is_duration(text: str) -> bool:
     if _GO_DURATION.fullmatch(text):
         return True
-    for _, unit in _DURATION.findall(text):
+    known = False
+    for digits, unit in _DURATION.findall(text):
+        if len(digits.lstrip("0")) > 19 or int(digits) >= 2**63:      # no int of Go's
+            return False
         lowered = unit.lower()
-        for variants in _UNITS:
-            if lowered in variants or lowered.startswith(variants[-1]):
-                return True
-    return False
+        known = known or any(lowered in variants or lowered.startswith(variants[-1]) for variants in _UNITS)
+    return known
 
 
 def _is_base64(text: str) -> bool:

@@ -1,83 +1,84 @@
-"""How many requests a second one apiserver answers over TLS, and how long each takes.
+"""What requests cost one apiserver: time, CPU, memory; beside upstream's kube-apiserver when its binary is given.
 
-    ./kubonsai bench api [--seconds 5] [--connections 16]
+    ./kubonsai bench api [--upstream PATH] [--pods 10000] [--only get,list] [--json FILE]
 
-The load comes from wrk (Debian package `wrk`), over HTTPS with a ServiceAccount's token; on two cores it takes one of them.
+Each server has an etcd of its own on loopback; both do the same work (TLS, RBAC, admission) and are measured in turns. "ms CPU" is
+user and system time of the server's process per operation: on a machine that others use too it says more than the wall clock.
+GETs come from wrk where it is installed (Debian package `wrk`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
-import shutil
-import sys
+import os
 import tempfile
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from launcher.cluster.status import proportional_set_size
-from launcher.testing.cluster import Cluster, run
+import uvloop
 
-OBJECTS = 500
-PAYLOAD = "x" * 1200        # with its metadata, an object of about 1.5 KB
-
-# title, path
-REQUESTS = (
-    ("GET, linearizable", "/api/v1/namespaces/bench/configmaps/c0"),
-    ("GET, resourceVersion=0", "/api/v1/namespaces/bench/configmaps/c0?resourceVersion=0"),
-    ("LIST 500 objects", "/api/v1/namespaces/bench/configmaps?resourceVersion=0"),
-    ("LIST, one label selected", "/api/v1/namespaces/bench/configmaps?labelSelector=n%3D7&resourceVersion=0"),
-    ("GET /version", "/version"),
-)
+from bench.apiserver.measures import MEASURES, NEEDED, Figure, Sizes, setup
+from bench.apiserver.servers import Server, own_server, upstream_server
 
 
-def prepare(cluster: Cluster) -> str:
-    """500 ConfigMaps and a token that may read them."""
-    cluster.kubectl("create", "namespace", "bench")
-    items = [
-        {
-            "apiVersion": "v1", "kind": "ConfigMap", "data": {"a": PAYLOAD},
-            "metadata": {"name": f"c{n}", "namespace": "bench", "labels": {"n": str(n)}},
-        }
-        for n in range(OBJECTS)
-    ]
-    cluster.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}), timeout_s=120)
-    cluster.kubectl("create", "serviceaccount", "reader", "-n", "bench")
-    cluster.kubectl("create", "rolebinding", "reader", "-n", "bench", "--clusterrole=view", "--serviceaccount=bench:reader")
-    return cluster.kubectl("create", "token", "reader", "-n", "bench").strip()
+async def measure(server: Server, name: str, sizes: Sizes) -> list[Figure]:
+    return [figure async for figure in MEASURES[name](server, sizes)]
 
 
-def load(url: str, token: str, connections: int, seconds: int) -> tuple[float, str, str]:
-    """Requests a second, median and 99th percentile as wrk prints them. Raises when an answer was no success."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-H", f"Authorization: Bearer {token}", url]
-    printed = run(command, timeout_s=seconds + 30)
-    if "Non-2xx" in printed:
-        raise SystemExit(f"{url}: {printed}")
-    percentiles = dict(re.findall(r"(\d+)%\s+(\S+)", printed))
-    (rate,) = re.findall(r"Requests/sec:\s+(\S+)", printed)
-    return float(rate), percentiles["50"], percentiles["99"]
+def show(figures: list[Figure], beside: list[Figure] | None) -> None:
+    """Ratios are ours to upstream's: below 1 is cheaper."""
+    for number, figure in enumerate(figures):
+        line = f"{figure.title:<36}{figure.unit:>8}{figure.value:>12.3f}"
+        if beside is not None:
+            other = beside[number].value
+            line += f"{other:>12.3f}{figure.value / other if other else float('nan'):>9.2f}"
+        print(line, flush=True)
 
 
-def main() -> None:
+async def run(options: argparse.Namespace) -> None:
+    sizes = Sizes(
+        pods=options.pods, watchers=options.watchers, events=options.events, writes=min(options.writes, options.pods), lists=options.lists,
+        seconds=options.seconds, rate=options.rate,
+    )
+    wanted = options.only.split(",") if options.only else list(MEASURES)
+    kept: dict[str, dict[str, float]] = {}
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = []
+        if not options.without_ours:
+            servers.append(await stack.enter_async_context(own_server(folder / "kubonsai")))
+        if options.upstream:
+            servers.append(await stack.enter_async_context(upstream_server(options.upstream, folder / "upstream")))
+        print(f"{'':<36}{'':>8}" + "".join(f"{server.name:>12}" for server in servers) + ("    ratio" if len(servers) > 1 else ""))
+        for server in servers:
+            print(f"# {server.name}: pid {server.pid}", flush=True)
+            await setup(server)
+        for name in MEASURES:
+            if name not in wanted and name not in NEEDED:
+                continue
+            results = [await measure(server, name, sizes) for server in servers]
+            show(results[0], results[1] if len(results) > 1 else None)
+            for server, figures in zip(servers, results, strict=True):
+                kept.setdefault(server.name, {}).update({f"{figure.title} [{figure.unit}]": figure.value for figure in figures})
+    if options.json:
+        Path(options.json).write_text(json.dumps(kept, indent=1))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")      # it comments on every process that is started
+    defaults = Sizes()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--connections", type=int, default=16)
-    options = parser.parse_args()
-    if not shutil.which("wrk"):
-        sys.exit("wrk is not installed; run: apt-get install wrk")
-    with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(Path(folder), nodes=1)
-        try:
-            cluster.start()
-            token = prepare(cluster)
-            server = cluster.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
-            print(f"{'request':<28}{'per second':>12}{'p50':>10}{'p99':>10}")
-            for title, path in REQUESTS:
-                rate, median, slow = load(server + path, token, options.connections, options.seconds)
-                print(f"{title:<28}{rate:>12.0f}{median:>10}{slow:>10}")
-            print(f"apiserver: {proportional_set_size(cluster.process('apiserver')['pid']) / 1e6:.0f} MB")
-        finally:
-            cluster.stop()
+    parser.add_argument("--upstream", default="", metavar="PATH", help="a kube-apiserver binary to measure beside ours")
+    parser.add_argument("--without-ours", action="store_true", help="only upstream's")
+    parser.add_argument("--only", default="", metavar="NAMES", help=f"some of {', '.join(MEASURES)}; Pods are always created")
+    parser.add_argument("--json", default="", metavar="FILE", help="the figures, for later")
+    counts = {"pods": "Pods to create", "watchers": "", "events": "of the burst", "writes": "of each kind", "lists": "of each kind"}
+    for name, text in counts.items():
+        parser.add_argument(f"--{name}", type=int, default=getattr(defaults, name), help=text)
+    parser.add_argument("--seconds", type=float, default=defaults.seconds, help="of each kind of GET; twice that of mixed requests")
+    parser.add_argument("--rate", type=float, default=defaults.rate, help="mixed requests a second")
+    uvloop.run(run(parser.parse_args(arguments)))
 
 
 if __name__ == "__main__":

@@ -97,6 +97,9 @@ def _remove_files(layout: Layout, *, keep_data: bool) -> list[str]:
     for parent in (RUN_ROOT, LOG_ROOT, STATE_ROOT / "clusters"):
         with contextlib.suppress(OSError):
             parent.rmdir()
+    if not (STATE_ROOT / "clusters").exists():      # the last one; other nodes have theirs mounted on it
+        with contextlib.suppress(OSError):
+            machines.ETC_KUBERNETES.rmdir()
     return [str(path) for path in (layout.run, *(() if keep_data else (layout.state,))) if path.exists()]
 
 

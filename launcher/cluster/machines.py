@@ -1,12 +1,13 @@
 """Nodes as namespaces of this machine: network, host name and mounts of their own, a cgroup subtree, an uplink to the fabric.
 
 The namespaces are pinned by files, so that they outlive any process: the network under /run/netns (where `ip netns` sees it), host name
-and mounts under the cluster's runtime folder. In the node's mount namespace /etc/hostname, /etc/hosts and /etc/resolv.conf are the
-node's own; mounts made there (containers' roots, volumes) are not seen outside, those under /run/netns are.
+and mounts under the cluster's runtime folder. In the node's mount namespace /etc/hostname, /etc/hosts, /etc/resolv.conf and /etc/kubernetes
+are the node's own; mounts made there (containers' roots, volumes) are not seen outside, those under /run/netns are.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -23,6 +24,7 @@ from netns.kernel import check, enter, libc
 CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 0x1000, 0x4000, 1 << 18, 1 << 19
 MNT_DETACH = 2
+ETC_KUBERNETES = Path("/etc/kubernetes")
 PINNED = {"uts": CLONE_NEWUTS, "mnt": CLONE_NEWNS}
 
 
@@ -58,6 +60,9 @@ def create(layout: Layout, node: Node) -> None:
     fabric.attach_machine(layout.fabric_netns, node.netns, uplink)
     if not all(is_pinned(run / kind) for kind in PINNED):
         _write_etc(layout, node, state / "etc")
+        (state / "kubernetes").mkdir(exist_ok=True)
+        with contextlib.suppress(OSError):      # a machine whose /etc is read-only goes without
+            ETC_KUBERNETES.mkdir(exist_ok=True)
         _pin_namespaces(node, run, state / "etc")
 
 
@@ -154,6 +159,8 @@ def _unshare(node: Node, etc: Path) -> None:
         target = Path("/etc", file)
         if target.exists():
             mount(str(etc / file), target, MS_BIND)
+    if ETC_KUBERNETES.is_dir():
+        mount(str(etc.with_name("kubernetes")), ETC_KUBERNETES, MS_BIND)
 
 
 def mount_points() -> list[Path]:

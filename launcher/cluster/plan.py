@@ -11,6 +11,7 @@ from control_plane.cloud.config import CloudConfig
 from control_plane.controllers.config import ControllerManagerConfig
 from control_plane.scheduler.config import SchedulerConfig
 from kube.process.config import ApiserverAccess, Config, TlsFiles, write_config
+from launcher.cluster import etc_kubernetes
 from launcher.cluster.etcd import etcd_command
 from launcher.cluster.layout import DOMAIN, IMAGES, Layout, Node
 from launcher.cluster.machines import node_namespaces
@@ -61,8 +62,10 @@ class Planner:
             apiserver=self._access(pki.cloud_controller_manager), serving_tls=pki.component_serving,
             supervisor_socket=str(layout.supervisor_socket), identity=self.first.name,
         )
+        etcd = self._etcd()
+        etc_kubernetes.write_manifests(layout, self.first, apiserver, controllers, etcd.arguments[1:])
         return [
-            self._etcd(),
+            etcd,
             self._python("apiserver", self.first, "control_plane.apiserver.app", apiserver, api_socket=True),
             self._python("scheduler", self.first, "control_plane.scheduler.app", scheduler),
             self._python("controller-manager", self.first, "control_plane.controllers.app", controllers),
@@ -73,6 +76,7 @@ class Planner:
         """kubelet and kube-proxy of one node."""
         layout, settings = self.layout, self.layout.settings
         identities = ensure_node_identities(layout, self.pki.ca, node)
+        etc_kubernetes.write_kubeconfigs(layout, node, self.pki, identities)
         for folder in (layout.node_state(node), layout.node_run(node), IMAGES):
             folder.mkdir(parents=True, exist_ok=True)
         kubelet = KubeletConfig(

@@ -30,6 +30,7 @@ class PluginRow(NamedTuple):
 
 ADMISSION_CHAIN: Final[tuple[PluginRow, ...]] = (
     PluginRow("NamespaceLifecycle", "namespace_lifecycle", on=True),      # before all that would ask whether the namespace is there
+    PluginRow("LimitRanger", "limit_ranger", on=True),
     PluginRow("ServiceAccount", "service_account", on=True),
     PluginRow("NodeRestriction", "node_restriction", on=True),            # kubeadm's choice; after ServiceAccount: see mirror Pods
     PluginRow("TaintNodesByCondition", "taint_nodes_by_condition", on=True),
@@ -43,7 +44,7 @@ ADMISSION_CHAIN: Final[tuple[PluginRow, ...]] = (
     PluginRow("MutatingAdmissionWebhook", "webhooks.mutating", on=True),
     PluginRow("ValidatingAdmissionPolicy", "policies.validating", on=True),
     PluginRow("ValidatingAdmissionWebhook", "webhooks.validating", on=True),
-    # ResourceQuota's place: PluginRow("ResourceQuota", "resource_quota", on=True)
+    PluginRow("ResourceQuota", "resource_quota.plugin", on=True),
 )
 
 

@@ -12,12 +12,19 @@ from kube.apimachinery.validation import forbidden, invalid
 
 
 def total_requests(spec: JsonObject) -> dict[str, Quantity]:
-    """What the containers ask for together: all that run at once, or the largest one-shot init container beside the sidecars before it."""
-    total = _sum(container for container in spec.get("containers") or ())
+    return total_of(spec, "requests")
+
+
+def total_of(spec: JsonObject, key: str) -> dict[str, Quantity]:
+    """What the containers ask for together ("requests") or may have ("limits").
+
+    All that run at once, or the largest one-shot init container beside the sidecars before it.
+    """
+    total = _sum(spec.get("containers") or (), key)
     largest: dict[str, Quantity] = {}
     sidecars: dict[str, Quantity] = {}
     for container in spec.get("initContainers") or ():
-        own = _sum([container])
+        own = _sum([container], key)
         if container.get("restartPolicy") == "Always":
             total, sidecars = _plus(total, own), _plus(sidecars, own)
             own = sidecars
@@ -27,10 +34,10 @@ def total_requests(spec: JsonObject) -> dict[str, Quantity]:
     return {name: max(total.get(name, Quantity.of(0)), largest.get(name, Quantity.of(0))) for name in {**total, **largest}}
 
 
-def _sum(containers: Iterable[JsonObject]) -> dict[str, Quantity]:
+def _sum(containers: Iterable[JsonObject], key: str) -> dict[str, Quantity]:
     total: dict[str, Quantity] = {}
     for container in containers:
-        amounts = {name: read(value) for name, value in ((container.get("resources") or {}).get("requests") or {}).items()}
+        amounts = {name: read(value) for name, value in ((container.get("resources") or {}).get(key) or {}).items()}
         total = _plus(total, {name: amount for name, amount in amounts.items() if amount is not None})
     return total
 

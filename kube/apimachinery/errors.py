@@ -28,7 +28,8 @@ class Cause:
     message: str
 
     def to_dict(self) -> dict[str, str]:
-        return {"reason": self.reason, "message": self.message, "field": self.field}
+        fields = {"reason": self.reason, "message": self.message, "field": self.field}
+        return {key: value for key, value in fields.items() if value}
 
 
 class ApiError(Exception):

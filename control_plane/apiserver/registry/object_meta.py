@@ -120,18 +120,21 @@ def require_resource_version(call: Call, obj: JsonObject) -> None:
         raise invalid(call.gvk, call.name, [cause])
 
 
-def check_preconditions(call: Call, uid: str, version: str, metadata: dict[str, Any]) -> None:
-    """Of a delete request. Raises Conflict."""
+def check_preconditions(
+    call: Call, uid: str, version: str, metadata: dict[str, Any], *, subject: GroupResource | None = None
+) -> None:
+    """Of a delete request. Raises Conflict, about `subject` if that is not the call's resource."""
+    named = subject or call.group_resource
     held_uid, held_version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
     if uid and uid != held_uid:
         raise conflict(
-            call.group_resource, call.name,
+            named, call.name,
             f"the UID in the precondition ({uid}) does not match the UID in record ({held_uid}). "
             "The object might have been deleted and then recreated",
         )
     if version and version != held_version:
         raise conflict(
-            call.group_resource, call.name,
+            named, call.name,
             f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record ({held_version}). "
             "The object might have been modified",
         )

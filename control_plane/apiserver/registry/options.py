@@ -93,7 +93,7 @@ class DeleteOptions:
                 f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set',
             ))
         if policy and policy not in PROPAGATION_POLICIES:
-            causes.append(_not_supported("propagationPolicy", policy, ("Background", "Foreground", "Orphan", "nil")))
+            causes.append(_not_supported("propagationPolicy", policy, ("Foreground", "Background", "Orphan", "nil")))
         if causes:
             raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", "DeleteOptions"), "", causes)
         preconditions = obj.get("preconditions") or {}

@@ -107,7 +107,7 @@ def _most_of(request: JsonObject) -> Amounts:
     """At worst: of alternatives the one that takes most of a class; "all that match" is as many as a claim may have."""
     most: Amounts = {}
     for choice in request.get("firstAvailable") or ([request["exactly"]] if request.get("exactly") else ()):
-        number = {"ExactCount": choice.get("count") or 0, "All": MOST}.get(choice.get("allocationMode"), 0)
+        number = {"ExactCount": choice.get("count") or 1, "All": MOST}.get(choice.get("allocationMode") or "ExactCount", 0)
         most = highest(most, {f"{choice.get('deviceClassName') or ''}{DEVICES}": Quantity.of(number)})
     return most
 

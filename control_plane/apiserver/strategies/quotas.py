@@ -8,7 +8,7 @@ from typing import Any, Final
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
 from control_plane.apiserver.strategies.pod_defaults import canonical_list
 from control_plane.apiserver.strategies.resource_lists import (
-    QUOTA_RESOURCES,
+    is_quota_resource,
     may_overcommit,
     read,
     validate_amount,
@@ -139,10 +139,18 @@ def _validate_amounts(amounts: Mapping[str, Any], path: str) -> list[Cause]:
 
 def _validate_scoped(scope: str, hard: Mapping[str, Any], path: str, shown: Any) -> list[Cause]:
     """Scopes of Pods bound Pods and what they compute with, BestEffort their number alone."""
-    of_pods = _POD_COMPUTE if scope in _SCOPES else QUOTA_RESOURCES
-    fits = {"BestEffort": frozenset({"pods"}), "VolumeAttributesClass": _STORAGE}.get(scope, of_pods)
+    if scope not in _SCOPES:
+        return []
+    fits = {"BestEffort": frozenset({"pods"}), "VolumeAttributesClass": _STORAGE}.get(scope, _POD_COMPUTE)
     return [invalid(path, shown, "unsupported scope applied to resource")
-            for name in sorted(hard) if name in QUOTA_RESOURCES and name not in fits]
+            for name in sorted(hard) if is_quota_resource(name) and name not in fits]
+
+
+def _shown(selector: JsonObject) -> JsonObject:
+    """As upstream's message has it: its internal type."""
+    return {"MatchExpressions": [
+        {"ScopeName": one.get("scopeName") or "", "Operator": one.get("operator") or "", "Values": one.get("values")}
+        for one in selector.get("matchExpressions") or ()]}
 
 
 def _validate_selector(spec: JsonObject, path: str) -> list[Cause]:
@@ -151,7 +159,7 @@ def _validate_selector(spec: JsonObject, path: str) -> list[Cause]:
     for expression in spec["scopeSelector"].get("matchExpressions") or ():
         scope, operator, values = expression.get("scopeName") or "", expression.get("operator") or "", expression.get("values") or []
         causes += [] if scope in _SCOPES else [invalid(f"{path}.scopeName", scope, "unsupported scope")]
-        causes += _validate_scoped(scope, spec.get("hard") or {}, path, spec["scopeSelector"])
+        causes += _validate_scoped(scope, spec.get("hard") or {}, path, _shown(spec["scopeSelector"]))
         if scope in _EXISTS_ONLY and operator != "Exists":
             causes.append(invalid(f"{path}.operator", operator, (
                 "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "

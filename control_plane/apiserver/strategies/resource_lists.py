@@ -109,7 +109,7 @@ def validate_resource_name(name: str, path: str) -> list[Cause]:
     """Any resource: one of Kubernetes' own, or a qualified name."""
     if problems := each(path, name, qualified_name_problems(name)):
         return problems
-    standard = "/" in name or name in _STANDARD or name.startswith((_HUGE, "requests." + _HUGE, "limits." + _HUGE))
+    standard = "/" in name or name in _STANDARD or name.startswith((_HUGE, "requests." + _HUGE))
     return [] if standard else [invalid(path, name, _NOT_STANDARD)]
 
 
@@ -134,8 +134,13 @@ def validate_pod_resource_name(name: str, path: str) -> list[Cause]:
 
 def validate_quota_resource_name(name: str, path: str) -> list[Cause]:
     causes = validate_resource_name(name, path)
-    known = "/" in name or name in QUOTA_RESOURCES or name.startswith((_HUGE, "requests." + _HUGE))
+    known = "/" in name or is_quota_resource(name)
     return causes if known else [*causes, invalid(path, name, "must be a standard resource for quota")]
+
+
+def is_quota_resource(name: str) -> bool:
+    """One of Kubernetes' own that a quota may bound."""
+    return name in QUOTA_RESOURCES or name.startswith((_HUGE, "requests." + _HUGE))
 
 
 def validate_amount(name: str, value: Any, path: str) -> list[Cause]:

@@ -23,7 +23,7 @@ from control_plane.quota.amounts import (
 )
 from control_plane.quota.evaluator import Evaluator, matches
 from control_plane.quota.scopes import Selector, selectors_of
-from kube.apimachinery.errors import InternalError
+from kube.apimachinery.errors import ApiError
 from kube.apimachinery.meta import JsonObject
 
 
@@ -113,4 +113,4 @@ def _check_covered(
         raise request.forbidden(f"insufficient quota to consume: {names_listed(uncovered)}")
     covering = {selector.scope for account in accounts for selector in selectors_of(account.quota) if evaluator.in_scope(selector, obj)}
     if missing := [selector for selector in scopes if selector.scope not in covering]:
-        raise InternalError(f"insufficient quota to match these scopes: [{' '.join(map(str, missing))}]")
+        raise ApiError(f"insufficient quota to match these scopes: [{' '.join(map(str, missing))}]")

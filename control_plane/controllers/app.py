@@ -15,6 +15,8 @@ from control_plane.controllers.certificates.signer import CertificateSigner
 from control_plane.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from control_plane.controllers.config import ControllerManagerConfig
 from control_plane.controllers.deployment.controller import DeploymentController
+from control_plane.controllers.disruption.controller import DisruptionController
+from control_plane.controllers.disruption.stale_targets import StaleDisruptionTargets
 from control_plane.controllers.endpoint_slice.controller import EndpointSliceController
 from control_plane.controllers.endpoint_slice.endpoints import EndpointsController
 from control_plane.controllers.garbage_collector.controller import GarbageCollector
@@ -66,6 +68,8 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
             context, grace_s=config.node_monitor_grace_period_s, startup_grace_s=config.node_startup_grace_period_s),
         TaintEvictionController(context),
         NamespaceController(context),
+        DisruptionController(context),
+        StaleDisruptionTargets(context),
         PodGarbageCollector(context, config.terminated_pod_gc_threshold),
         GarbageCollector(context),
         CertificateCleaner(context),

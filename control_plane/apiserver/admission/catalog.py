@@ -34,6 +34,7 @@ ADMISSION_CHAIN: Final[tuple[PluginRow, ...]] = (
     PluginRow("ServiceAccount", "service_account", on=True),
     PluginRow("NodeRestriction", "node_restriction", on=True),            # kubeadm's choice; after ServiceAccount: see mirror Pods
     PluginRow("TaintNodesByCondition", "taint_nodes_by_condition", on=True),
+    PluginRow("PodSecurity", "pod_security.plugin", on=True),
     PluginRow("Priority", "priority", on=True),
     PluginRow("DefaultTolerationSeconds", "default_toleration_seconds", on=True),
     PluginRow("CertificateApproval", "certificate_approval", on=True),

@@ -85,7 +85,7 @@ def test_aliases_are_written_out_and_not_shared() -> None:
     pytest.param(MERGE_PATCH, b'{"a":"\xff"}', id="not utf-8"),
 ])
 def test_patches_are_read_as_carefully(kind: str, patch: bytes) -> None:
-    with pytest.raises(BadRequest, match="error decoding patch"):
+    with pytest.raises(BadRequest, match="invalid JSON patch"):
         Patch(kind, patch, CONFIG_MAP)
 
 

@@ -27,9 +27,10 @@ def table(
     include_object: str = "", version: str = "v1", columns: bool = True,
 ) -> JsonObject:
     """`include_object` is the query parameter: None, Metadata (default) or Object."""
-    from control_plane.apiserver.tables.registry import table_for  # only kubectl asks for tables
+    from control_plane.apiserver.tables import registry  # only kubectl asks for tables
 
-    printer = table_for(resource)
+    is_scale = len(items) == 1 and items[0].get("kind") == "Scale" and items[0].get("apiVersion") == registry.SCALE.api_version
+    printer = registry.scale_table() if is_scale else registry.table_for(resource)
     rows: list[dict[str, Any]] = []
     for item in items:
         row: dict[str, Any] = {"cells": printer.row(item, now)}

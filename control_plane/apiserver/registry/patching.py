@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from control_plane.apiserver.registry.decoding import check_object, expect_kind
 from control_plane.apiserver.registry.object_meta import deep_copy
 from kube.apimachinery.codec.json import MalformedJsonError, parse_json
 from kube.apimachinery.codec.yaml import decode_yaml, doubled_keys
@@ -66,9 +67,11 @@ class Patch:
         try:
             self._patch: Any = parse_json(data)
         except MalformedJsonError as error:
-            raise BadRequest(f"error decoding patch: {error}") from error
+            raise BadRequest("invalid JSON patch") from error
         if self._type != JSON_PATCH and not isinstance(self._patch, dict):
-            raise BadRequest("error decoding patch: json: cannot unmarshal a non-object into Go value of type map[string]interface {}")
+            where = "" if self._type == STRATEGIC_PATCH else "error decoding patch: "
+            raise BadRequest(
+                f"{where}json: cannot unmarshal {json_kind(self._patch)} into Go value of type map[string]interface {{}}")
 
     def applied_to(self, obj: JsonObject) -> JsonObject:
         """A new object; `obj` stays as it is."""
@@ -79,3 +82,14 @@ class Patch:
         else:
             patched = apply_strategic_patch(obj, self._patch, schemas().for_kind(self._gvk))
         return deep_copy(patched)     # patches may share parts with the cached object
+
+    def result(self, obj: JsonObject, field_validation: str, warnings: list[str]) -> JsonObject:
+        """`applied_to`, checked to be an object of the kind. Raises Invalid."""
+        patched = self.applied_to(obj)
+        try:
+            expect_kind(patched, self._gvk)
+            return check_object(patched, self._gvk, field_validation, warnings)
+        except BadRequest as error:
+            from control_plane.apiserver.registry.patch_refusals import undecodable  # seldom
+
+            raise undecodable(error, self._patch, self.applied_to(obj), strategic=self._type == STRATEGIC_PATCH) from error

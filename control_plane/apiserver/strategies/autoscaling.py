@@ -29,10 +29,13 @@ _MAX_WINDOW_S: Final = 3600
 
 
 class AutoscalerStrategy(Strategy):
+    counts_generations = True
     status_metadata = OPEN_METADATA
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
-        return {"desiredReplicas": 0} if self.resource.version != "v1" else {"currentReplicas": 0, "desiredReplicas": 0}
+        if self.resource.version == "v1":
+            return {"currentReplicas": 0, "desiredReplicas": 0}
+        return {"currentMetrics": None, "desiredReplicas": 0}
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})

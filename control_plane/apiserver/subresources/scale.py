@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from control_plane.apiserver.registry.call import Call
-from control_plane.apiserver.registry.decoding import check_object, expect_kind
+from control_plane.apiserver.registry.decoding import check_object
 from control_plane.apiserver.registry.field_tracking import manager_of, replicas_path_of
 from control_plane.apiserver.registry.object_meta import deep_copy, match_request
 from control_plane.apiserver.registry.options import WriteOptions
@@ -42,9 +42,7 @@ class Scales:
             if isinstance(patch, ApplyPatch):
                 applied = _TRACKER.apply(scale, patch.config, options.field_manager, self._writer.now(), force=bool(options.force))
                 return check_object(deep_copy(applied), KIND, "Ignore", [])
-            patched = patch.applied_to(scale)
-            expect_kind(patched, KIND)
-            return self._tracked(call, scale, check_object(patched, KIND, options.field_validation, call.warnings), options)
+            return self._tracked(call, scale, patch.result(scale, options.field_validation, call.warnings), options)
 
         return _scale(call, await self._writer.change(_main(call), change, options, _facet(call)))
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from control_plane.apiserver.tables.text import name_of
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.schema import Schema, schemas
-from kube.apimachinery.scheme import GroupVersionKind, ResourceType
+from kube.apimachinery.scheme import GroupVersionKind
 
 Cells = Callable[[JsonObject, datetime], list[Any]]
 Conditions = Callable[[JsonObject], list[JsonObject]]
@@ -54,8 +54,8 @@ class Table:
 class TablePrinter:
     """The table of one resource, as the API serves it."""
 
-    def __init__(self, resource: ResourceType, table: Table) -> None:
-        self._resource = resource
+    def __init__(self, gvk: GroupVersionKind, table: Table) -> None:
+        self._gvk = gvk
         self._table = table
 
     def columns(self) -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ class TablePrinter:
     def _definitions(self) -> list[dict[str, Any]]:
         return [
             {"name": column.name, "type": column.type, "format": column.format, "priority": column.priority,
-             "description": description(column.doc, self._resource.storage_gvk)}
+             "description": description(column.doc, self._gvk)}
             for column in self._table.columns
         ]
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from control_plane.apiserver.tables import cluster, config, extensions, pods, policy, services, storage, workloads
 from control_plane.apiserver.tables.printer import DEFAULT, Table, TablePrinter
-from kube.apimachinery.scheme import GroupResource, ResourceType
+from kube.apimachinery.scheme import GroupResource, GroupVersionKind, ResourceType
 
 _TABLES: Final[dict[str, dict[str, Table]]] = {
     "": {
@@ -58,11 +58,18 @@ _TABLES: Final[dict[str, dict[str, Table]]] = {
     },
     "storagemigration.k8s.io": {"storageversionmigrations": extensions.STORAGE_MIGRATION},
 }
+SCALE: Final = GroupVersionKind("autoscaling", "v1", "Scale")
 _BY_RESOURCE: Final = {GroupResource(group, plural): table for group, tables in _TABLES.items() for plural, table in tables.items()}
 
 
 @lru_cache(maxsize=1024)
 def table_for(resource: ResourceType) -> TablePrinter:
     if resource.custom is not None:
-        return TablePrinter(resource, resource.custom.table)
-    return TablePrinter(resource, _BY_RESOURCE.get(resource.group_resource, DEFAULT))
+        return TablePrinter(resource.storage_gvk, resource.custom.table)
+    return TablePrinter(resource.storage_gvk, _BY_RESOURCE.get(resource.group_resource, DEFAULT))
+
+
+@lru_cache(maxsize=1)
+def scale_table() -> TablePrinter:
+    """Of the subresource, whatever is scaled."""
+    return TablePrinter(SCALE, workloads.SCALE)

@@ -147,3 +147,7 @@ CRON_JOB: Final = Table((
     number("Active", "@status.active"), Column("Last Schedule", "@status.lastScheduleTime"), AGE, *_CONTAINERS,
     wide("Selector", "@spec.jobTemplate.spec.selector"),
 ), _cron_job)
+SCALE: Final = Table(
+    (NAME, number("Desired", "@spec.replicas"), number("Available", "@status.replicas"), AGE),
+    lambda obj, now: [name_of(obj), _count(obj.get("spec") or {}, "replicas"), _count(obj.get("status") or {}, "replicas"), age(obj, now)],
+)

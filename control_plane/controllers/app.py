@@ -27,6 +27,7 @@ from control_plane.controllers.node_lifecycle.controller import NodeLifecycleCon
 from control_plane.controllers.node_lifecycle.eviction import TaintEvictionController
 from control_plane.controllers.pod_gc import PodGarbageCollector
 from control_plane.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
+from control_plane.controllers.resource_quota.controller import ResourceQuotaController
 from control_plane.controllers.root_ca import RootCaPublisher
 from control_plane.controllers.service_account import ServiceAccountController
 from control_plane.controllers.service_account_tokens import TokensController
@@ -68,6 +69,7 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
             context, grace_s=config.node_monitor_grace_period_s, startup_grace_s=config.node_startup_grace_period_s),
         TaintEvictionController(context),
         NamespaceController(context),
+        ResourceQuotaController(context, config.resource_quota_sync_period_s),
         DisruptionController(context),
         StaleDisruptionTargets(context),
         PodGarbageCollector(context, config.terminated_pod_gc_threshold),

@@ -22,6 +22,7 @@ class ControllerManagerConfig(Config, frozen=True, kw_only=True):
     node_monitor_grace_period_s: float = 50
     node_startup_grace_period_s: float = 60
     terminated_pod_gc_threshold: int = 12500
+    resource_quota_sync_period_s: float = 300    # --resource-quota-sync-period; 0: never
     concurrent_syncs: int = 5                    # workers per controller
 
     def __post_init__(self) -> None:

@@ -1,0 +1,112 @@
+"""What is counted: one informer per resource that some quota names.
+
+Pods and Services are held by this process anyway, and the metadata of everything else by the garbage collector, whose informers are
+these: so most quotas cost no watch more. Only claims are watched for quotas alone, and not before one names them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+from control_plane.controllers.garbage_collector.graph import OwnedObject
+from control_plane.controllers.namespace.content import deletable
+from control_plane.controllers.resource_quota.changes import may_matter
+from control_plane.quota.pods import PODS
+from control_plane.quota.resource_claims import RESOURCE_CLAIMS
+from control_plane.quota.services import SERVICES
+from control_plane.quota.volume_claims import VOLUME_CLAIMS
+from kube.api.core_v1 import PersistentVolumeClaim, Pod, Service
+from kube.api.resource_v1 import DeviceClass, ResourceClaim
+from kube.apimachinery.resources import SCHEME
+from kube.apimachinery.scheme import GroupResource, ResourceType
+from kube.client.informer import Informer, InformerFactory
+from kube.client.objects import ApiObject, resource_of
+from kube.process.clock import Clock
+
+SYNC_S: Final = 5.0
+_WHOLE: Final[dict[GroupResource, type[ApiObject]]] = {
+    PODS: Pod, SERVICES: Service, VOLUME_CLAIMS: PersistentVolumeClaim, RESOURCE_CLAIMS: ResourceClaim,
+}
+DEVICE_CLASSES: Final = GroupResource("resource.k8s.io", "deviceclasses")
+
+OnFreed = Callable[[GroupResource, str], None]
+
+
+class _Watch(NamedTuple):
+    row: ResourceType
+    informer: Informer[Any]
+
+
+class Watches:
+    def __init__(self, informers: InformerFactory, clock: Clock, on_freed: OnFreed) -> None:
+        """`on_freed`: (resource, namespace), where something may have been given back."""
+        self._informers = informers
+        self._clock = clock
+        self._on_freed = on_freed
+        self._held: dict[GroupResource, _Watch] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def objects(self, resource: GroupResource, namespace: str = "") -> Sequence[Any]:
+        """What is held of it; nothing if nobody asked for it by `need`."""
+        held = self._held.get(resource)
+        return held.informer.store.list(namespace) if held else ()
+
+    def is_whole(self, resource: GroupResource) -> bool:
+        """Or there is only metadata."""
+        return resource in _WHOLE
+
+    async def need(self, resources: Sequence[GroupResource]) -> set[GroupResource]:
+        """Those that are served and held completely, after a short wait for them."""
+        found = {resource: held.informer for resource in resources if (held := self._watch(resource)) is not None}
+        waiting = [informer for informer in found.values() if not informer.synced]
+        if waiting:
+            try:
+                async with asyncio.timeout(SYNC_S):
+                    await asyncio.gather(*(informer.wait_synced() for informer in waiting))
+            except TimeoutError:
+                pass
+        return {resource for resource, informer in found.items() if informer.synced}
+
+    def serves(self, resource: GroupResource) -> bool:
+        return resource in _WHOLE or _row_of(resource) is not None
+
+    def follow_kinds(self) -> None:
+        """Custom kinds come and go."""
+        for resource, held in [*self._held.items()]:
+            if SCHEME.for_kind(held.row.gvk) is None:
+                del self._held[resource]
+                self._informers.stop(held.informer)
+
+    def _watch(self, resource: GroupResource) -> _Watch | None:
+        if (held := self._held.get(resource)) is not None:
+            return held
+        if resource == DEVICE_CLASSES:
+            return self._hold(resource, resource_of(DeviceClass), self._informers.informer(DeviceClass))
+        if (kind := _WHOLE.get(resource)) is not None:
+            return self._hold(resource, resource_of(kind), self._informers.informer(kind))
+        if (row := _row_of(resource)) is None:
+            return None
+        return self._hold(resource, row, self._informers.metadata_informer(row, OwnedObject))
+
+    def _hold(self, resource: GroupResource, row: ResourceType, informer: Informer[Any]) -> _Watch:
+        held = self._held[resource] = _Watch(row, informer)
+
+        def updated(old: Any, new: Any) -> None:
+            if may_matter(resource, old, new, self._clock.now()):
+                self._on_freed(resource, new.metadata.namespace)
+
+        if row.namespaced:
+            informer.add_handler(None, updated, lambda gone: self._on_freed(resource, gone.metadata.namespace))
+        return held
+
+
+def _row_of(resource: GroupResource) -> ResourceType | None:
+    """The garbage collector's choice among the versions: the first."""
+    for row in deletable(SCHEME, namespaced=True):
+        if row.group_resource == resource and "create" in row.verbs:
+            return row
+    return None

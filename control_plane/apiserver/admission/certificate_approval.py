@@ -23,5 +23,5 @@ class CertificateApproval:
         if request.resource.group_resource != CERTIFICATE_REQUESTS or request.subresource != "approval":
             return
         signer = signer_of(request.old)
-        if not may_for_signer(self._authorizer, request.user, "approve", signer):
+        if not await may_for_signer(self._authorizer, request.user, "approve", signer):
             raise request.forbidden(f'user not permitted to approve requests with signerName "{signer}"')

@@ -26,7 +26,7 @@ class CertificateSigning:
         if _certificate(request.obj) == _certificate(request.old):
             return
         signer = signer_of(request.old)
-        if not may_for_signer(self._authorizer, request.user, "sign", signer):
+        if not await may_for_signer(self._authorizer, request.user, "sign", signer):
             raise request.forbidden(f'user not permitted to sign requests with signerName "{signer}"')
 
 

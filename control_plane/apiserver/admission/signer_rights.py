@@ -13,14 +13,13 @@ from kube.apimachinery.scheme import GroupResource
 CERTIFICATE_REQUESTS: Final = GroupResource("certificates.k8s.io", "certificatesigningrequests")
 
 
-def may_for_signer(authorizer: Authorizer, user: UserInfo, verb: str, signer: str) -> bool:
+async def may_for_signer(authorizer: Authorizer, user: UserInfo, verb: str, signer: str) -> bool:
     """For this signer by name, or for DOMAIN/* all of its domain. `verb`: approve, sign."""
-    return any(
-        authorizer.authorize(Attributes(
-            user=user, verb=verb, group="certificates.k8s.io", version="*", resource="signers", name=name,
-        )).allowed
-        for name in (signer, f"{signer.partition('/')[0]}/*")
-    )
+    for name in (signer, f"{signer.partition('/')[0]}/*"):
+        asked = Attributes(user=user, verb=verb, group="certificates.k8s.io", version="*", resource="signers", name=name)
+        if (await authorizer.decide(asked)).allowed:
+            return True
+    return False
 
 
 def signer_of(request: JsonObject | None) -> str:

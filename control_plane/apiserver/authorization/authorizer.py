@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from control_plane.apiserver.authentication.user import MASTERS_GROUP, UserInfo, node_name_of
 from control_plane.apiserver.authorization import configuration
@@ -24,6 +24,7 @@ from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import Forbidden, forbidden
 from kube.apimachinery.scheme import GroupResource
 
+T = TypeVar("T")
 EVERYTHING: Final = Rule(frozenset("*"), frozenset("*"), frozenset("*")), Rule(frozenset("*"), urls=("*",))
 
 
@@ -69,6 +70,7 @@ class Authorizer:
         self._modes = {link.type for link in chain_of(config)}
         self._chain: tuple[Link, ...] = (Link("privileged", PrivilegedGroups()), *made)
         self.asks_others = any(isinstance(link.mode, WebhookAuthorizer) for link in made)
+        self._checks = Threads()      # not the webhooks' own: a check waits for one of theirs
 
     def _mode(self, link: configuration.Link, config: IdentityConfig, cache: WatchCache) -> Mode:
         if link.type == "Webhook" and link.webhook:
@@ -82,7 +84,7 @@ class Authorizer:
         return makers[link.type]()
 
     def authorize(self, attributes: Attributes) -> Decision:
-        """Blocks where a webhook has to be asked (`asks_others`): who can wait, calls `decide`."""
+        """Blocks where a webhook has to be asked (`asks_others`): the event loop calls `decide`, or `asking` with what calls this."""
         passed: list[tuple[str, Decision]] = []
         for link in self._chain:
             decision = link.mode.authorize(attributes)
@@ -100,6 +102,10 @@ class Authorizer:
                 return decision
             passed.append((link.name, decision))
         return _no_opinion(passed)
+
+    async def asking(self, check: Callable[[], T]) -> T:
+        """A check that calls `authorize`, itself or far below; others are served while it waits for a webhook."""
+        return await self._checks.run(check) if self.asks_others else check()
 
     def held_rules(self, user: UserInfo, namespace: str) -> list[Rule]:
         """What roles grant to the user, in the namespace and everywhere."""

@@ -17,9 +17,10 @@ from control_plane.apiserver.admission.plugin import AdmissionRequest, Operation
 from control_plane.apiserver.authorization.attributes import Attributes
 from control_plane.apiserver.authorization.authorizer import Authorizer, forbidden_error
 from control_plane.apiserver.authorization.escalation import check_escalation
+from control_plane.apiserver.authorization.rbac_index import RBAC_GROUP
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.compare_and_swap import CompareAndSwap
-from control_plane.apiserver.registry.decoding import check_object
+from control_plane.apiserver.registry.decoding import check_object, expect_kind
 from control_plane.apiserver.registry.field_tracking import after_admission, track_write, tracker_for
 from control_plane.apiserver.registry.hooks import NOTHING_RESERVED, Reservation, WriteHook
 from control_plane.apiserver.registry.object_meta import (
@@ -96,7 +97,7 @@ class Writer:
         fill_created(obj, self._clock.now())
         stamp_requester(call, obj)
         strategy.prepare_for_create(obj)      # a Job's selector is its uid
-        check_escalation(self._authorizer, call.user, call.resource, obj, None)
+        await self._check_escalation(call, obj, None)
         attempts = _NAME_ATTEMPTS if generated else 1
         for attempt in range(1, attempts + 1):
             try:
@@ -144,7 +145,7 @@ class Writer:
             creates = strategy_for(call.resource).allows_create_on_update and not call.subresource
             if not creates or metadata.get("resourceVersion") or metadata.get("uid"):
                 raise
-            self._authorize_create(call)
+            await self._authorize_create(call)
             return await self.create(call, obj, options), True
 
     async def apply(self, call: Call, config: JsonObject, options: WriteOptions) -> tuple[JsonObject, bool]:
@@ -154,7 +155,7 @@ class Writer:
         def applied(old: JsonObject | None) -> JsonObject:
             obj = deep_copy(tracker.apply(old, config, options.field_manager, self.now(), force=bool(options.force)))
             check_object(obj, call.gvk, "Ignore", [])
-            match_request(call, obj, name=True)
+            match_request(call, obj, name=True, fill_name=True)
             return obj
 
         for _ in range(_APPLY_ATTEMPTS):
@@ -175,28 +176,34 @@ class Writer:
                 f"uid mismatch: the provided object specified uid {uid}, and no existing object was found",
             )
         metadata.pop("resourceVersion", None)
-        self._authorize_create(call)
+        await self._authorize_create(call)
         return await self.create(call, obj, options, track=False)
 
     def now(self) -> str:
         """As times of managers are written."""
         return to_rfc3339(self._clock.now())
 
-    def _authorize_create(self, call: Call) -> None:
+    async def _authorize_create(self, call: Call) -> None:
         """Who may update or patch may not therefore create."""
         asked = Attributes(
             user=call.user, verb="create", group=call.resource.group, version=call.resource.version, resource=call.resource.plural,
             namespace=call.namespace, name=call.name,
         )
-        if not (decision := self._authorizer.authorize(asked)).allowed:
+        if not (decision := await self._authorizer.decide(asked)).allowed:
             raise forbidden_error(asked, decision.reason)
+
+    async def _check_escalation(self, call: Call, obj: JsonObject, old: JsonObject | None) -> None:
+        if call.resource.group == RBAC_GROUP:
+            await self._authorizer.asking(lambda: check_escalation(self._authorizer, call.user, call.resource, obj, old))
 
     async def patch(self, call: Call, patch: Patch, options: WriteOptions) -> JsonObject:
         said: list[str] = []
 
         def patched(old: JsonObject) -> JsonObject:
+            obj = patch.applied_to(old)
+            expect_kind(obj, call.gvk)
             said.clear()
-            obj = patch.result(old, options.field_validation, said)
+            check_object(obj, call.gvk, options.field_validation, said)
             match_request(call, obj, name=True)
             return obj
 
@@ -262,7 +269,7 @@ class Writer:
         metadata = metadata_of(obj)
         metadata["resourceVersion"] = old["metadata"]["resourceVersion"]
         keep_times(obj, old)
-        check_escalation(self._authorizer, call.user, call.resource, obj, old)
+        await self._check_escalation(call, obj, old)
         reservation = await self._reserve(call, obj, old, options)
         try:
             if causes := _update_causes(strategy, call, obj, old, part=bool(merge)):

@@ -55,7 +55,7 @@ class Connector:
         if not node_name:
             raise BadRequest(f"pod {call.name} does not have a host assigned")
         if call.verb == "get":
-            self._require_create(call)
+            await self._require_create(call)
         await self._admit(call, {"kind": "PodPortForwardOptions", "apiVersion": "v1"})
         return await serve_port_forward(request, self._nodes, node_name, call.namespace, call.name, pod["metadata"]["uid"])
 
@@ -88,17 +88,17 @@ class Connector:
         if not (start.stdin or start.stdout or start.stderr):
             raise BadRequest("you must specify at least one of stdin, stdout, stderr")
         if call.verb == "get":
-            self._require_create(call)
+            await self._require_create(call)
         await self._admit(call, _options(call, start))
         return await serve_console(request, self._nodes, node_name, call.subresource, start)
 
-    def _require_create(self, call: Call) -> None:
+    async def _require_create(self, call: Call) -> None:
         """A WebSocket begins with GET; yet to run something takes the right to create (upstream since 1.35)."""
         attributes = Attributes(
             user=call.user, verb="create", group=call.resource.group, version=call.resource.version, resource=call.resource.plural,
             subresource=call.subresource, namespace=call.namespace, name=call.name,
         )
-        decision = self._authorizer.authorize(attributes)
+        decision = await self._authorizer.decide(attributes)
         if not decision.allowed:
             raise forbidden_error(attributes, decision.reason)
 

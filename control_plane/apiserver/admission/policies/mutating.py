@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
@@ -114,18 +115,18 @@ class MutatingAdmissionPolicy:
         memory: Memory = request.memory.setdefault(self.name, Memory())
         if request.second_round and memory.output != request.obj:
             memory.changed()        # plugins of the second round did
-        namespace, views = await namespace_object(request, self._selection), Views(request)
+        namespace, views, asking = await namespace_object(request, self._selection), Views(request), self._context.authorizer.asking
         for invocation in invocations:
             inputs = Inputs(request, invocation.resource, views, namespace, self._context.authorizer)
             try:
-                if not invocation.policy.expressions.meant(inputs, invocation.param):
+                if not await asking(partial(invocation.policy.expressions.meant, inputs, invocation.param)):
                     continue
             except FailedError as error:
                 failures.append(_Failure(invocation.policy, invocation.binding, str(error), "Invalid"))
                 continue
             if request.second_round and invocation.key not in memory.again:
                 continue
-            if request.obj is not None and _mutate(invocation, inputs, request, views, failures):
+            if request.obj is not None and await asking(partial(_mutate, invocation, inputs, request, views, failures)):
                 memory.changed()
                 request.wants_second_round = True
             if invocation.policy.spec.get("reinvocationPolicy") == "IfNeeded":

@@ -47,7 +47,7 @@ class ValidatingAdmissionPolicy:
 
     async def validate(self, request: AdmissionRequest) -> None:
         if request.resource.group == GROUP:
-            check_param_access(self._context, request)
+            await self._context.authorizer.asking(lambda: check_param_access(self._context, request))
         if not self._policies.all or not (candidates := self._policies.candidates(request)).policies:
             return
         refusals: list[_Refusal] = []
@@ -96,7 +96,7 @@ class ValidatingAdmissionPolicy:
             return []
         namespace = await namespace_object(request, self._selection)
         inputs = Inputs(request, resource, views, namespace, self._context.authorizer)
-        return [decide(policy, inputs, param) for param in params]
+        return await self._context.authorizer.asking(lambda: [decide(policy, inputs, param) for param in params])
 
 
 async def namespace_object(request: AdmissionRequest, selection: Selection) -> JsonObject | None:

@@ -35,7 +35,8 @@ class Selection:
         if webhook.match_conditions:
             from control_plane.apiserver.admission.webhooks.expressions import hold  # lazily: most webhooks have none, and CEL is large
 
-            return hold(candidate, request, views, self._context.authorizer)
+            authorizer = self._context.authorizer
+            return await authorizer.asking(lambda: hold(candidate, request, views, authorizer))
         return True
 
     async def in_namespace(self, selector: Selector, request: AdmissionRequest) -> bool:

@@ -195,11 +195,12 @@ async def fanning_out(server: Server, sizes: Sizes) -> AsyncIterator[Figure]:
                     put = await _events(store, events, rate)
                     seen = json.loads(await watching.stdout.readline())
                     cpu_s = server.cpu_s() - cpu
+                    end, resumed = seen.pop("0")
                     lags = sorted(moment - put[int(revision)] for revision, moments in seen.items() for moment in moments)
-                    end = max(itertools.chain.from_iterable(seen.values()))
                     if pace == "burst":
                         yield Figure(f"fan-out{title}, burst, in all", "s", end - began)
-                        yield Figure(f"fan-out{title}, a delivery", "ms CPU", cpu_s / len(lags) * 1e3)
+                        yield Figure(f"fan-out{title}, a delivery", "ms CPU", cpu_s / events / sizes.watchers * 1e3)
+                        yield Figure(f"fan-out{title}, watches resumed", "", resumed)
                     yield Figure(f"fan-out{title}, {pace}, p50", "ms", lags[len(lags) // 2] * 1e3)
                     yield Figure(f"fan-out{title}, {pace}, p99", "ms", lags[int(len(lags) * 0.99)] * 1e3)
         finally:

@@ -6,17 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Final
 
+from control_plane.apiserver.admission.amounts import Amounts, of_whole_pod, read_amounts
 from control_plane.apiserver.admission.limits import over_maximum, over_ratio, over_request_maximum, under_minimum
 from control_plane.apiserver.admission.lookup import CLAIMS, PODS, row_of
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
-from control_plane.apiserver.strategies.pod_totals import total_of
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.quantity import Quantity
 from kube.apimachinery.scheme import GroupResource
 
-Amounts = dict[str, Quantity]
 ANNOTATION: Final = "kubernetes.io/limit-ranger"
-_FOR_A_WHOLE_POD: Final = frozenset({"cpu", "memory"})
 LOOK_AGAIN_S: Final = 30.0        # upstream's liveTTL
 _NAMESPACES_HELD: Final = 10_000
 _CONSTRAINTS: Final = (("min", under_minimum), ("max", over_maximum), ("maxLimitRequestRatio", over_ratio))
@@ -114,37 +111,27 @@ def _problems_of_pod(pod: JsonObject, limit_range: JsonObject) -> Iterator[str]:
         if limit.get("type") == "Container":
             for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
                 resources = container.get("resources") or {}
-                yield from _problems(limit, _read(resources.get("requests")), _read(resources.get("limits")))
+                yield from _problems(limit, read_amounts(resources.get("requests")), read_amounts(resources.get("limits")))
         elif limit.get("type") == "Pod":
-            yield from _problems(limit, _of_pod(spec, "requests"), _of_pod(spec, "limits"))
-
-
-def _of_pod(spec: JsonObject, key: str) -> Amounts:
-    """What the Pod says for itself goes before the sum of its containers. Overhead is not counted."""
-    own = _read((spec.get("resources") or {}).get(key))
-    return {**total_of(spec, key), **{name: amount for name, amount in own.items() if name in _FOR_A_WHOLE_POD}}
-
-
-def _read(amounts: JsonObject | None) -> Amounts:
-    return {name: Quantity.parse(amount) for name, amount in (amounts or {}).items()}
+            yield from _problems(limit, of_whole_pod(spec, "requests"), of_whole_pod(spec, "limits"))
 
 
 def _problems(limit: JsonObject, requests: Amounts, limits: Amounts) -> Iterator[str]:
     check: Callable[..., str]
     for key, check in _CONSTRAINTS:
-        for name, bound in sorted(_read(limit.get(key)).items()):
+        for name, bound in sorted(read_amounts(limit.get(key)).items()):
             if problem := check(limit["type"], name, bound, requests.get(name), limits.get(name)):
                 yield problem
 
 
 def _problems_of_claim(claim: JsonObject, limit_range: JsonObject) -> Iterator[str]:
-    requests = _read(((claim.get("spec") or {}).get("resources") or {}).get("requests"))
+    requests = read_amounts(((claim.get("spec") or {}).get("resources") or {}).get("requests"))
     for limit in _limits(limit_range):
         if limit.get("type") != "PersistentVolumeClaim":
             continue
-        for name, bound in sorted(_read(limit.get("min")).items()):
+        for name, bound in sorted(read_amounts(limit.get("min")).items()):
             if problem := under_minimum(limit["type"], name, bound, requests.get(name), None):
                 yield problem
-        for name, bound in sorted(_read(limit.get("max")).items()):
+        for name, bound in sorted(read_amounts(limit.get("max")).items()):
             if problem := over_request_maximum(limit["type"], name, bound, requests.get(name)):
                 yield problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from control_plane.storage.watch_cache import WatchCache
@@ -28,6 +29,23 @@ async def find(cache: WatchCache, row: ResourceType, name: str, namespace: str =
         await cache.fresh()
         held = cache.get(row, key)
     return None if held is None else held.obj
+
+
+def newest_default(cache: WatchCache, row: ResourceType, *annotations: str) -> str:
+    """The name of the class that is marked as default by one of these annotations; of several the newest. "" if there is none."""
+    marked = [
+        held.obj["metadata"] for held in cache.list(row)[0]
+        if any(annotations_of(held.obj).get(annotation) == "true" for annotation in annotations)
+    ]
+    newest = max((metadata.get("creationTimestamp") or "" for metadata in marked), default="")
+    return min((metadata["name"] for metadata in marked if (metadata.get("creationTimestamp") or "") == newest), default="")
+
+
+def all_containers(spec: JsonObject) -> Iterator[tuple[str, JsonObject]]:
+    """Each with its path below the Pod: init containers first, ephemeral ones last."""
+    for key in ("initContainers", "containers", "ephemeralContainers"):
+        for index, container in enumerate(spec.get(key) or ()):
+            yield f"spec.{key}[{index}]", container
 
 
 def annotations_of(obj: JsonObject) -> dict[str, str]:

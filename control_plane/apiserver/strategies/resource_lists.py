@@ -120,7 +120,7 @@ def validate_container_resource_name(name: str, path: str) -> list[Cause]:
     if "/" not in name:
         known = name.startswith(_HUGE)
         return causes if known else [*causes, invalid(path, name, "must be a standard resource for containers")]
-    if not is_native(name) and not _is_extended(name):
+    if not is_native(name) and not is_extended(name):
         causes.append(invalid(path, name, "doesn't follow extended resource name standard"))
     return causes
 
@@ -150,7 +150,7 @@ def validate_amount(name: str, value: Any, path: str) -> list[Cause]:
     except QuantityError as error:
         return [invalid(path, value, str(error))]
     causes = [invalid(path, str(amount), NOT_NEGATIVE)] if amount < _ZERO else []
-    counted = name in _COUNTED or _is_extended(name)
+    counted = name in _COUNTED or is_extended(name)
     if counted and amount.milli_value() % 1000:
         causes.append(invalid(path, str(amount), "must be an integer"))
     return causes
@@ -171,7 +171,7 @@ def is_native(name: str) -> bool:
     return "/" not in name or "kubernetes.io/" in name
 
 
-def _is_extended(name: str) -> bool:
+def is_extended(name: str) -> bool:
     return not is_native(name) and not name.startswith("requests.") and not qualified_name_problems(f"requests.{name}")
 
 

@@ -27,6 +27,7 @@ from control_plane.apiserver.custom.serving import CustomResources
 from control_plane.apiserver.dialing import Services
 from control_plane.apiserver.discovery.index import DiscoveryIndex
 from control_plane.apiserver.flow_control import FlowControl
+from control_plane.apiserver.grpc_door.elsewhere import AggregatingObjectService
 from control_plane.apiserver.grpc_door.service import ObjectService
 from control_plane.apiserver.http_door.handler import Handler
 from control_plane.apiserver.http_door.paths import HealthChecks, Paths
@@ -116,7 +117,7 @@ def assemble(
     lifecycle = Lifecycle(store, cache, swap, deleter, custom, SCHEME, clock)
     http = Handler(pipeline, resources, paths, authorities, aggregator, _audit(config, clock))
     return Apiserver(
-        api, ips, Repair(cache, ips, node_ports, clock), http, ObjectService(pipeline, api),
+        api, ips, Repair(cache, ips, node_ports, clock), http, AggregatingObjectService(pipeline, api, aggregator),
         custom, lifecycle, legacy_tokens, aggregator,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -45,11 +45,13 @@ class HttpServer:
     """`url` is "https://host:port", perhaps with a path that stands before every request's own.
 
     `address` (host, port): where to connect instead; certificate and Host header are still the URL's. With `repeatable`, every request
-    is sent again when an idle connection turns out to be dead, and not only those that read.
+    is sent again when an idle connection turns out to be dead, and not only those that read. `always`: headers of every request, which
+    may have one name several times.
     """
 
     def __init__(
         self, url: str, context: ssl.SSLContext | None = None, *, address: tuple[str, int] | None = None, repeatable: bool = False,
+        always: Sequence[tuple[str, str]] = (),
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -57,6 +59,7 @@ class HttpServer:
         self._host, self._netloc, self._prefix = parts.hostname, parts.netloc.rpartition("@")[2], parts.path.rstrip("/")
         self._address = address or (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))
         self._repeatable = repeatable
+        self._always = tuple(always)
         self._context = (context or ssl.create_default_context()) if parts.scheme == "https" else None
         self._idle: list[_Connection] = []
 
@@ -86,7 +89,7 @@ class HttpServer:
         await asyncio.gather(*(connection.closed() for connection in idle))
 
     async def _exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[_Connection, Answer]:
-        message = _encode(method, target, {"Host": self._netloc, **headers}, body)
+        message = _encode(method, target, (("Host", self._netloc), *self._always, *headers.items()), body)
         while True:
             connection = self._take_idle() or await self._connect()
             try:
@@ -204,12 +207,12 @@ def _keep_alive(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, PATIENCE_S * 1000)
 
 
-def _encode(method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+def _encode(method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
     head = "\r\n".join(lines)
-    if any(character in value for value in (target, *headers.values()) for character in "\r\n"):
+    if any(character in value for value in (target, *(value for _, value in headers)) for character in "\r\n"):
         raise ValueError(f"a line break in a request's target or header: {head!r}")
     return head.encode("latin-1") + b"\r\n\r\n" + body
 

@@ -50,10 +50,16 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 
 
 class RestTransport:
-    """`token_file` is read again from time to time; `ssl_context` brings the CA and, if there is one, the client certificate."""
+    """`token_file` is read again from time to time; `ssl_context` brings the CA and, if there is one, the client certificate.
 
-    def __init__(self, server_url: str, ssl_context: ssl.SSLContext | None = None, token_file: str | Path | None = None) -> None:
-        self._server = HttpServer(server_url, ssl_context)
+    `server`: instead of one made of the URL and the context.
+    """
+
+    def __init__(
+        self, server_url: str, ssl_context: ssl.SSLContext | None = None, token_file: str | Path | None = None, *,
+        server: HttpServer | None = None,
+    ) -> None:
+        self._server = server or HttpServer(server_url, ssl_context)
         self._token_file = Path(token_file) if token_file else None
         self._token = ""
         self._token_read_at = -TOKEN_REREAD_S

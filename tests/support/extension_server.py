@@ -84,9 +84,41 @@ def resource_list() -> dict[str, Any]:
     ]}
 
 
+class KeepingExtensionServer(ExtensionServer):
+    """Keeps flunders, by namespace and name; knows list, get and delete of one, and tells of no changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def keep(self, namespace: str, name: str, **metadata: Any) -> None:
+        self.kept[namespace, name] = {**flunder(name), "metadata": {"name": name, "namespace": namespace, **metadata}}
+
+    def _answer(self, request: web.BaseRequest, body: str) -> web.Response:
+        parts = request.path.removeprefix(BASE).strip("/").split("/")
+        if request.path == BASE:
+            listed = resource_list()
+            listed["resources"][0]["verbs"] = ["delete", "get", "list"]
+            return web.json_response(listed)
+        if parts[0] != "namespaces" or parts[2:3] != ["flunders"]:
+            return super()._answer(request, body)
+        if len(parts) == 3:
+            items = [obj for (namespace, _), obj in self.kept.items() if namespace == parts[1]]
+            return web.json_response({
+                "kind": "FlunderList", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {"resourceVersion": "1"}, "items": items})
+        found = self.kept.get((parts[1], parts[3]))
+        if found is None:
+            return web.json_response({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound", "message": "no flunder",
+            }, status=404)
+        if request.method == "DELETE":
+            del self.kept[parts[1], parts[3]]
+        return web.json_response(found)
+
+
 @asynccontextmanager
-async def running_extension_server(identity: TlsFiles) -> AsyncIterator[ExtensionServer]:
-    server = ExtensionServer()
+async def running_extension_server(identity: TlsFiles, server: ExtensionServer | None = None) -> AsyncIterator[ExtensionServer]:
+    server = server or ExtensionServer()
     context = server_context(identity, client_certificates=ssl.CERT_OPTIONAL)
     runner = web.ServerRunner(web.Server(server.handle))
     await runner.setup()

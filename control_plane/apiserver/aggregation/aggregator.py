@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from control_plane.apiserver.aggregation.checker import Checker
 from control_plane.apiserver.aggregation.proxy import OPENAPI_USER, AggregationProxy
 from control_plane.apiserver.aggregation.registration import LocalServices
-from control_plane.apiserver.aggregation.targets import Targets
+from control_plane.apiserver.aggregation.targets import Target, Targets
 from control_plane.apiserver.aggregation.trust import Contexts
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.custom.serving import definition_row
@@ -25,6 +26,9 @@ from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.scheme import GroupVersion, Scheme
 from kube.process.clock import Clock
 from kube.process.config import TlsFiles
+
+if TYPE_CHECKING:
+    from kube.client.rest_transport import RestTransport
 
 
 class Aggregator:
@@ -58,6 +62,10 @@ class Aggregator:
         """The answer of the server that the path belongs to; None: it is served here."""
         target = self.targets.for_path(path)
         return None if target is None else await self._proxy.serve(request, target, user)
+
+    def transport(self, target: Target, user: UserInfo) -> RestTransport:
+        """A connection to the target's server, as this user. Raises ApiError."""
+        return self._proxy.transport(target, user)
 
     async def openapi(self, request: web.BaseRequest, group_version: GroupVersion) -> web.StreamResponse | None:
         """/openapi/v3/apis/GROUP/VERSION of another server; None: it is served here."""

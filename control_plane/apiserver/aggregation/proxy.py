@@ -5,7 +5,7 @@ Who gets here is authenticated and authorized as for any other request. Failures
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -13,8 +13,11 @@ from control_plane.apiserver.aggregation.targets import Target
 from control_plane.apiserver.aggregation.trust import BadBundle, Contexts, identity_headers
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.dialing import Services, Unreachable
-from kube.apimachinery.errors import ApiError
+from kube.apimachinery.errors import ApiError, ServiceUnavailable
 from kube.process.log import get_logger
+
+if TYPE_CHECKING:
+    from kube.client.rest_transport import RestTransport
 
 log = get_logger("aggregation")
 
@@ -52,6 +55,22 @@ class AggregationProxy:
             return await exchange(request, location, request.rel_url.raw_path_qs, proxied)
         except ApiError as error:
             return plain(error.message, 503)
+
+
+    def transport(self, target: Target, user: UserInfo) -> RestTransport:
+        """For our own components' calls. Raises ServiceUnavailable and other ApiErrors."""
+        from kube.client.http_connection import HttpServer
+        from kube.client.rest_transport import RestTransport
+
+        if not target.available:
+            raise ServiceUnavailable("service unavailable")
+        try:
+            context = self._contexts.of(target.ca_bundle, insecure=target.insecure)
+            address = self._services.resolve(target.namespace, target.service, target.port)
+        except (BadBundle, Unreachable) as error:
+            raise ServiceUnavailable(str(error)) from error
+        url = f"https://{target.host}:{target.port}"
+        return RestTransport(url, server=HttpServer(url, context, address=address, always=identity_headers(user)))
 
 
 def plain(text: str, code: int) -> web.Response:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from control_plane.controllers.custom_kinds import CustomKinds
+from control_plane.controllers.extension_kinds import ExtensionKinds
 from control_plane.controllers.garbage_collector.graph import FOREGROUND, ORPHAN, Graph, Item, OwnedMetadata, OwnedObject
 from control_plane.controllers.garbage_collector.references import (
     Fate,
@@ -52,6 +53,7 @@ class GarbageCollector(ManagedController[str]):
         self._monitors: dict[GroupResource, tuple[ResourceType, Informer[OwnedObject]]] = {}
         self._watching = False
         CustomKinds(self, self._on_kinds)
+        self._extensions = ExtensionKinds(self, self._on_kinds)
 
     def watch_everything(self) -> None:
         """Some sixty watches: not a starting cluster's most urgent business."""
@@ -83,6 +85,11 @@ class GarbageCollector(ManagedController[str]):
         )
         return informer
 
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._extensions.follow(), name=f"{self.name} extension kinds")
+            tasks.create_task(super().run(), name=f"{self.name} work")
+
     async def wait_synced(self) -> None:
         await super().wait_synced()
         self.watch_everything()
@@ -100,6 +107,8 @@ class GarbageCollector(ManagedController[str]):
         self._on_object(Item(resource, new.metadata))
 
     def _on_object(self, item: Item) -> None:
+        if not item.uid:
+            return      # an extension server may show what is no object of its own
         old = self._graph.put(item)
         if item.owners and (old is None or old.owners != item.owners):
             self.queue.add(item.uid)

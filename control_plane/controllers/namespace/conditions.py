@@ -12,22 +12,27 @@ from kube.process.clock import to_rfc3339
 
 @dataclass(slots=True)
 class Remaining:
-    """What is still there: by resource ("pods."), and by finalizer."""
+    """What is still there: by resource ("pods."), and by finalizer. `unknown`: group versions that cannot be looked into, and why."""
 
     resources: dict[str, int] = field(default_factory=dict)
     finalizers: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    unknown: dict[str, str] = field(default_factory=dict)
 
     @property
     def nothing(self) -> bool:
-        return not self.resources and not self.errors
+        return not self.resources and not self.errors and not self.unknown
 
 
 def conditions(
     held: tuple[NamespaceCondition, ...], remaining: Remaining, now: datetime
 ) -> tuple[NamespaceCondition, ...]:
     wanted = {
-        "NamespaceDeletionDiscoveryFailure": ("False", "ResourcesDiscovered", "All resources successfully discovered"),
+        "NamespaceDeletionDiscoveryFailure": (
+            ("True", "DiscoveryFailed",
+             f"Discovery failed for some groups, {len(remaining.unknown)} failing: unable to retrieve the complete list of server APIs: "
+             + ", ".join(f"{name}: {why}" for name, why in sorted(remaining.unknown.items())))
+            if remaining.unknown else ("False", "ResourcesDiscovered", "All resources successfully discovered")),
         "NamespaceDeletionGroupVersionParsingFailure": (
             "False", "ParsedGroupVersions", "All legacy kube types successfully parsed"),
         "NamespaceDeletionContentFailure": (

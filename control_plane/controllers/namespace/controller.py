@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from control_plane.controllers.custom_kinds import CustomKinds
+from control_plane.controllers.extension_kinds import ExtensionKinds
 from control_plane.controllers.managed import ControllerContext, ManagedController
 from control_plane.controllers.namespace.conditions import Remaining, conditions
 from control_plane.controllers.namespace.content import delete_content
@@ -29,6 +30,7 @@ class NamespaceController(ManagedController[NamespacedName]):
         self._namespaces.add_handler(self._on_namespace, lambda _old, new: self._on_namespace(new), self._on_gone)
         self._pods.add_handler(on_delete=self._on_pod_gone)
         CustomKinds(self)
+        self._extensions = ExtensionKinds(self)
 
     def _on_namespace(self, namespace: Namespace) -> None:
         if namespace.metadata.deletion_timestamp:
@@ -50,7 +52,7 @@ class NamespaceController(ManagedController[NamespacedName]):
             if namespace.status.phase != "Terminating":
                 status = msgspec.structs.replace(namespace.status, phase="Terminating")
                 namespace = await self.client.update_status(msgspec.structs.replace(namespace, status=status))
-            remaining = await delete_content(self.client, key.name)
+            remaining = await delete_content(self.client, key.name, await self._extensions.refresh())
             namespace = await self._report(namespace, remaining)
             if not remaining.nothing:
                 look = self._looks.get(key.name, 0)

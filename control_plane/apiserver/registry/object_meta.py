@@ -41,11 +41,13 @@ def metadata_of(obj: JsonObject) -> dict[str, Any]:
     return metadata
 
 
-def match_request(call: Call, obj: JsonObject, *, name: bool) -> None:
-    """The object must be the one the URL speaks of. Absent coordinates are filled in from it."""
+def match_request(call: Call, obj: JsonObject, *, name: bool, fill_name: bool = False) -> None:
+    """The object must be the one the URL speaks of. An absent namespace is filled in from it, of a configuration to apply the name too."""
     metadata = metadata_of(obj)
     if name:
         if not metadata.get("name"):
+            if not fill_name:
+                raise BadRequest(f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided")
             metadata["name"] = call.name
         elif metadata["name"] != call.name:
             raise BadRequest(

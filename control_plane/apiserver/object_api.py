@@ -89,12 +89,14 @@ class ObjectApi:
             raise not_allowed()
         if creator is None and call.name:
             raise not_allowed()
+        call.size = len(data)
         obj = await _decoded(call, data, media_type, self._kind(call), options)
         if creator is not None:
             return Written(await _to_the_end(creator(call, obj, options)), 201)
         return Written(await _to_the_end(self.writer.create(call, obj, options)), 201)
 
     async def update(self, call: Call, data: bytes, media_type: str, options: WriteOptions) -> Written:
+        call.size = len(data)
         obj = await _decoded(call, data, media_type, self._kind(call), options)
         if call.subresource == "scale":
             return Written(await _to_the_end(self.scales.update(call, obj, options)), 200)
@@ -102,6 +104,7 @@ class ObjectApi:
         return Written(written, 201 if created else 200)
 
     async def patch(self, call: Call, content_type: str, data: bytes, options: WriteOptions) -> Written:
+        call.size = len(data)
         patch = await _patch(call, content_type, data, self._kind(call), options)
         if call.subresource == "scale":
             return Written(await _to_the_end(self.scales.patch(call, patch, options)), 200)

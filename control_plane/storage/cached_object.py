@@ -54,6 +54,11 @@ class CachedObject:
             self._obj, self._raw = obj, None
         return self._obj
 
+    @property
+    def known_size(self) -> int:
+        """In bytes of JSON, if it has been encoded; else 0."""
+        return len(self._raw) if self._raw is not None else max(map(len, self._encoded.values()), default=0)
+
     def view(self, api_version: str) -> JsonObject:
         """The object in a served version; shares what needs no conversion, so it is not to be mutated either."""
         if self._views is not None and (held := self._views.get(api_version)) is not None:

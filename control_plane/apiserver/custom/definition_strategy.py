@@ -17,6 +17,7 @@ _NO_NAMES = {"kind": "", "plural": ""}
 class CustomResourceDefinitionStrategy(Strategy):
     allows_update_without_version = False
     counts_generations = True
+    validates_slowly = True      # a schema of a few thousand fields or rules takes a second
     status_metadata = (*OPEN_METADATA, "ownerReferences")
 
     def default(self, obj: JsonObject) -> None:

@@ -11,6 +11,7 @@ from kube.apimachinery.validation import invalid, not_supported, required, too_m
 
 TYPE, REQUIRED, ENUM, TOO_LONG, MAX_ITEMS, MAX_PROPERTIES, OTHER, COMPOSITE = range(8)
 NO_PATH: Final = "<nil>"      # how upstream prints the field of an error that has none
+MOST_TOLD: Final = 1000
 # With these, rules of x-kubernetes-validations are not evaluated: they may rely on what is broken.
 BLOCKING: Final = frozenset({TYPE, REQUIRED, ENUM, TOO_LONG, MAX_ITEMS, MAX_PROPERTIES})
 
@@ -30,18 +31,27 @@ class Failure(NamedTuple):
 
 
 class Result:
-    """`matches` counts the checks that were made with success: of several alternatives the one that came closest is told."""
+    """`matches` counts the checks that were made with success: of several alternatives the one that came closest is told.
 
-    __slots__ = ("failures", "matches")
+    After `MOST_TOLD` failures no more are kept: nobody reads them, and each costs a line in the answer.
+    """
+
+    __slots__ = ("_keys", "failures", "matches")
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
         self.matches = 0
+        self._keys: set[str] = set()
 
     def add(self, failure: Failure) -> None:
         key = failure.key
-        if all(held.key != key for held in self.failures):
+        if key not in self._keys and len(self.failures) < MOST_TOLD:
+            self._keys.add(key)
             self.failures.append(failure)
+
+    def clear(self) -> None:
+        self.failures.clear()
+        self._keys.clear()
 
     def merge(self, other: Result) -> None:
         for failure in other.failures:

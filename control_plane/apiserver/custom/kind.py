@@ -168,6 +168,11 @@ class Version:
 
         return Rules.of(self.schema)
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the rules are, which may take a second."""
+        return "rules" in self.__dict__
+
     def strategy(self, resource: ResourceType) -> CustomResourceStrategy:
         from control_plane.apiserver.custom.strategy import CustomResourceStrategy
 

@@ -38,6 +38,10 @@ class CustomResourceStrategy(Strategy):
             for path in (field.get("jsonPath") or "" for field in version.spec.get("selectableFields") or ())
         }
 
+    @property
+    def validates_slowly(self) -> bool:  # type: ignore[override]
+        return not self._version.is_compiled
+
     def default(self, obj: JsonObject) -> None:
         self._version.coerce(obj)      # a mutating webhook may have added what nobody knows
         self._version.default(obj)

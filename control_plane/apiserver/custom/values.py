@@ -70,7 +70,7 @@ class Node:
         own = Result()
         self.check(value, old, path, own)
         if own.failures and value == old and type(value) is type(old):
-            own.failures.clear()
+            own.clear()
         result.merge(own)
 
     def check(self, value: Any, old: Any, path: str, result: Result) -> None:

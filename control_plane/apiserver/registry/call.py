@@ -23,6 +23,7 @@ class Call:
     user_agent: str = ""
     warnings: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)      # for the audit log; the request's own (request_info.py)
+    size: int = 0       # of the request's body, in bytes
 
     @classmethod
     def of(cls, info: RequestInfo, resource: ResourceType, user: UserInfo, user_agent: str = "") -> Call:

@@ -19,6 +19,7 @@ from control_plane.apiserver.authorization.authorizer import Authorizer, forbidd
 from control_plane.apiserver.authorization.escalation import check_escalation
 from control_plane.apiserver.authorization.rbac_index import RBAC_GROUP
 from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.checking import checked
 from control_plane.apiserver.registry.compare_and_swap import CompareAndSwap
 from control_plane.apiserver.registry.decoding import check_object, expect_kind
 from control_plane.apiserver.registry.field_tracking import after_admission, track_write, tracker_for
@@ -114,9 +115,9 @@ class Writer:
     ) -> JsonObject:
         reservation = await self._reserve(call, obj, None, options)
         try:
-            if causes := strategy.validate(obj):
+            if causes := await checked(strategy, call.size, lambda: strategy.validate(obj)):
                 raise invalid(call.gvk, metadata_of(obj).get("name", ""), causes)
-            call.warnings.extend(strategy.warnings(obj, None))
+            call.warnings.extend(await checked(strategy, call.size, lambda: strategy.warnings(obj, None)))
             request.name = metadata_of(obj)["name"]
             await self._admission.validate(request)
             key = object_key(call.resource, NamespacedName.of(obj))
@@ -272,10 +273,11 @@ class Writer:
         await self._check_escalation(call, obj, old)
         reservation = await self._reserve(call, obj, old, options)
         try:
-            if causes := _update_causes(strategy, call, obj, old, part=bool(merge)):
+            size = max(call.size, item.known_size)
+            if causes := await checked(strategy, size, lambda: _update_causes(strategy, call, obj, old, part=bool(merge))):
                 raise invalid(call.gvk, call.name, causes)
             if not call.subresource:
-                call.warnings.extend(strategy.warnings(obj, old))
+                call.warnings.extend(await checked(strategy, size, lambda: strategy.warnings(obj, old)))
             request.obj = facet.view(obj) if facet else obj
             await self._admission.validate(request)
             revision = await self._store_change(call, item, obj, old, options)

@@ -32,6 +32,7 @@ class Strategy:
     garbage_collected: ClassVar[bool] = True        # False: dependents are nobody's business (Events)
     default_dependents: ClassVar[str] = BACKGROUND  # what becomes of dependents when a delete request says nothing
     qualified_finalizers: ClassVar[bool] = True     # finalizers of built-in kinds have a domain or are Kubernetes' own
+    validates_slowly: bool = False                  # whatever the size of the object (registry/checking.py)
     immutable: ClassVar[tuple[str, ...]] = ()       # top-level keys that never change
 
     def __init__(self, resource: ResourceType) -> None:

@@ -21,7 +21,7 @@ from control_plane.apiserver.authorization.rbac_index import RBAC_GROUP
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.checking import checked
 from control_plane.apiserver.registry.compare_and_swap import CompareAndSwap
-from control_plane.apiserver.registry.decoding import check_object, expect_kind
+from control_plane.apiserver.registry.decoding import check_object
 from control_plane.apiserver.registry.field_tracking import after_admission, track_write, tracker_for
 from control_plane.apiserver.registry.hooks import NOTHING_RESERVED, Reservation, WriteHook
 from control_plane.apiserver.registry.object_meta import (
@@ -201,10 +201,8 @@ class Writer:
         said: list[str] = []
 
         def patched(old: JsonObject) -> JsonObject:
-            obj = patch.applied_to(old)
-            expect_kind(obj, call.gvk)
             said.clear()
-            check_object(obj, call.gvk, options.field_validation, said)
+            obj = patch.result(old, options.field_validation, said)
             match_request(call, obj, name=True)
             return obj
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from control_plane.controllers.bootstrap_tokens import BootstrapSigner, TokenCleaner
 from control_plane.controllers.certificates.approver import CertificateApprover
 from control_plane.controllers.certificates.cleaner import CertificateCleaner
 from control_plane.controllers.certificates.signer import CertificateSigner
@@ -20,6 +21,7 @@ from control_plane.controllers.disruption.stale_targets import StaleDisruptionTa
 from control_plane.controllers.endpoint_slice.controller import EndpointSliceController
 from control_plane.controllers.endpoint_slice.endpoints import EndpointsController
 from control_plane.controllers.garbage_collector.controller import GarbageCollector
+from control_plane.controllers.legacy_token_cleaner import LegacyTokenCleaner
 from control_plane.controllers.managed import ControllerContext, ManagedController
 from control_plane.controllers.namespace.controller import NamespaceController
 from control_plane.controllers.node_ipam import NodeIpamController
@@ -31,6 +33,7 @@ from control_plane.controllers.resource_quota.controller import ResourceQuotaCon
 from control_plane.controllers.root_ca import RootCaPublisher
 from control_plane.controllers.service_account import ServiceAccountController
 from control_plane.controllers.service_account_tokens import TokensController
+from control_plane.controllers.storage_protection import AttributesProtection, ClaimProtection, VolumeProtection
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.delegated_auth import DelegatedAuth
@@ -72,9 +75,15 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         ResourceQuotaController(context, config.resource_quota_sync_period_s),
         DisruptionController(context),
         StaleDisruptionTargets(context),
+        ClaimProtection(context),
+        VolumeProtection(context),
+        AttributesProtection(context),
         PodGarbageCollector(context, config.terminated_pod_gc_threshold),
         GarbageCollector(context),
         CertificateCleaner(context),
+        TokenCleaner(context),
+        BootstrapSigner(context),
+        LegacyTokenCleaner(context, timedelta(seconds=config.legacy_service_account_token_clean_up_period_s)),
     ]
 
 

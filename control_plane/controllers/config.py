@@ -13,6 +13,7 @@ class ControllerManagerConfig(Config, frozen=True, kw_only=True):
     cluster_signing_key_file: str = ""
     cluster_signing_duration_s: float = 365 * 24 * 3600.0
     service_account_private_key_file: str = ""   # --service-account-private-key-file: signs tokens in Secrets; without it nobody does
+    legacy_service_account_token_clean_up_period_s: float = 365 * 24 * 3600.0    # unused so long: marked; marked so long: deleted
     cluster_cidr: str = "10.244.0.0/16"
     node_cidr_mask_size: int = 24
     health_port: int = 10257

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -36,13 +36,18 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self.unknown or self.duplicate)
 
-    def messages(self) -> list[str]:
-        """One text each, as sent in warnings."""
-        found = [f'duplicate field "{path}"' for path in self.duplicate] + [f'unknown field "{path}"' for path in self.unknown]
+    def messages(self, keys: Iterable[tuple[str, bool]] = ()) -> list[str]:
+        """One text each, as sent in warnings: as `keys` come in the document (codec.json.keys_as_written), else the doubled first."""
+        unknown, duplicate = set(self.unknown), set(self.duplicate)
+        found = [
+            f'duplicate field "{path}"' if again else f'unknown field "{path}"'
+            for path, again in keys if path in (duplicate if again else unknown)
+        ]
+        found += [f'duplicate field "{path}"' for path in self.duplicate] + [f'unknown field "{path}"' for path in self.unknown]
         return list(dict.fromkeys(found))[:MAX_PROBLEMS]
 
-    def error(self) -> BadRequest:
-        return BadRequest("strict decoding error: " + ", ".join(self.messages()))
+    def error(self, keys: Iterable[tuple[str, bool]] = ()) -> BadRequest:
+        return BadRequest("strict decoding error: " + ", ".join(self.messages(keys)))
 
 
 def cannot_be_handled(gvk: GroupVersionKind, error: Exception) -> BadRequest:

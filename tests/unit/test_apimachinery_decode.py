@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kube.apimachinery.codec.json import duplicate_fields
+from kube.apimachinery.codec.json import duplicate_fields, keys_as_written
 from kube.apimachinery.codec.yaml import decode_yaml, encode_yaml
 from kube.apimachinery.decode import Problems, cannot_be_handled, check_structure
 from kube.apimachinery.errors import BadRequest
@@ -119,6 +119,15 @@ def test_keys_written_twice_are_found_with_their_path() -> None:
 
     assert problems.messages() == ['duplicate field "metadata.name"', 'duplicate field "spec.containers[0].image"']
     assert duplicate_fields(b'{"a":{"b":1},"c":{"b":1}}') == []
+
+
+def test_problems_are_told_in_the_order_of_the_document() -> None:
+    body = b'{"spec":{"unknownField":"foo","replicas":2,"replicas":3,"other":[{"x":1}]}}'
+    problems = Problems(["spec.other", "spec.unknownField"], duplicate_fields(body))
+
+    assert problems.messages(keys_as_written(body)) == [
+        'unknown field "spec.unknownField"', 'duplicate field "spec.replicas"', 'unknown field "spec.other"',
+    ]
 
 
 def test_yaml_dates_stay_text() -> None:

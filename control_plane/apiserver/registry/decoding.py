@@ -11,14 +11,16 @@ from typing import Any, Final
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, YAML
 from control_plane.apiserver.registry.call import Call
 from kube.apimachinery.codec.depth import TOO_DEEP, is_too_deep
-from kube.apimachinery.codec.json import decode_json, duplicate_fields
-from kube.apimachinery.decode import Problems, cannot_be_handled, check_structure
+from kube.apimachinery.codec.json import decode_json, duplicate_fields, keys_as_written
+from kube.apimachinery.decode import Problems, cannot_be_handled, check_structure, json_kind
 from kube.apimachinery.errors import BadRequest
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.schema import schemas
 from kube.apimachinery.scheme import GroupVersionKind
 
+_SHOWN: Final = 30
+_TYPE: Final = r'struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }'
 # An older version of the same form that upstream takes as well: kubectl before 1.22 drains with it.
 ALSO_TAKEN: Final = {GroupVersionKind("policy", "v1", "Eviction"): "policy/v1beta1"}
 
@@ -38,9 +40,21 @@ def parse_body(data: bytes, media_type: str) -> JsonObject:
         obj = decode_yaml(data)
     else:
         obj = decode_json(data)
+    if obj is None:      # upstream's decoder leaves an empty object as it is
+        return {}
     if not isinstance(obj, dict):
-        raise BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal a non-object into Go value of type struct")
+        problem = f"json: cannot unmarshal {json_kind(obj)} into Go value of type {_TYPE}"
+        raise BadRequest(f"couldn't get version/kind; json parse error: {problem}")
     return obj
+
+
+def summarized(data: bytes) -> str:
+    """The beginning of a body that nobody could read, as an error shows it."""
+    if not data:
+        return "<empty>"
+    start = data[:_SHOWN]
+    text = start.decode(errors="replace") if data.startswith(b"{") else start.hex()
+    return f"{text} ..." if len(data) > _SHOWN else text
 
 
 def expect_kind(obj: JsonObject, expected: GroupVersionKind) -> None:
@@ -62,9 +76,12 @@ def expect_kind(obj: JsonObject, expected: GroupVersionKind) -> None:
 
 
 def check_object(
-    obj: JsonObject, gvk: GroupVersionKind, field_validation: str, warnings: list[str], duplicates: list[str] | None = None
+    obj: JsonObject, gvk: GroupVersionKind, field_validation: str, warnings: list[str], document: bytes = b""
 ) -> JsonObject:
-    """The object in the form of its schema: wrong types raise, unknown fields are pruned. "" validates like Warn."""
+    """The object in the form of its schema: wrong types raise, unknown fields are pruned. "" validates like Warn.
+
+    `document`: the JSON it came as, which is then looked through for doubled keys.
+    """
     row = SCHEME.for_kind(gvk)
     schema = schemas().for_kind(gvk) if row is None or row.custom is None else None
     try:
@@ -74,19 +91,23 @@ def check_object(
             return obj
         else:
             problems = check_structure(obj, schema)
-        problems = Problems(problems.unknown, [*problems.duplicate, *(duplicates or ())])
+        problems = Problems(problems.unknown, [*problems.duplicate, *(duplicate_fields(document) if document else ())])
+        keys = keys_as_written(document) if schema is not None and problems.unknown and problems.duplicate and document else ()
         if problems and field_validation == "Strict":
-            raise problems.error()
+            raise problems.error(keys)
     except BadRequest as error:
         raise cannot_be_handled(gvk, error) from error
     if problems and field_validation != "Ignore":
-        warnings.extend(problems.messages())
+        warnings.extend(problems.messages(keys))
     return obj
 
 
 def decode_object(call: Call, data: bytes, media_type: str, gvk: GroupVersionKind, field_validation: str) -> JsonObject:
     """A body that must be a `gvk`. Doubled keys are looked for only where the client named a field validation: it costs a second parse."""
-    obj = parse_body(data, media_type)
+    try:
+        obj = parse_body(data, media_type)
+    except BadRequest as error:
+        raise BadRequest(f"the object provided is unrecognized (must be of type {gvk.kind}): {error} ({summarized(data)})") from error
     expect_kind(obj, gvk)
-    doubled = duplicate_fields(data) if field_validation in ("Strict", "Warn") and media_type == JSON else None
-    return check_object(obj, gvk, field_validation, call.warnings, doubled)
+    document = data if field_validation in ("Strict", "Warn") and media_type == JSON else b""
+    return check_object(obj, gvk, field_validation, call.warnings, document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -35,13 +36,17 @@ def parse_json(data: bytes) -> Any:
     try:
         value = _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise MalformedJsonError(str(error)) from error
+        raise MalformedJsonError(_in_upstreams_words(str(error))) from error
     except RecursionError as error:
         raise MalformedJsonError(TOO_DEEP) from error
     # A document cannot be deeper than it has brackets; few have as many, and only those are walked through.
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and is_too_deep(value):
         raise MalformedJsonError(TOO_DEEP)
     return value
+
+
+def _in_upstreams_words(problem: str) -> str:
+    return "unexpected end of JSON input" if problem == "Input data was truncated" else problem
 
 
 def duplicate_fields(data: bytes) -> list[str]:
@@ -57,20 +62,22 @@ def duplicate_fields(data: bytes) -> list[str]:
         return _Twice(items)
 
     document = json.loads(data, object_pairs_hook=pairs)
-    return list(dict.fromkeys(_duplicates(document, ""))) if found else []
+    return list(dict.fromkeys(path for path, again in _keys(document, "") if again)) if found else []
 
 
-def _duplicates(value: Any, path: str) -> list[str]:
-    paths: list[str] = []
+def keys_as_written(data: bytes) -> Iterator[tuple[str, bool]]:
+    """The path of each key of this valid document from its start to its end, and whether its object has had the key before."""
+    return _keys(json.loads(data, object_pairs_hook=_Twice), "")
+
+
+def _keys(value: Any, path: str) -> Iterator[tuple[str, bool]]:
     if isinstance(value, _Twice | dict):
         seen: set[str] = set()
         for key, inner in value if isinstance(value, _Twice) else value.items():
             where = f"{path}.{key}" if path else key
-            if key in seen:
-                paths.append(where)
+            yield where, key in seen
             seen.add(key)
-            paths += _duplicates(inner, where)
+            yield from _keys(inner, where)
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            paths += _duplicates(inner, f"{path}[{index}]")
-    return paths
+            yield from _keys(inner, f"{path}[{index}]")

@@ -1,8 +1,12 @@
-"""One revision of one stored object: decoded when first looked into, encoded once per served version."""
+"""One revision of one stored object: decoded when looked into, encoded once per served version and form."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from sys import intern
+from typing import Final
 
 import msgspec
 
@@ -10,25 +14,43 @@ from control_plane.storage.conversion import convert
 from control_plane.storage.errors import StoredValue
 from kube.apimachinery.managed_fields.managers import packed
 from kube.apimachinery.meta import JsonObject, NamespacedName
-from kube.apimachinery.scheme import ResourceType
+from kube.apimachinery.scheme import GroupResource, ResourceType
 
+_DECODED: Final = 256       # objects of a resource that stay decoded
+# How `encode_value` begins, where metadata holds anything.
+_HEAD: Final = re.compile(rb'\{"kind":"[\w.-]+","apiVersion":"([\w./-]+)","metadata":\{(?=")')
+_decoded: dict[GroupResource, deque[CachedObject]] = {}       # the latest; a process has one cache
+
+_COORDINATES: Final = frozenset({"kind", "apiVersion", "metadata"})
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
 class CachedObject:
-    """Never mutate `obj` or anything in it: every reader shares it. `key` is "namespace/name", or "name" if cluster-scoped."""
+    """Never mutate `obj` or anything in it: every reader shares it. `key` is "namespace/name", or "name" if cluster-scoped.
 
-    __slots__ = ("_encoded", "_obj", "_raw", "_views", "key", "resource", "revision")
+    What is kept is the JSON that clients get: the stored bytes with the resourceVersion put in, which takes no parsing. `obj` is decoded
+    when somebody looks into it, and let go when many others of its resource have been since (`_DECODED`): a decoded Pod weighs several
+    times its JSON, and makes the garbage collector's rounds longer. What selectors ask for is kept beside.
+    """
+
+    __slots__ = ("_data", "_fields", "_kept", "_labels", "_obj", "_version", "_views", "key", "resource", "revision")
 
     def __init__(self, resource: ResourceType, key: str, raw: bytes | None, revision: int, obj: JsonObject | None = None) -> None:
         self.resource = resource
         self.key = key
         self.revision = revision
-        self._raw = raw
+        self._data = raw
+        self._version = ""      # of what `_data` is the JSON as served; "": it is what was stored, or None
         self._obj = obj
-        self._encoded: dict[str, bytes] = {}
+        self._labels: Mapping[str, str] | None = None
+        self._fields: tuple[str, Mapping[str, str]] | None = None
+        self._kept: dict[str, bytes] | None = None
         self._views: dict[str, JsonObject] | None = None      # in versions that somebody else converts to
+        if raw is not None and resource.custom is None and (head := _HEAD.match(raw)):
+            end = head.end()
+            self._version = intern(head[1].decode())
+            self._data = b"".join((raw[:end], b'"resourceVersion":"%d",' % revision, raw[end:]))
 
     @classmethod
     def from_stored(cls, resource: ResourceType, stored: StoredValue, key: NamespacedName) -> CachedObject:
@@ -45,19 +67,33 @@ class CachedObject:
     @property
     def obj(self) -> JsonObject:
         """In the stored version, with metadata.resourceVersion set."""
-        if self._obj is None:
-            assert self._raw is not None
-            obj = packed(_decode(self._raw))
-            obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
+        if (obj := self._obj) is None:
+            assert self._data is not None
+            obj = packed(_decode(self._data))
+            if not self._version:
+                obj.setdefault("metadata", {})["resourceVersion"] = str(self.revision)
             if self.resource.custom is not None:
                 self.resource.custom.definition.from_store(obj)
-            self._obj, self._raw = obj, None
-        return self._obj
+            self._obj = obj
+            _let_older_go(self)
+        return obj
 
     @property
     def known_size(self) -> int:
-        """In bytes of JSON, if it has been encoded; else 0."""
-        return len(self._raw) if self._raw is not None else max(map(len, self._encoded.values()), default=0)
+        """In bytes of JSON, if that is known; else 0."""
+        return 0 if self._data is None else len(self._data)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        if (labels := self._labels) is None:
+            labels = self._labels = self.obj["metadata"].get("labels") or {}
+        return labels
+
+    def fields(self, api_version: str, values: Callable[[JsonObject], Mapping[str, str]]) -> Mapping[str, str]:
+        """What `values` finds in the object in that version; it must find the same each time."""
+        if (held := self._fields) is None or held[0] != api_version:
+            held = self._fields = (api_version, values(self.view(api_version)))
+        return held[1]
 
     def view(self, api_version: str) -> JsonObject:
         """The object in a served version; shares what needs no conversion, so it is not to be mutated either."""
@@ -75,24 +111,52 @@ class CachedObject:
 
     def encoded(self, api_version: str) -> bytes:
         """JSON in a served version."""
-        data = self._encoded.get(api_version)
+        if api_version == self._version:
+            assert self._data is not None
+            return self._data
+        return self.kept(api_version, lambda: _encode(self.view(api_version)))
+
+    def kept(self, form: str, make: Callable[[], bytes]) -> bytes:
+        """The object in another form, made once."""
+        if self._kept is None:
+            self._kept = {}
+        data = self._kept.get(form)
         if data is None:
-            data = self._encoded[api_version] = _encode(self.view(api_version))
+            data = self._kept[form] = make()
         return data
 
     def served_as(self, resource: ResourceType) -> CachedObject:
         """The same object under another row of its resource."""
-        raw = self._raw if self._obj is None else _encode(self._obj)
+        raw = _encode(self._obj) if self._data is None else self._stored()
         return CachedObject(resource, self.key, raw, self.revision)
 
     def at_revision(self, revision: int) -> CachedObject:
         """The same content under another resourceVersion: what a watcher is told of a deletion."""
         if revision == self.revision:
             return self
-        moved = CachedObject(self.resource, self.key, None, revision, _at_revision(self.obj, revision))
+        if self._data is None:
+            moved = CachedObject(self.resource, self.key, None, revision, _at_revision(self.obj, revision))
+        else:
+            moved = CachedObject(self.resource, self.key, self._stored(), revision)
         if self._views is not None:
             moved._views = {api_version: _at_revision(obj, revision) for api_version, obj in self._views.items()}
         return moved
+
+    def _stored(self) -> bytes:
+        """As in etcd."""
+        assert self._data is not None
+        if not self._version:
+            return self._data
+        own = b'"resourceVersion":"%d",' % self.revision
+        begin = self._data.index(own)
+        return self._data[:begin] + self._data[begin + len(own):]
+
+
+def _let_older_go(item: CachedObject) -> None:
+    held = _decoded.setdefault(item.resource.storage_identity, deque())
+    held.append(item)
+    if len(held) > _DECODED:
+        held.popleft()._obj = None
 
 
 def _at_revision(obj: JsonObject, revision: int) -> JsonObject:
@@ -121,8 +185,11 @@ async def stored_value(resource: ResourceType, obj: JsonObject) -> bytes:
 
 def encode_value(resource: ResourceType, obj: JsonObject) -> bytes:
     """What is written to etcd: the stored version, without the resourceVersion (that is etcd's own revision)."""
-    stored = dict(convert(resource, obj, resource.storage_gvk.api_version))
+    api_version = resource.storage_gvk.api_version
+    stored = convert(resource, obj, api_version)
     metadata = dict(stored.get("metadata") or {})
     metadata.pop("resourceVersion", None)
-    stored["metadata"] = metadata
-    return _encode(stored)
+    # In this order, so that the resourceVersion can be put in without parsing (`_HEAD`).
+    return _encode({"kind": stored.get("kind", resource.kind), "apiVersion": api_version, "metadata": metadata} | {
+        key: value for key, value in stored.items() if key not in _COORDINATES
+    })

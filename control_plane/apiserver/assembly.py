@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,6 +21,7 @@ from control_plane.apiserver.allocation.repair import Repair
 from control_plane.apiserver.allocation.services import ServiceAllocator
 from control_plane.apiserver.authentication.setup import identity
 from control_plane.apiserver.authentication.token import TokenAuthority
+from control_plane.apiserver.authentication.user import APISERVER_USER
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.config import ApiserverConfig
 from control_plane.apiserver.custom.lifecycle import Lifecycle
@@ -35,10 +37,12 @@ from control_plane.apiserver.http_door.resources import Resources
 from control_plane.apiserver.object_api import Creator, CreatorKey, ObjectApi
 from control_plane.apiserver.observers import RequestMetrics, process_registry
 from control_plane.apiserver.pipeline import Pipeline
+from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.compare_and_swap import CompareAndSwap
 from control_plane.apiserver.registry.deleter import Deleter
 from control_plane.apiserver.registry.hooks import WriteHook
 from control_plane.apiserver.registry.legacy_tokens import LegacyTokenUse
+from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.reader import Reader
 from control_plane.apiserver.registry.watching import Watching
 from control_plane.apiserver.registry.writer import Writer
@@ -53,8 +57,9 @@ from control_plane.apiserver.subresources.scale import Scales
 from control_plane.apiserver.subresources.tokens import TokenRequests
 from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.watch_cache import WatchCache
+from kube.apimachinery.meta import JsonObject, NamespacedName
 from kube.apimachinery.resources import SCHEME
-from kube.apimachinery.scheme import GroupResource
+from kube.apimachinery.scheme import GroupResource, GroupVersionKind
 from kube.process.clock import Clock
 
 if TYPE_CHECKING:
@@ -97,6 +102,7 @@ def assemble(
     hooks: dict[GroupResource, WriteHook] = {GroupResource("", "services"): ServiceAllocator(ips, node_ports)}
     reader, swap = Reader(store, cache), CompareAndSwap(store, cache)
     writer = Writer(store, swap, admission, authorizer, hooks, clock, event_ttl_s=config.event_ttl_s)
+    admission_context.later.create = partial(_create_own, writer)
     legacy_tokens = LegacyTokenUse(writer, clock)
     authenticator.accounts.on_legacy_use = legacy_tokens.used
     deleter = Deleter(store, swap, reader, admission, hooks, clock)
@@ -120,6 +126,14 @@ def assemble(
         api, ips, Repair(cache, ips, node_ports, clock), http, AggregatingObjectService(pipeline, api, aggregator),
         custom, lifecycle, legacy_tokens, aggregator,
     )
+
+
+async def _create_own(writer: Writer, obj: JsonObject) -> None:
+    """As this apiserver. Raises ApiError."""
+    resource = SCHEME.for_kind(GroupVersionKind.of(obj["apiVersion"], obj["kind"]))
+    assert resource is not None
+    call = Call(APISERVER_USER, "create", resource, NamespacedName.of(obj).namespace)
+    await writer.create(call, obj, WriteOptions(field_manager="kube-apiserver"))
 
 
 def _audit(config: ApiserverConfig, clock: Clock) -> AuditLog | None:

@@ -8,5 +8,6 @@ root_ca.py       kube-root-ca.crt in each namespace         pod_gc.py     Pods n
 replicaset/      so many Pods of a template                 deployment/   rollouts over ReplicaSets
 endpoint_slice/  Services' addresses: EndpointSlices, and the older Endpoints
 namespace/       emptying namespaces                        garbage_collector/  dependents of gone owners
+storage_protection.py  volumes and claims stay while they are used
 node_lifecycle/  Nodes that fell silent: taints, eviction   certificates/       requests: approved, signed, cleared away
 """

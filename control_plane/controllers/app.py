@@ -33,6 +33,7 @@ from control_plane.controllers.resource_quota.controller import ResourceQuotaCon
 from control_plane.controllers.root_ca import RootCaPublisher
 from control_plane.controllers.service_account import ServiceAccountController
 from control_plane.controllers.service_account_tokens import TokensController
+from control_plane.controllers.storage_protection import AttributesProtection, ClaimProtection, VolumeProtection
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.delegated_auth import DelegatedAuth
@@ -74,6 +75,9 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         ResourceQuotaController(context, config.resource_quota_sync_period_s),
         DisruptionController(context),
         StaleDisruptionTargets(context),
+        ClaimProtection(context),
+        VolumeProtection(context),
+        AttributesProtection(context),
         PodGarbageCollector(context, config.terminated_pod_gc_threshold),
         GarbageCollector(context),
         CertificateCleaner(context),

@@ -29,23 +29,46 @@ class PluginRow(NamedTuple):
 
 
 ADMISSION_CHAIN: Final[tuple[PluginRow, ...]] = (
+    PluginRow("AlwaysAdmit", "always_admit"),
+    PluginRow("NamespaceAutoProvision", "namespace_auto_provision"),
     PluginRow("NamespaceLifecycle", "namespace_lifecycle", on=True),      # before all that would ask whether the namespace is there
+    PluginRow("NamespaceExists", "namespace_exists"),
+    PluginRow("LimitPodHardAntiAffinityTopology", "limit_pod_hard_anti_affinity_topology"),
     PluginRow("LimitRanger", "limit_ranger", on=True),
     PluginRow("ServiceAccount", "service_account", on=True),
     PluginRow("NodeRestriction", "node_restriction", on=True),            # kubeadm's choice; after ServiceAccount: see mirror Pods
     PluginRow("TaintNodesByCondition", "taint_nodes_by_condition", on=True),
+    PluginRow("AlwaysPullImages", "always_pull_images"),
+    PluginRow("ImagePolicyWebhook", "image_policy_webhook"),
     PluginRow("PodSecurity", "pod_security.plugin", on=True),
+    PluginRow("PodNodeSelector", "pod_node_selector"),
     PluginRow("Priority", "priority", on=True),
     PluginRow("DefaultTolerationSeconds", "default_toleration_seconds", on=True),
+    PluginRow("PodTolerationRestriction", "pod_toleration_restriction"),
+    PluginRow("EventRateLimit", "event_rate_limit"),
+    PluginRow("ExtendedResourceToleration", "extended_resource_toleration"),
+    PluginRow("DefaultStorageClass", "default_storage_class", on=True),
+    PluginRow("StorageObjectInUseProtection", "storage_object_in_use_protection", on=True),
+    PluginRow("PodGroupProtection", "pod_group_protection", on=True),
+    PluginRow("OwnerReferencesPermissionEnforcement", "owner_references_permission_enforcement"),
+    PluginRow("PersistentVolumeClaimResize", "persistent_volume_claim_resize", on=True),
+    PluginRow("RuntimeClass", "runtime_class", on=True),
     PluginRow("CertificateApproval", "certificate_approval", on=True),
     PluginRow("CertificateSigning", "certificate_signing", on=True),
+    PluginRow("ClusterTrustBundleAttest", "cluster_trust_bundle_attest", on=True),
     PluginRow("CertificateSubjectRestriction", "certificate_subject_restriction", on=True),
+    PluginRow("DefaultIngressClass", "default_ingress_class", on=True),
+    PluginRow("DenyServiceExternalIPs", "deny_service_external_ips"),
+    PluginRow("PodTopologyLabels", "pod_topology_labels", on=True),
+    PluginRow("NodeDeclaredFeatureValidator", "node_declared_feature_validator", on=True),
+    PluginRow("PodResizeValidator", "pod_resize_validator", on=True),
     # New plugins stand above. Policies and webhooks see what those filled in; ResourceQuota, after them, counts what is really written.
     PluginRow("MutatingAdmissionPolicy", "policies.mutating", on=True),
     PluginRow("MutatingAdmissionWebhook", "webhooks.mutating", on=True),
     PluginRow("ValidatingAdmissionPolicy", "policies.validating", on=True),
     PluginRow("ValidatingAdmissionWebhook", "webhooks.validating", on=True),
     PluginRow("ResourceQuota", "resource_quota.plugin", on=True),
+    PluginRow("AlwaysDeny", "always_deny"),
 )
 
 

@@ -62,7 +62,8 @@ class Priority:
         if not request.obj.get("globalDefault"):
             return
         default = self._default_class()
-        if default is not None and default["metadata"]["name"] != request.obj["metadata"].get("name"):
+        same = default is not None and default["metadata"]["name"] == request.obj["metadata"].get("name")
+        if default is not None and not (same and request.operation is Operation.UPDATE):
             raise request.forbidden(
                 f"PriorityClass {default['metadata']['name']} is already marked as default. Only one default can exist"
             )

@@ -58,6 +58,8 @@ class Bindings:
         spec["nodeName"] = node
         if annotations := binding["metadata"].get("annotations"):
             metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+        if labels := binding["metadata"].get("labels"):
+            metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
         scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": to_rfc3339(self._clock.now())}
         status = pod.setdefault("status", {})
         others = [one for one in status.get("conditions") or [] if one.get("type") != "PodScheduled"]

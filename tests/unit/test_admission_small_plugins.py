@@ -1,0 +1,394 @@
+"""The plugins that fill in or check one thing. The cases are those of upstream's unit tests."""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import Any
+
+import pytest
+
+from control_plane.apiserver.admission.event_rate_limit import Buckets, Limit
+from control_plane.apiserver.admission.plugin import Later, Operation
+from control_plane.apiserver.admission.tolerations import merged, within
+from control_plane.apiserver.authentication.user import UserInfo
+from kube.apimachinery.errors import Forbidden, TooManyRequests
+from kube.apimachinery.meta import JsonObject
+from kube.process.config import ConfigError
+from tests.support.admission import admit, chain, new, pod, refusal, request
+from tests.support.memory_store import MemoryStore, memory_cache
+
+CREATED = "2026-01-0{}T00:00:00Z"
+
+
+def marked(kind: str, name: str, annotation: str, day: int = 1, *, api_version: str, **fields: Any) -> JsonObject:
+    metadata = {"annotations": {annotation: "true"} if annotation else {}, "creationTimestamp": CREATED.format(day)}
+    return new(kind, name, api_version=api_version, namespace="", metadata=metadata, **fields)
+
+
+def storage_class(name: str, annotation: str = "storageclass.kubernetes.io/is-default-class", day: int = 1, **fields: Any) -> JsonObject:
+    return marked("StorageClass", name, annotation, day, api_version="storage.k8s.io/v1", **fields)
+
+
+def ingress_class(name: str, annotation: str = "ingressclass.kubernetes.io/is-default-class", day: int = 1) -> JsonObject:
+    return marked("IngressClass", name, annotation, day, api_version="networking.k8s.io/v1")
+
+
+@pytest.mark.req("ADM-06")
+@pytest.mark.parametrize(("claim", "classes", "chosen"), [
+    pytest.param({}, [storage_class("a"), storage_class("b", "")], "a", id="default"),
+    pytest.param({}, [storage_class("b", "storageclass.beta.kubernetes.io/is-default-class")], "b", id="old annotation"),
+    pytest.param({}, [storage_class("a", "")], None, id="none is marked"),
+    pytest.param({}, [storage_class("old"), storage_class("new", day=2)], "new", id="the newest"),
+    pytest.param({}, [storage_class("b"), storage_class("a")], "a", id="as old: by name"),
+    pytest.param({"storageClassName": ""}, [storage_class("a")], "", id="none is wanted"),
+    pytest.param({"storageClassName": "b"}, [storage_class("a")], "b", id="another is wanted"),
+])
+async def test_a_claim_gets_the_default_class(claim: JsonObject, classes: list[JsonObject], chosen: str | None) -> None:
+    made = await admit(request(new("PersistentVolumeClaim", spec=claim)), "DefaultStorageClass", *classes)
+    assert made["spec"].get("storageClassName") == chosen
+
+
+@pytest.mark.req("ADM-05")
+@pytest.mark.parametrize(("metadata", "spec", "classes", "chosen"), [
+    pytest.param({}, {}, [ingress_class("a"), ingress_class("b", "")], "a", id="default"),
+    pytest.param({}, {}, [ingress_class("a"), ingress_class("b", day=2)], "b", id="the newest"),
+    pytest.param({}, {}, [], None, id="none"),
+    pytest.param({}, {"ingressClassName": "c"}, [ingress_class("a")], "c", id="named"),
+    pytest.param({"annotations": {"kubernetes.io/ingress.class": "c"}}, {}, [ingress_class("a")], None, id="named by annotation"),
+])
+async def test_an_ingress_gets_the_default_class(
+    metadata: JsonObject, spec: JsonObject, classes: list[JsonObject], chosen: str | None
+) -> None:
+    made = new("Ingress", api_version="networking.k8s.io/v1", metadata=metadata, spec=spec)
+    assert (await admit(request(made), "DefaultIngressClass", *classes))["spec"].get("ingressClassName") == chosen
+
+
+@pytest.mark.req("ADM-17")
+@pytest.mark.parametrize(("obj", "finalizer"), [
+    (new("PersistentVolumeClaim"), "kubernetes.io/pvc-protection"),
+    (new("PersistentVolume", namespace=""), "kubernetes.io/pv-protection"),
+    (new("VolumeAttributesClass", api_version="storage.k8s.io/v1", namespace=""), "kubernetes.io/vac-protection"),
+])
+async def test_storage_is_protected(obj: JsonObject, finalizer: str) -> None:
+    made = await admit(request(obj), "StorageObjectInUseProtection")
+    again = await admit(request(made), "StorageObjectInUseProtection")
+    assert made["metadata"]["finalizers"] == again["metadata"]["finalizers"] == [finalizer]
+
+
+def claim(size: str, name: str | None = "grows", phase: str = "Bound") -> JsonObject:
+    spec = {"resources": {"requests": {"storage": size}}} | ({} if name is None else {"storageClassName": name})
+    return new("PersistentVolumeClaim", spec=spec, status={"phase": phase})
+
+
+NO_RESIZE = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"
+
+
+@pytest.mark.req("ADM-11")
+@pytest.mark.parametrize(("old", "changed", "why"), [
+    pytest.param(claim("1Gi"), claim("2Gi"), "", id="grows"),
+    pytest.param(claim("2Gi"), claim("1Gi"), "", id="shrinking is validation's"),
+    pytest.param(claim("1Gi", phase="Pending"), claim("2Gi"), "Only bound persistent volume claims can be expanded", id="not bound"),
+    pytest.param(claim("1Gi", "stays"), claim("2Gi", "stays"), NO_RESIZE, id="class forbids"),
+    pytest.param(claim("1Gi", "silent"), claim("2Gi", "silent"), NO_RESIZE, id="class says nothing"),
+    pytest.param(claim("1Gi", "gone"), claim("2Gi", "gone"), NO_RESIZE, id="no such class"),
+    pytest.param(claim("1Gi", None), claim("2Gi", None), NO_RESIZE, id="no class"),
+    pytest.param(claim("1Gi", "stays"), claim("2Gi"), NO_RESIZE, id="another class"),
+])
+async def test_claims_grow_where_their_class_allows(old: JsonObject, changed: JsonObject, why: str) -> None:
+    classes = [
+        storage_class("grows", allowVolumeExpansion=True), storage_class("stays", allowVolumeExpansion=False), storage_class("silent"),
+    ]
+    asked = request(changed, Operation.UPDATE, old=old)
+    if not why:
+        await admit(asked, "PersistentVolumeClaimResize", *classes)
+    else:
+        assert await refusal(asked, "PersistentVolumeClaimResize", *classes) == f'persistentvolumeclaims "x" is forbidden: {why}'
+
+
+RUNTIME = new(
+    "RuntimeClass", "vm", api_version="node.k8s.io/v1", namespace="", handler="vm", overhead={"podFixed": {"cpu": "100m"}},
+    scheduling={"nodeSelector": {"vm": "yes"}, "tolerations": [{"key": "vm", "operator": "Exists"}]},
+)
+PLAIN = new("RuntimeClass", "plain", api_version="node.k8s.io/v1", namespace="", handler="plain")
+
+
+@pytest.mark.req("ADM-15")
+async def test_a_pod_gets_what_its_runtime_class_says() -> None:
+    asked = pod("x", runtimeClassName="vm", overhead={"cpu": "0.1"}, nodeSelector={"disk": "ssd"})
+    made = (await admit(request(asked), "RuntimeClass", RUNTIME))["spec"]
+    plain = (await admit(request(pod("x", runtimeClassName="plain")), "RuntimeClass", PLAIN))["spec"]
+
+    assert made["overhead"] == {"cpu": "100m"}
+    assert made["nodeSelector"] == {"disk": "ssd", "vm": "yes"}
+    assert made["tolerations"] == [{"key": "vm", "operator": "Exists"}]
+    assert "overhead" not in plain
+
+
+@pytest.mark.req("ADM-15")
+@pytest.mark.parametrize(("spec", "why"), [
+    pytest.param({"runtimeClassName": "x"}, 'pod rejected: RuntimeClass "x" not found', id="unknown"),
+    pytest.param(
+        {"runtimeClassName": "vm", "overhead": {"cpu": "1"}}, "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead",
+        id="another overhead",
+    ),
+    pytest.param(
+        {"overhead": {"cpu": "1"}}, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead", id="no class",
+    ),
+    pytest.param(
+        {"runtimeClassName": "vm", "nodeSelector": {"vm": "no"}},
+        "conflict: runtimeClass.scheduling.nodeSelector[vm] = yes; pod.spec.nodeSelector[vm] = no", id="selector",
+    ),
+])
+async def test_a_pod_must_fit_its_runtime_class(spec: JsonObject, why: str) -> None:
+    assert await refusal(request(pod("x", **spec)), "RuntimeClass", RUNTIME, PLAIN) == f'pods "x" is forbidden: {why}'
+
+
+NODE = new("Node", "n", namespace="", metadata={"labels": {
+    "topology.kubernetes.io/zone": "z", "topology.kubernetes.io/region": "r", "kubernetes.io/os": "linux", "disk": "ssd",
+}}, status={"allocatable": {"cpu": "2", "memory": "1Gi"}})
+TOPOLOGY = {"topology.kubernetes.io/zone": "z", "topology.kubernetes.io/region": "r"}
+
+
+async def test_pods_and_bindings_carry_the_nodes_zone() -> None:
+    bound = await admit(request(pod("x", metadata={"labels": {"a": "b", "topology.kubernetes.io/zone": "?"}}, nodeName="n")),
+                        "PodTopologyLabels", NODE)
+    binding = request(pod(), subresource="binding")
+    binding.obj = {"metadata": {"name": "x"}, "target": {"kind": "Node", "name": "n"}}
+    unbound = await admit(request(pod()), "PodTopologyLabels", NODE)
+
+    assert bound["metadata"]["labels"] == {"a": "b", **TOPOLOGY}
+    assert (await admit(binding, "PodTopologyLabels", NODE))["metadata"]["labels"] == TOPOLOGY
+    assert "labels" not in unbound["metadata"]
+
+
+def resized(generation: int = 2, **spec: Any) -> JsonObject:
+    return pod("x", metadata={"generation": generation}, **{"nodeName": "n", **spec})
+
+
+WINDOWS = new("Node", "w", namespace="", metadata={"labels": {"kubernetes.io/os": "windows"}})
+
+
+@pytest.mark.parametrize(("changed", "why"), [
+    pytest.param(resized(resources={"requests": {"cpu": "2", "memory": "1Gi"}}), "", id="fits"),
+    pytest.param(resized(nodeName=""), "", id="not on a node"),
+    pytest.param(resized(1, nodeName="gone"), "", id="unchanged"),
+    pytest.param(resized(nodeName="gone"), 'node "gone" not found', id="no node"),
+    pytest.param(resized(nodeName="w"), 'pod resize is only supported on linux nodes, node "w" is "windows"', id="windows"),
+    pytest.param(
+        resized(resources={"requests": {"cpu": "1900m", "memory": "2Gi"}}, overhead={"cpu": "200m"}),
+        "node didn't have enough allocatable resources: cpu, requested: 2100, allocatable: 2000; "
+        "memory, requested: 2147483648, allocatable: 1073741824", id="too big",
+    ),
+])
+async def test_a_pod_is_resized_within_its_node(changed: JsonObject, why: str) -> None:
+    asked = request(changed, Operation.UPDATE, old=resized(1), subresource="resize")
+    if not why:
+        await admit(asked, "PodResizeValidator", NODE, WINDOWS)
+    else:
+        assert await refusal(asked, "PodResizeValidator", NODE, WINDOWS) == f'pods "x" is forbidden: {why}'
+
+
+async def test_a_node_must_have_declared_what_a_change_needs() -> None:
+    able = copy.deepcopy(NODE) | {"status": {"declaredFeatures": ["InPlacePodLevelResourcesVerticalScaling"]}}
+    asked = request(resized(resources={"requests": {"cpu": "1"}}), Operation.UPDATE, old=resized(1), subresource="resize")
+    plain = request(resized(), Operation.UPDATE, old=resized(1), subresource="resize")
+
+    assert await refusal(asked, "NodeDeclaredFeatureValidator", NODE) == (
+        'pods "x" is forbidden: pod update requires features InPlacePodLevelResourcesVerticalScaling which are not available on node "n"'
+    )
+    await admit(asked, "NodeDeclaredFeatureValidator", able)
+    await admit(plain, "NodeDeclaredFeatureValidator")
+
+
+async def test_images_are_always_pulled() -> None:
+    made = await admit(request(pod(
+        "x", {"name": "a", "image": "i", "imagePullPolicy": "IfNotPresent"}, initContainers=[{"name": "b", "image": "i"}],
+        volumes=[{"name": "v", "image": {"reference": "i"}}],
+    )), "AlwaysPullImages")
+    old = pod("x", {"name": "a", "image": "i", "imagePullPolicy": "Never"})
+    labelled = await admit(request(old, Operation.UPDATE, old=old), "AlwaysPullImages")
+
+    assert [one["imagePullPolicy"] for one in (*made["spec"]["containers"], *made["spec"]["initContainers"])] == ["Always", "Always"]
+    assert made["spec"]["volumes"][0]["image"]["pullPolicy"] == "Always"
+    assert labelled["spec"]["containers"][0]["imagePullPolicy"] == "Never"
+    async with memory_cache() as (_, cache):
+        with pytest.raises(Forbidden) as refused:
+            await chain(cache, "AlwaysPullImages").validate(request(old))
+    assert str(refused.value) == (
+        'pods "x" is forbidden: spec.containers[0].imagePullPolicy: Unsupported value: "Never": supported values: "Always"'
+    )
+
+
+async def test_services_get_no_new_external_addresses() -> None:
+    plain, two, one = (new("Service", spec={"externalIPs": ips}) for ips in ([], ["192.0.2.1", "192.0.2.2"], ["192.0.2.2"]))
+
+    await admit(request(plain), "DenyServiceExternalIPs")
+    await admit(request(one, Operation.UPDATE, old=two), "DenyServiceExternalIPs")
+    for asked in (request(one), request(two, Operation.UPDATE, old=one)):
+        assert await refusal(asked, "DenyServiceExternalIPs") == (
+            'services "x" is forbidden: Use of external IPs is denied by admission control'
+        )
+
+
+async def test_pods_keep_others_off_a_node_only() -> None:
+    def apart(key: str) -> JsonObject:
+        return pod("x", affinity={"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": key}]}})
+
+    await admit(request(apart("kubernetes.io/hostname")), "LimitPodHardAntiAffinityTopology")
+    assert await refusal(request(apart("zone")), "LimitPodHardAntiAffinityTopology") == (
+        'pods "x" is forbidden: affinity.PodAntiAffinity.RequiredDuringScheduling has TopologyKey zone but only key '
+        "kubernetes.io/hostname is allowed"
+    )
+
+
+async def test_some_say_always_the_same() -> None:
+    await admit(request(pod()), "AlwaysAdmit")
+    for operation in (Operation.CREATE, Operation.DELETE, Operation.CONNECT):
+        assert await refusal(request(pod(), operation), "AlwaysDeny") == (
+            'pods "x" is forbidden: admission control is denying all modifications'
+        )
+
+
+async def test_a_namespace_must_be_there_or_is_made() -> None:
+    nowhere = new("ConfigMap", namespace="nowhere")
+    assert await refusal(request(nowhere), "NamespaceExists") == 'namespaces "nowhere" not found'
+    await admit(request(new("ConfigMap")), "NamespaceExists")
+
+    async with memory_cache() as (store, cache):
+        later = Later(create=_creates(store))
+        plugin = chain(cache, "NamespaceAutoProvision", later=later)
+        await plugin.admit(request(nowhere, dry_run=True))
+        assert (await store.range("/registry/namespaces/")).total == 0
+        await plugin.admit(request(nowhere))
+        await plugin.admit(request(nowhere))
+        assert (await store.range("/registry/namespaces/")).total == 1
+
+
+def _creates(store: MemoryStore) -> Any:
+    async def create(obj: JsonObject) -> None:
+        await store.put(obj)
+
+    return create
+
+
+async def test_extended_resources_are_tolerated() -> None:
+    def asking(name: str, *names: str) -> JsonObject:
+        return {"name": name, "resources": {"requests": dict.fromkeys(names, "1")}}
+
+    gpu = {"key": "example.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    fpga = {**gpu, "key": "example.com/fpga"}
+    made = await admit(
+        request(pod("x", asking("a", "example.com/gpu", "cpu"), initContainers=[asking("i", "example.com/fpga")])),
+        "ExtendedResourceToleration",
+    )
+    again = await admit(request(made), "ExtendedResourceToleration")
+    assert made["spec"]["tolerations"] == again["spec"]["tolerations"] == [fpga, gpu]
+    assert "tolerations" not in (await admit(request(pod()), "ExtendedResourceToleration"))["spec"]
+
+
+def annotated(**annotations: str) -> JsonObject:
+    return new("Namespace", "default", namespace="", metadata={
+        "annotations": {f"scheduler.alpha.kubernetes.io/{key.replace('_', '-')}": value for key, value in annotations.items()},
+    })
+
+
+async def test_a_namespaces_node_selector_is_its_pods() -> None:
+    held = annotated(node_selector="infra=false, disk=ssd")
+    selectors = {"clusterDefaultNodeSelector": "all=yes", "default": "disk=ssd,all=yes"}
+    configured = {"PodNodeSelector": {"podNodeSelectorPluginConfig": selectors}}
+
+    made = await admit(request(pod("x", nodeSelector={"a": "b"})), "PodNodeSelector", held)
+    default = await admit(request(pod()), "PodNodeSelector", configuration=configured)
+    conflict = await refusal(request(pod("x", nodeSelector={"disk": "hdd"})), "PodNodeSelector", held)
+    beyond = await refusal(request(pod("x", nodeSelector={"a": "b"})), "PodNodeSelector", configuration=configured)
+
+    assert made["spec"]["nodeSelector"] == {"infra": "false", "disk": "ssd", "a": "b"}
+    assert default["spec"]["nodeSelector"] == {"all": "yes"}
+    assert conflict == 'pods "x" is forbidden: pod node label selector conflicts with its namespace node label selector'
+    assert beyond == 'pods "x" is forbidden: pod node label selector labels conflict with its namespace whitelist'
+    assert await refusal(request(pod()), "PodNodeSelector", annotated(node_selector="a")) == "invalid selector: [a]"
+
+
+T = {"key": "k", "operator": "Equal", "value": "v", "effect": "NoSchedule"}
+
+
+@pytest.mark.parametrize(("first", "second", "result"), [
+    pytest.param([T], [T], [T], id="same"),
+    pytest.param([T], [{"operator": "Exists"}], [{"operator": "Exists"}], id="everything"),
+    pytest.param([T], [{**T, "value": "w"}], [T, {**T, "value": "w"}], id="other value"),
+    pytest.param([T], [{**T, "effect": ""}], [{**T, "effect": ""}], id="all effects"),
+    pytest.param(
+        [{"key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}],
+        [{"key": "k", "operator": "Exists", "effect": "NoExecute"}],
+        [{"key": "k", "operator": "Exists", "effect": "NoExecute"}], id="for ever",
+    ),
+])
+def test_tolerations_are_merged(first: list[JsonObject], second: list[JsonObject], result: list[JsonObject]) -> None:
+    assert merged(first, second) == result
+    assert within(first, result)
+
+
+async def test_a_namespaces_tolerations_are_its_pods() -> None:
+    held = annotated(defaultTolerations='[{"key":"k","operator":"Equal","value":"v","effect":"NoSchedule"}]',
+                     tolerationsWhitelist='[{"key":"k","operator":"Exists"},{"key":"node.kubernetes.io/memory-pressure","operator":"Exists"}]')
+    pressure = {"key": "node.kubernetes.io/memory-pressure", "operator": "Exists", "effect": "NoSchedule"}
+    burstable = {"name": "c", "image": "i", "resources": {"requests": {"cpu": "1"}}}
+    configured = {"PodTolerationRestriction": {
+        "apiVersion": "podtolerationrestriction.admission.k8s.io/v1alpha1", "kind": "Configuration", "default": [T], "whitelist": [T],
+    }}
+
+    made = await admit(request(pod("x", burstable)), "PodTolerationRestriction", held)
+    default = await admit(request(pod()), "PodTolerationRestriction", configuration=configured)
+    other = pod("x", tolerations=[{"key": "other", "operator": "Exists"}])
+
+    assert made["spec"]["tolerations"] == [T, pressure]
+    assert default["spec"]["tolerations"] == [T]
+    assert await refusal(request(other), "PodTolerationRestriction", held) == (
+        "pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist"
+    )
+    assert (await refusal(request(other), "PodTolerationRestriction", configuration=configured)).endswith("its cluster whitelist")
+
+
+def event(namespace: str = "default", component: str = "c") -> JsonObject:
+    return new("Event", namespace=namespace, source={"component": component}, involvedObject={"kind": "Pod", "name": "p"})
+
+
+def test_tokens_come_back() -> None:
+    buckets, asked, now = Buckets(Limit(type="User", qps=2, burst=1, cache_size=1)), request(event()), time.monotonic()
+    said = [bool(buckets.refusal(asked, now + after)) for after in (0.0, 0.1, 0.6, 0.7, 10.0, 10.1)]
+    assert said == [False, True, False, True, False, True]
+    buckets.refusal(request(event(), user=UserInfo("other")), now + 10.2)
+    assert not buckets.refusal(asked, now + 10.2)      # forgotten
+
+
+async def test_events_come_no_faster_than_configured() -> None:
+    configured = {"EventRateLimit": {
+        "apiVersion": "eventratelimit.admission.k8s.io/v1alpha1", "kind": "Configuration",
+        "limits": [{"type": "Namespace", "qps": 1, "burst": 1}, {"type": "SourceAndObject", "qps": 1, "burst": 2}],
+    }}
+    async with memory_cache() as (_, cache):
+        plugin = chain(cache, "EventRateLimit", configured)
+        await plugin.validate(request(event()))
+        await plugin.validate(request(event(), dry_run=True))
+        await plugin.validate(request(pod()))
+        await plugin.validate(request(event("other")))
+        with pytest.raises(TooManyRequests, match="Too many requests: limit reached on type Namespace for key default"):
+            await plugin.validate(request(event(component="d")))
+
+
+@pytest.mark.parametrize(("plugin", "given", "why"), [
+    ("EventRateLimit", None, "limits: Invalid value: \\[\\]: must not be empty"),
+    ("EventRateLimit", {"limits": [{"type": "Server"}]}, "limits\\[0\\].burst: Invalid value: 0: must be positive"),
+    ("EventRateLimit", {"limits": [{"type": "X", "qps": 1, "burst": 1}]}, 'limits\\[0\\].type: Unsupported value: "X"'),
+    ("ImagePolicyWebhook", None, "no config specified"),
+    ("ImagePolicyWebhook", {"imagePolicy": {"allowTTL": 3600}}, "valid value is between 1s and 30m0s, got 3600s"),
+    ("PodNodeSelector", {"podNodeSelectorPluginConfig": {"a": "b"}}, "invalid selector"),
+    ("PodTolerationRestriction", {"defaults": []}, "unknown field"),
+])
+async def test_wrong_configurations_are_refused(plugin: str, given: JsonObject | None, why: str) -> None:
+    if plugin == "EventRateLimit" and given:
+        given = {"apiVersion": "eventratelimit.admission.k8s.io/v1alpha1", "kind": "Configuration", **given}
+    async with memory_cache() as (_, cache):
+        with pytest.raises(ConfigError, match=why):
+            chain(cache, plugin, {} if given is None else {plugin: given})

@@ -8,7 +8,7 @@ import pytest
 from control_plane.controllers.garbage_collector.controller import GarbageCollector
 from control_plane.controllers.garbage_collector.graph import Graph, Item, OwnedMetadata
 from control_plane.controllers.garbage_collector.references import Fate, Owners, OwnerState, fate
-from kube.api.core_v1 import ConfigMap, Node, Secret
+from kube.api.core_v1 import ConfigMap, Event, Node, Secret
 from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
@@ -208,3 +208,29 @@ async def test_kinds_nobody_knows_and_owners_in_other_scopes_delete_nothing() ->
     assert await exists(client, "a")
     assert await exists(client, "b")
     assert (await client.get(Node, NamespacedName("", "n"))).metadata.name == "n"
+
+
+async def test_an_owner_of_another_namespace_is_none() -> None:
+    client, _ = memory_client()
+    owner = await client.create(config_map("owner"))
+    await client.create(config_map("right", owner))
+    strays = [config_map("stray", owner, namespace="other"), config_map("misnamed", owner), config_map("other-kind", owner)]
+    ref = owner_reference(owner)
+    misnamed = {"misnamed": {"name": "somebody"}, "other-kind": {"kind": "Secret"}}
+    for stray in strays:
+        wrong = msgspec.structs.replace(ref, **misnamed.get(stray.metadata.name, {}))
+        metadata = msgspec.structs.replace(stray.metadata, owner_references=(wrong,))
+        await client.create(msgspec.structs.replace(stray, metadata=metadata))
+    async with running(client, GarbageCollector):
+
+        async def gone() -> bool:
+            return {held.metadata.name for held in await client.list(ConfigMap)} == {"owner", "right"}
+
+        await eventually(gone, what="what names an owner that is not there")
+
+        async def told() -> bool:
+            return any(
+                event.reason == "OwnerRefInvalidNamespace" and event.message.endswith('does not exist in namespace "other"')
+                for event in await client.list(Event, "other"))
+
+        await eventually(told, what="an event says why")

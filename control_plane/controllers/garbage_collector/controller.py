@@ -28,6 +28,7 @@ from control_plane.controllers.garbage_collector.references import (
 )
 from control_plane.controllers.managed import ControllerContext, ManagedController
 from control_plane.controllers.namespace.content import deletable
+from kube.api.core_v1 import ObjectReference
 from kube.api.meta_v1 import OwnerReference
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
@@ -40,6 +41,7 @@ from kube.client.transport import PatchKind
 WORKERS: Final = 10
 SYNC_TIMEOUT_S: Final = 30.0        # then it works with what it knows: what it does not know it asks for
 ABSENT_OWNERS: Final = 500
+Reference = tuple[str, GroupResource, NamespacedName]      # a uid, and whose it is said to be
 IGNORED: Final = frozenset({("", "events"), ("events.k8s.io", "events")})
 
 
@@ -49,7 +51,7 @@ class GarbageCollector(ManagedController[str]):
     def __init__(self, context: ControllerContext) -> None:
         super().__init__("garbage-collector", context, workers=WORKERS)
         self._graph = Graph()
-        self._absent: OrderedDict[str, None] = OrderedDict()
+        self._absent: OrderedDict[Reference, None] = OrderedDict()
         self._monitors: dict[GroupResource, tuple[ResourceType, Informer[OwnedObject]]] = {}
         self._watching = False
         CustomKinds(self, self._on_kinds)
@@ -134,8 +136,8 @@ class GarbageCollector(ManagedController[str]):
             if owner is not None and owner.is_deleting_dependents:
                 self.queue.add(ref.uid)
 
-    def _remember_absent(self, uid: str) -> None:
-        self._absent[uid] = None
+    def _remember_absent(self, owner: Reference) -> None:
+        self._absent[owner] = None
         if len(self._absent) > ABSENT_OWNERS:
             self._absent.popitem(last=False)
 
@@ -185,27 +187,39 @@ class GarbageCollector(ManagedController[str]):
                 await self._delete(item, propagation(item))
 
     async def _state_of(self, item: Item, ref: OwnerReference) -> OwnerState:
-        if ref.uid in self._absent:
-            return OwnerState.DANGLING
+        """By what the reference says, its uid alone proves nothing: it may name an object of another namespace, or none."""
         resource = SCHEME.for_kind(GroupVersionKind.of(ref.api_version, ref.kind))
         if resource is None:
             return OwnerState.SOLID         # a kind nobody here knows: no reason to delete anything
+        known = self._graph.get(ref.uid)
+        if known is not None and known.metadata.namespace not in ("", item.metadata.namespace):
+            self._report_namespace(item, ref)
         if resource.namespaced and not item.metadata.namespace:
             self.log.warning("cluster-scoped object cannot have a namespaced owner", object=str(item.key), owner=ref.name)
             return OwnerState.SOLID
-        known = self._graph.get(ref.uid)
-        if known is not None and not known.is_being_deleted:
+        key = NamespacedName(item.metadata.namespace if resource.namespaced else "", ref.name)
+        absent = (ref.uid, resource.group_resource, key)
+        if absent in self._absent:
+            return OwnerState.DANGLING
+        is_named = known is not None and known.key == key and known.resource.storage_identity == resource.storage_identity
+        if known is not None and is_named and not known.is_being_deleted:
             return OwnerState.SOLID
-        namespace = item.metadata.namespace if resource.namespaced else ""
         try:
-            owner = await self._get(resource, NamespacedName(namespace, ref.name))
+            owner = await self._get(resource, key)
         except errors.NotFound:
-            self._remember_absent(ref.uid)
+            self._remember_absent(absent)
             return OwnerState.DANGLING
         if owner.uid != ref.uid:
-            self._remember_absent(ref.uid)
+            self._remember_absent(absent)
             return OwnerState.DANGLING
         return OwnerState.WAITING if Item(resource, owner).is_deleting_dependents else OwnerState.SOLID
+
+    def _report_namespace(self, item: Item, ref: OwnerReference) -> None:
+        namespace, row = item.metadata.namespace, item.resource
+        named = f"[{ref.api_version}/{ref.kind}, namespace: {namespace}, name: {ref.name}, uid: {ref.uid}]"
+        about = ObjectReference(
+            api_version=row.api_version, kind=row.kind, namespace=namespace, name=item.metadata.name, uid=item.uid)
+        self.events.event(about, "Warning", "OwnerRefInvalidNamespace", f'ownerRef {named} does not exist in namespace "{namespace}"')
 
     async def _orphan_dependents(self, owner: Item) -> None:
         await asyncio.gather(*(self._release(dependent, owner) for dependent in self._graph.dependents(owner.uid)))

@@ -1,4 +1,4 @@
-"""Commands for those who change the project: test, lint, proto, generate, bench."""
+"""Commands for those who change the project: test, lint, proto, generate, bench, conformance."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
+
+from launcher.cli.conformance import add_arguments, conformance
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 Subparsers = Any
@@ -48,6 +50,9 @@ def add_commands(commands: Subparsers) -> None:
     bench.add_argument("what", nargs="?")
     bench.add_argument("rest", nargs=argparse.REMAINDER)
     bench.set_defaults(run=bench_command)
+    suite = commands.add_parser("conformance", help="run upstream's conformance suite, given by path", description=conformance.__doc__)
+    add_arguments(suite)
+    suite.set_defaults(run=conformance)
 
 
 def test_command(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.decoding import check_object, decode_object, parse_body
 from control_plane.apiserver.registry.deleter import Deleter
 from control_plane.apiserver.registry.options import DeleteOptions, ListOptions, WriteOptions
-from control_plane.apiserver.registry.patching import ApplyPatch, Patch, is_apply
+from control_plane.apiserver.registry.patching import ApplyPatch, Patch, check_patch_type, is_apply
 from control_plane.apiserver.registry.reader import ListPage, Reader
 from control_plane.apiserver.registry.watching import Watcher, Watching
 from control_plane.apiserver.registry.writer import Writer
@@ -56,6 +56,8 @@ class ObjectApi:
     def call(self, info: RequestInfo, user: UserInfo, user_agent: str = "") -> Call:
         """Resolves the coordinates. Raises NotFound for what is not served, MethodNotAllowed for a verb that is not."""
         resource = self.scheme.for_path(info.group, info.version, info.resource)
+        if resource is None and not self.scheme.is_built_in(info.group):
+            raise page_not_found()
         if resource is None or (len(info.parts) > 3 and info.subresource != "proxy") or _is_misplaced(info, resource):
             raise not_served()
         if info.subresource:
@@ -162,9 +164,9 @@ async def _decoded(call: Call, data: bytes, media_type: str, gvk: GroupVersionKi
 
 async def _patch(call: Call, content_type: str, data: bytes, gvk: GroupVersionKind, options: WriteOptions) -> Patch | ApplyPatch:
     if not is_apply(content_type):
-        patch = Patch(content_type, data, gvk)
+        check_patch_type(content_type, custom=call.resource.custom is not None)
         options.check_patch(apply=False)
-        return patch
+        return Patch(content_type, data, gvk)
     options.check_patch(apply=True)
     if len(data) > _QUICK_YAML:
         return await asyncio.to_thread(ApplyPatch, data, options.field_validation, call.warnings)
@@ -198,9 +200,17 @@ def delete_options(data: bytes, media_type: str, query: Mapping[str, str]) -> De
     return DeleteOptions.from_object(check_object(obj, _DELETE_OPTIONS, "Ignore", []))
 
 
+class PageNotFound(NotFound):
+    """Nothing at all is served below that path: over HTTP a line of text, where upstream's mux had no handler, and no Status."""
+
+
 def not_served() -> NotFound:
-    return NotFound("the server could not find the requested resource")
+    return NotFound("the server could not find the requested resource", details={})
+
+
+def page_not_found() -> PageNotFound:
+    return PageNotFound("the server could not find the requested resource", details={})
 
 
 def not_allowed() -> MethodNotAllowed:
-    return MethodNotAllowed("the server does not allow this method on the requested resource")
+    return MethodNotAllowed("the server does not allow this method on the requested resource", details={})

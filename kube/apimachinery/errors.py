@@ -49,6 +49,7 @@ class ApiError(Exception):
         super().__init__(message)
         self.message = message
         self.details: dict[str, Any] = dict(details or {})
+        self.shows_details = details is not None        # also when there are none to show: "details": {}
         self.causes = tuple(causes)
         self.retry_after_s = retry_after_s
 
@@ -63,7 +64,7 @@ class ApiError(Exception):
         }
         if self.reason:
             status["reason"] = self.reason
-        if details:
+        if details or self.shows_details:
             status["details"] = details
         status["code"] = self.code
         return status
@@ -162,10 +163,11 @@ BY_CODE: dict[int, type[ApiError]] = {
 def from_status(status: dict[str, Any]) -> ApiError:
     """The error that a Status object (of another server, or off the wire) stands for."""
     kind = BY_REASON.get(status.get("reason", "")) or BY_CODE.get(int(status.get("code", 500)), InternalError)
-    details = dict(status.get("details") or {})
+    given = status.get("details")
+    details = dict(given or {})
     causes = [Cause(c.get("reason", ""), c.get("field", ""), c.get("message", "")) for c in details.pop("causes", None) or ()]
     retry_after_s = details.pop("retryAfterSeconds", None)
-    return kind(status.get("message", ""), details=details, causes=causes, retry_after_s=retry_after_s)
+    return kind(status.get("message", ""), details=details if given is not None else None, causes=causes, retry_after_s=retry_after_s)
 
 
 def object_details(resource: GroupResource, name: str) -> dict[str, Any]:

@@ -156,6 +156,9 @@ class Scheme:
     def versions_of(self, group_resource: GroupResource) -> list[ResourceType]:
         return [row for row in self if row.group_resource == group_resource]
 
+    def is_built_in(self, group: str) -> bool:
+        return any(one.group == group for one in self._built_in)
+
     def group_versions(self) -> list[GroupVersion]:
         """What discovery shows, each once: the built-in ones in table order, then the others by group and preference."""
         shown = {row.group_version for row in self._by_path.values() if row.discoverable}

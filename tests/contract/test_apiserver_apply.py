@@ -425,10 +425,7 @@ async def test_force_is_for_apply_alone(api: Api) -> None:
 async def test_cbor_is_not_taken(api: Api) -> None:
     code, status = await api.patch("/api/v1/namespaces/default", b"\xa0", "application/apply-patch+cbor", fieldManager="me")
 
-    assert (code, status["message"]) == (
-        415, "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, "
-        "application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
-    )
+    assert (code, status["message"]) == (415, "415: Unsupported Media Type")
 
 
 async def test_a_resource_version_in_the_configuration_must_be_the_current_one(api: Api) -> None:

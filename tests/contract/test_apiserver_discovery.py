@@ -122,7 +122,7 @@ async def test_health(server: RunningApiserver, path: str) -> None:
     async with server.session() as session, session.get(path, params={"verbose": ""}) as answer:
         text = await answer.text()
 
-    assert "check passed" in text
+    assert "check passed" in text if path.count("/") == 1 else text == "ok"
 
 
 async def test_version_and_paths(api: Api) -> None:

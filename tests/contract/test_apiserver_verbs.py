@@ -172,7 +172,7 @@ async def test_an_invalid_object_names_its_causes(api: Api) -> None:
 @pytest.mark.parametrize(("method", "path", "code", "message"), [
     ("GET", "/api/v1/namespaces/default/pods/none", 404, 'pods "none" not found'),
     ("GET", "/api/v1/namespaces/default/frogs", 404, "the server could not find the requested resource"),
-    ("GET", "/nothing/here", 404, "the server could not find the requested resource"),
+    ("GET", "/apis/apps/v9", 404, "the server could not find the requested resource"),
     ("GET", "/api/v1/namespaces/default/pods/none/frog", 404, "the server could not find the requested resource"),
     ("POST", "/api/v1/namespaces/default/pods/none", 405, "the server does not allow this method on the requested resource"),
     ("DELETE", "/api/v1/namespaces", 405, "the server does not allow this method on the requested resource"),
@@ -181,6 +181,15 @@ async def test_what_is_not_there(api: Api, method: str, path: str, code: int, me
     answered, status = await api.call(method, path)
 
     assert (answered, status["kind"], status["message"]) == (code, "Status", message)
+
+
+@pytest.mark.parametrize("path", [
+    "/nothing/here", "/apis/frogs.io", "/apis/frogs.io/v1/frogs", "/livez/frog", "/openapi/v3/apis/frogs.io/v1",
+])
+async def test_below_paths_of_nobody_is_a_line_of_text(server: RunningApiserver, path: str) -> None:
+    async with server.session() as session, session.get(path) as answer:
+        assert (answer.status, await answer.text()) == (404, "404 page not found\n")
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_a_dry_run_leaves_nothing(api: Api) -> None:

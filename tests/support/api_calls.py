@@ -27,6 +27,8 @@ class Api:
             body = json.dumps(body).encode()
         headers = {"Content-Type": options.pop("content_type", "application/json"), **options.pop("headers", {})}
         async with self.session.request(method, path, data=body, headers=headers, params=options) as answer:
+            if answer.content_type == "text/plain":
+                return answer.status, {"text": await answer.text(errors="replace")}
             return answer.status, await answer.json(content_type=None)
 
     async def get(self, path: str, **query: Any) -> tuple[int, Json]:

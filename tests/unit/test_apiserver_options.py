@@ -29,7 +29,7 @@ def test_initial_events_need_a_match() -> None:
 
 
 def test_dry_run_is_all_or_nothing() -> None:
-    with pytest.raises(ApiError, match='dryRun: Unsupported value: "Some": supported values: "All"'):
+    with pytest.raises(ApiError, match=r'dryRun: Unsupported value: \["Some"]: supported values: "All"'):
         WriteOptions.from_query({"dryRun": "Some"}, "CreateOptions")
 
 

@@ -18,7 +18,7 @@ from control_plane.apiserver.discovery.documents import (
     api_versions,
 )
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, parse_accept
-from control_plane.apiserver.object_api import not_served
+from control_plane.apiserver.object_api import not_served, page_not_found
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupVersion, Scheme
 
@@ -52,12 +52,11 @@ class DiscoveryIndex:
         document = self._documents.get(key)
         if document is None:
             document = self._documents[key] = Document.of(self._make(path, version))
-        headers = {"Content-Type": JSON, "ETag": document.etag, "Vary": "Accept", "Cache-Control": "public"}
-        if version:
-            headers["Content-Type"] = f"{JSON};g=apidiscovery.k8s.io;v={version};as={AGGREGATED_KIND}"
         if not version:
-            del headers["ETag"]
-        elif request.headers.get("If-None-Match") == document.etag:
+            return web.Response(body=document.body, headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
+        media_type = f"{JSON};g=apidiscovery.k8s.io;v={version};as={AGGREGATED_KIND}"
+        headers = {"Content-Type": media_type, "ETag": document.etag, "Vary": "Accept", "Cache-Control": "public"}
+        if request.headers.get("If-None-Match") == document.etag:
             return web.Response(status=304, headers=headers)
         return web.Response(body=document.body, headers=headers)
 
@@ -79,7 +78,8 @@ class DiscoveryIndex:
             group_name = parts[1] if parts[0] == "apis" else ""
             made = api_resource_list(self._scheme, GroupVersion(group_name, parts[-1])) if group_name or parts[0] == "api" else None
         if made is None:
-            raise not_served()
+            asked = parts[1] if parts[0] == "apis" and len(parts) > 1 else ""
+            raise not_served() if parts[0] in ("api", "apis") and self._scheme.is_built_in(asked) else page_not_found()
         return made
 
     def _merged(self, parts: list[str], version: str) -> JsonObject | None:

@@ -168,7 +168,7 @@ def _info(verb: str, at: pb.Coordinates) -> RequestInfo:
 
 def _write_options(options: pb.WriteOptions, kind: str) -> WriteOptions:
     return WriteOptions.checked(
-        kind, dry_run="All" if options.dry_run else "", field_manager=options.field_manager,
+        kind, dry_run=("All",) if options.dry_run else (), field_manager=options.field_manager,
         field_validation=options.field_validation, force=options.force or None,
     )
 

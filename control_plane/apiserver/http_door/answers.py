@@ -8,11 +8,20 @@ import msgspec
 from aiohttp import web
 
 from control_plane.apiserver.http_door.representations import partial_metadata_list, table, transformed
-from control_plane.apiserver.negotiation import JSON, PROTOBUF, TABLE, YAML, Representation
+from control_plane.apiserver.negotiation import (
+    JSON,
+    PARTIAL_METADATA,
+    PARTIAL_METADATA_LIST,
+    PROTOBUF,
+    TABLE,
+    YAML,
+    Representation,
+)
+from control_plane.apiserver.object_api import PageNotFound
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.reader import ListPage
 from control_plane.storage.cached_object import CachedObject
-from kube.apimachinery.errors import ApiError
+from kube.apimachinery.errors import ApiError, NotAcceptable
 from kube.apimachinery.meta import JsonObject
 from kube.process.clock import Clock
 
@@ -24,7 +33,7 @@ _HEADERS: Final = {
 
 def encode(obj: JsonObject, wanted: Representation) -> bytes:
     if wanted.media_type == JSON:
-        return msgspec.json.format(encode_json(obj), indent=2) if wanted.pretty else encode_json(obj)
+        return msgspec.json.format(encode_json(obj), indent=2) if wanted.pretty else encode_json(obj) + b"\n"
     if wanted.media_type == YAML:
         from kube.apimachinery.codec.yaml import encode_yaml  # lazily: few answers are YAML
 
@@ -43,8 +52,12 @@ class Answers:
     ) -> web.Response:
         if isinstance(item, CachedObject):
             if wanted.media_type == JSON and not wanted.transform and not wanted.pretty:
-                return _response(item.encoded(call.resource.api_version), JSON, code)
+                return _response(item.encoded(call.resource.api_version) + b"\n", JSON, code)
             item = item.view(call.resource.api_version)
+        if wanted.transform == PARTIAL_METADATA_LIST:
+            if call.resource.custom is not None:
+                raise _NoListError("content is not a list")
+            raise NotAcceptable(f"you requested {PARTIAL_METADATA_LIST}, but the requested object is not a list (*{go_type(call)})")
         obj = transformed(call.resource, item, wanted, self._clock.now(), include_object=include_object)
         return _response(encode(obj, wanted), wanted.media_type, code)
 
@@ -58,16 +71,34 @@ class Answers:
                 call.resource, views, page.metadata(), self._clock.now(), include_object=include_object,
                 version=wanted.transform_version,
             )
+        elif wanted.transform == PARTIAL_METADATA:
+            named = "unstructured.Unstructured" if call.resource.custom is not None else go_type(call)
+            raise NotAcceptable(f"you requested {PARTIAL_METADATA}, but the requested object is a list (*{named}List)")
         elif wanted.transform:
             obj = partial_metadata_list(views, page.metadata(), wanted.transform_version)
         else:
-            obj = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": page.metadata(), "items": views}
+            obj = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": _list_metadata(call, page), "items": views}
         return _response(encode(obj, wanted), wanted.media_type, 200)
+
+
+class _NoListError(ApiError):
+    """What upstream makes of custom objects that are asked for as a list: an error without a reason."""
+
+
+def go_type(call: Call) -> str:
+    """The kind as upstream's internal types are called: core.Pod, apps.Deployment."""
+    package = "core" if call.resource.group in ("", "events.k8s.io") else call.resource.group.partition(".")[0]
+    return f"{package}.{call.resource.kind}"
+
+
+def _list_metadata(call: Call, page: ListPage) -> JsonObject:
+    """Lists of custom kinds always show where they go on."""
+    return page.metadata() if call.resource.custom is None else {"continue": "", **page.metadata()}
 
 
 def _joined(call: Call, page: ListPage) -> bytes:
     api_version = call.resource.api_version
-    head = encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": page.metadata()})
+    head = encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": _list_metadata(call, page)})
     items = b",".join([item.encoded(api_version) for item in page.items])
     return b'%b,"items":[%b]}\n' % (head[:-1], items)
 
@@ -78,6 +109,9 @@ def _response(body: bytes, media_type: str, code: int) -> web.Response:
 
 def error_response(error: ApiError, wanted: Representation) -> web.Response:
     """A Status. Errors come as JSON unless the client speaks protobuf or YAML alone."""
+    if isinstance(error, PageNotFound):
+        headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache, private", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=b"404 page not found\n", status=404, headers=headers)
     headers = {"Content-Type": wanted.media_type, "Cache-Control": "no-cache, private"}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)

@@ -6,6 +6,7 @@ import base64
 import gzip
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,7 @@ from control_plane.apiserver.http_door.any_certificate import shown_chain
 from control_plane.apiserver.http_door.compression import compress
 from control_plane.apiserver.http_door.paths import Paths
 from control_plane.apiserver.http_door.resources import Resources
-from control_plane.apiserver.negotiation import PLAIN_JSON, Representation, negotiate
+from control_plane.apiserver.negotiation import PLAIN_JSON, Representation, is_pretty, negotiate
 from control_plane.apiserver.pipeline import Pipeline
 from control_plane.apiserver.request_info import RequestInfo, parse_request
 from control_plane.storage.errors import StorageError, StoreUnavailable, ValueTooLarge
@@ -156,10 +157,12 @@ def _text(value: str) -> str:
 
 
 def _wanted_of_errors(request: web.BaseRequest) -> Representation:
+    """Errors are never transformed. Who takes nothing that is served gets indented JSON."""
     try:
-        return negotiate(request.headers.get("Accept", ""))
+        wanted = negotiate(request.headers.get("Accept", ""), transforms=False)
     except NotAcceptable:
-        return PLAIN_JSON
+        return replace(PLAIN_JSON, pretty=True)
+    return replace(wanted, pretty=True) if is_pretty(request.query, request.headers.get("User-Agent", "")) else wanted
 
 
 def _add_warnings(response: web.StreamResponse, warnings: list[str]) -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from control_plane.apiserver.aggregation.aggregator import Aggregator
 from control_plane.apiserver.aggregation.targets import Target
 from control_plane.apiserver.negotiation import parse_accept
-from control_plane.apiserver.object_api import not_served
+from control_plane.apiserver.object_api import page_not_found
 from kube.apimachinery.errors import NotAcceptable
 from kube.apimachinery.scheme import GroupVersion, ResourceType, Scheme
 
@@ -68,7 +68,7 @@ class OpenApi:
         elif parts[0] == "apis" and len(parts) == 3:
             group_version = GroupVersion(parts[1], parts[2])
         else:
-            raise not_served()
+            raise page_not_found()
         if (other := await self._aggregator.openapi(request, group_version)) is not None:
             return other
         answer = await self._answer(request, str(group_version), lambda: _v3_document(group_version, self._rows), "application/json")
@@ -107,7 +107,7 @@ class OpenApi:
 def _make(make: Callable[[], bytes | None]) -> _Kept:
     document = make()
     if document is None:
-        raise not_served()
+        raise page_not_found()
     return _Kept(gzip.compress(document, 1), f'"{hashlib.sha512(document).hexdigest().upper()}"')
 
 

@@ -15,7 +15,7 @@ from control_plane.apiserver.aggregation.aggregator import Aggregator
 from control_plane.apiserver.config import KUBERNETES_VERSION
 from control_plane.apiserver.discovery.index import DiscoveryIndex
 from control_plane.apiserver.http_door.openapi import OpenApi
-from control_plane.apiserver.object_api import not_allowed, not_served
+from control_plane.apiserver.object_api import not_allowed, page_not_found
 from control_plane.apiserver.request_info import RequestInfo
 from kube.apimachinery.resources import SCHEME
 from kube.process.health import Check
@@ -24,6 +24,7 @@ Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 HealthChecks = Mapping[str, Mapping[str, Check]]       # title (livez, readyz, healthz) -> checks
 
 _JSON: Final = {"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+_PLAIN: Final = {"Cache-Control": "no-cache, private", "X-Content-Type-Options": "nosniff"}
 _OPENID: Final = {"Content-Type": "application/json", "Cache-Control": "public, max-age=3600"}
 _JWKS: Final = {**_OPENID, "Content-Type": "application/jwk-set+json"}
 
@@ -41,23 +42,33 @@ class Paths:
         self._openid = openid
         self._openapi = OpenApi(SCHEME, aggregator)
         self._pages: dict[str, Page] = {
-            "/": self._list, "/version": self._version, "/metrics": self._serve_metrics, "/openapi/v2": self._openapi.serve_v2,
+            "/": self._list, "/index.html": self._list, "/version": self._version, "/metrics": self._serve_metrics,
+            "/openapi/v2": self._openapi.serve_v2,
         }
 
     async def serve(self, request: web.BaseRequest, info: RequestInfo) -> web.StreamResponse:
-        if request.method not in ("GET", "HEAD"):
+        path = info.path
+        if path.endswith("/") and (path in ("/api/", "/apis/", "/version/") or path.startswith(("/api/", "/apis/"))):
+            path = path.rstrip("/")      # upstream's router takes these with a slash as well, its mux no others
+        if request.method != "GET" and self._is_routed(path):
             raise not_allowed()
-        path = info.path if info.path == "/" else info.path.rstrip("/")
         if page := self._pages.get(path):
             return await page(request)
         if path == "/openapi/v3" or path.startswith("/openapi/v3/"):
             return await self._openapi.serve_v3(request, path.removeprefix("/openapi/v3"))
-        title, _, check = path.lstrip("/").partition("/")
-        if title in self._checks:
+        title, slash, check = path.lstrip("/").partition("/")
+        if title in self._checks and (check or not slash):
             return self._health(request, title, check)
         if document := self._openid.get(path):
             return web.Response(body=document(), headers=_JWKS if path.endswith("/jwks") else _OPENID)
         return self._discovery.serve(request, path)
+
+    def _is_routed(self, path: str) -> bool:
+        """What upstream's router serves, to GET alone; its mux asks for no method."""
+        parts = path.strip("/").split("/")
+        if parts[0] == "apis" and len(parts) == 3:
+            return SCHEME.is_built_in(parts[1])
+        return path == "/version" or (parts[0] == "api" and len(parts) <= 2)
 
     async def _list(self, request: web.BaseRequest) -> web.Response:
         paths = [*self._discovery.paths(), *self._pages, *(f"/{title}" for title in self._checks), "/openapi/v3", *self._openid]
@@ -84,15 +95,16 @@ class Paths:
         excluded = set(request.query.getall("exclude", []))
         if single:
             if single not in checks:
-                raise not_served()
+                raise page_not_found()
             checks = {single: checks[single]}
         results = {name: name in excluded or check() for name, check in checks.items()}
         healthy = all(results.values())
-        if healthy and "verbose" not in request.query:
-            return web.Response(text="ok")
+        headers = {"Cache-Control": "no-cache, private"} if single else _PLAIN
+        if healthy and (single or "verbose" not in request.query):
+            return web.Response(text="ok", headers=headers)
         lines = [_check_line(name, good, excluded=name in excluded) for name, good in results.items()]
         lines.append(f"{title} check {'passed' if healthy else 'failed'}")
-        return web.Response(text="\n".join(lines) + "\n", status=200 if healthy else 500)
+        return web.Response(text="\n".join(lines) + "\n", status=200 if healthy else 500, headers=headers)
 
 
 def _check_line(name: str, good: bool, *, excluded: bool) -> str:

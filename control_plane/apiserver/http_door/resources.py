@@ -13,10 +13,18 @@ from control_plane.apiserver.custom.patches import refuse_strategic
 from control_plane.apiserver.http_door.answers import Answers
 from control_plane.apiserver.http_door.server import MAX_BODY
 from control_plane.apiserver.http_door.watch import serve_watch
-from control_plane.apiserver.negotiation import PROTOBUF, Representation, body_media_type, negotiate
+from control_plane.apiserver.negotiation import (
+    TABLE,
+    Representation,
+    body_media_type,
+    check_include_object,
+    check_route_produces,
+    is_pretty,
+    negotiate,
+)
 from control_plane.apiserver.object_api import ObjectApi, Written, not_allowed
 from control_plane.apiserver.registry.call import Call
-from control_plane.apiserver.registry.options import ListOptions, WriteOptions, is_true
+from control_plane.apiserver.registry.options import ListOptions, WriteOptions
 from control_plane.apiserver.request_info import RequestInfo
 from control_plane.apiserver.streaming.connect import Connector
 from kube.apimachinery.errors import BadRequest, RequestEntityTooLarge, Timeout
@@ -24,7 +32,6 @@ from kube.process.clock import Clock
 
 _STREAMED: Final = frozenset({"log", "exec", "attach", "portforward", "proxy"})
 _READ_BODY_S: Final = 60.0                            # upstream's --request-timeout
-_PEOPLE: Final = ("curl", "Wget", "Mozilla/5.0")      # user agents behind which somebody reads
 _DEPRECATED: Final = {
     ("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
     ("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
@@ -47,6 +54,8 @@ class Resources:
             call.warnings.append(call.resource.custom.deprecation)
         if info.subresource in _STREAMED:
             return await self._connector.serve(request, call, info.sub_path), call.warnings
+        if request.method == "HEAD" and call.resource.custom is None:
+            raise not_allowed()      # upstream's router has no such route
         if info.verb == "watch":
             options = ListOptions.from_query(request.query, watch=True)
             wanted = _negotiated(request, call, stream=True)
@@ -56,9 +65,11 @@ class Resources:
     async def _answer(self, request: web.BaseRequest, call: Call) -> web.Response:
         wanted = _negotiated(request, call)
         query = request.query
-        if is_true(query.get("pretty", "")) or call.user_agent.startswith(_PEOPLE):
+        if is_pretty(query, call.user_agent):
             wanted = replace(wanted, pretty=True)
         include_object = query.get("includeObject", "")
+        if wanted.transform == TABLE:
+            check_include_object(include_object)
         if call.verb == "get":
             item = await self._api.get(call, query.get("resourceVersion", ""))
             return self._answers.one(call, item, wanted, include_object=include_object)
@@ -89,12 +100,12 @@ class Resources:
 
 
 def _negotiated(request: web.BaseRequest, call: Call, *, stream: bool = False) -> Representation:
-    """Objects of custom kinds have no protobuf; their metadata and tables have."""
+    """Objects of custom kinds have no protobuf; their metadata has. They are served past upstream's router, which judges first."""
     accept = request.headers.get("Accept", "")
-    wanted = negotiate(accept, stream=stream)
-    if call.resource.custom is not None and call.subresource != "scale" and wanted.media_type == PROTOBUF and not wanted.transform:
-        return negotiate(accept, stream=stream, binary=False)
-    return wanted
+    if call.resource.custom is None:
+        check_route_produces(accept, streams=call.verb in ("list", "watch") and not call.subresource)
+        return negotiate(accept, stream=stream)
+    return negotiate(accept, stream=stream, binary=call.subresource == "scale")
 
 
 async def _body(request: web.BaseRequest) -> tuple[bytes, str]:

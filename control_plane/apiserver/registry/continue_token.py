@@ -36,9 +36,9 @@ class ContinueToken:
             data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             wire = msgspec.json.decode(data, type=_Wire)
         except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-            raise BadRequest(f"continue key is not valid: {error}") from error
+            raise BadRequest(f"invalid continue token: continue key is not valid: {error}") from error
         if wire.v != "meta.k8s.io/v1" or not wire.start or ".." in wire.start.split("/"):
-            raise BadRequest(f"continue key is not valid: {text}")
+            raise BadRequest("invalid continue token: continue key is not valid: no version, no key, or one with '..' in it")
         return cls(max(wire.rv, 0), wire.start.rstrip("\0"))
 
 

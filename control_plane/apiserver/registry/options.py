@@ -15,6 +15,9 @@ from kube.apimachinery.labels import Selector, SelectorError, parse_selector
 from kube.apimachinery.scheme import GroupVersionKind
 
 FIELD_VALIDATIONS: Final = ("Ignore", "Warn", "Strict")
+_ESCAPES: Final = {
+    '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",
+}
 _INT64_MAX: Final = 2**63 - 1
 PROPAGATION_POLICIES: Final = ("Orphan", "Background", "Foreground")
 
@@ -32,7 +35,7 @@ class WriteOptions:
     def from_query(cls, query: Mapping[str, str], kind: str) -> WriteOptions:
         return cls.checked(
             kind,
-            dry_run=query.get("dryRun", ""),
+            dry_run=_all(query, "dryRun"),
             field_manager=query.get("fieldManager", ""),
             field_validation=query.get("fieldValidation", ""),
             force=is_true(query["force"]) if "force" in query else None,
@@ -40,17 +43,18 @@ class WriteOptions:
 
     @classmethod
     def checked(
-        cls, kind: str, *, dry_run: str = "", field_manager: str = "", field_validation: str = "", force: bool | None = None
+        cls, kind: str, *, dry_run: Sequence[str] = (), field_manager: str = "", field_validation: str = "", force: bool | None = None
     ) -> WriteOptions:
         """`kind` (CreateOptions, ...) names the options in the error message."""
-        causes = _dry_run_causes([dry_run] if dry_run else [])
+        causes = _dry_run_causes(dry_run)
         if field_validation and field_validation not in FIELD_VALIDATIONS:
-            causes.append(_not_supported("fieldValidation", field_validation, ("", *FIELD_VALIDATIONS)))
+            causes.append(_not_supported("fieldValidation", field_validation, ("", *sorted(FIELD_VALIDATIONS))))
         if len(field_manager.encode()) > 128:
             causes.append(Cause("FieldValueTooLong", "fieldManager", "Too long: may not be more than 128 bytes"))
         elif not field_manager.isprintable():
-            value = json.dumps(field_manager)
-            causes.append(Cause("FieldValueInvalid", "fieldManager", f"Invalid value: {value}: should only contain printable characters"))
+            at, char = next((at, char) for at, char in enumerate(field_manager) if not char.isprintable())
+            why = f"invalid character U+{ord(char):04X} (at position {len(field_manager[:at].encode(errors='replace'))})"
+            causes.append(Cause("FieldValueInvalid", "fieldManager", f"Invalid value: {_quoted(field_manager)}: {why}"))
         if causes:
             raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", kind), "", causes)
         return cls(dry_run=bool(dry_run), field_manager=field_manager, field_validation=field_validation, force=force)
@@ -114,13 +118,13 @@ class DeleteOptions:
         """The query parameters of a DELETE as a DeleteOptions object."""
         obj: dict[str, Any] = {}
         if (seconds := query.get("gracePeriodSeconds")) is not None:
-            obj["gracePeriodSeconds"] = _integer("gracePeriodSeconds", seconds)
+            obj["gracePeriodSeconds"] = _integer(seconds)
         if (orphan := query.get("orphanDependents")) is not None:
             obj["orphanDependents"] = is_true(orphan)
         if policy := query.get("propagationPolicy"):
             obj["propagationPolicy"] = policy
-        if dry_run := query.get("dryRun"):
-            obj["dryRun"] = [dry_run]
+        if dry_run := _all(query, "dryRun"):
+            obj["dryRun"] = dry_run
         return obj
 
 
@@ -145,17 +149,20 @@ class ListOptions:
     @classmethod
     def from_query(cls, query: Mapping[str, str], *, watch: bool = False) -> ListOptions:
         initial = query.get("sendInitialEvents")
+        send, match = None if initial is None else is_true(initial), query.get("resourceVersionMatch", "")
+        if watch and send is None and not match and query.get("resourceVersion", "") in ("", "0"):
+            send, match = True, "NotOlderThan"      # a watch that begins with what is there is a watch-list
         return cls.checked(
             watch=watch,
             label_selector=query.get("labelSelector", ""),
             field_selector=query.get("fieldSelector", ""),
-            limit=max(0, _integer("limit", query.get("limit", "") or "0")),
+            limit=max(0, _integer(query.get("limit", "0"))),
             continue_token=query.get("continue", ""),
             resource_version=query.get("resourceVersion", ""),
-            resource_version_match=query.get("resourceVersionMatch", ""),
-            timeout_s=_integer("timeoutSeconds", query.get("timeoutSeconds", "") or "0"),
+            resource_version_match=match,
+            timeout_s=_integer(query.get("timeoutSeconds", "0")),
             allow_bookmarks=is_true(query.get("allowWatchBookmarks", "")),
-            send_initial_events=None if initial is None else is_true(initial),
+            send_initial_events=send,
         )
 
     @classmethod
@@ -200,13 +207,14 @@ def _watch_causes(options: ListOptions) -> list[Cause]:
                 "resourceVersionMatch", "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
             )]
         return []
+    causes = []
     if match != "NotOlderThan":
-        if not match:
-            return [_forbidden(
-                "resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-            )]
-        return [_not_supported("resourceVersionMatch", match, ("NotOlderThan",))]
-    return []
+        causes.append(_forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"))
+        if match:
+            causes.append(_not_supported("resourceVersionMatch", match, ("NotOlderThan",)))
+    if options.continue_token:
+        causes.append(_forbidden("resourceVersionMatch", "resourceVersionMatch is forbidden when continue is provided"))
+    return causes
 
 
 def parse_resource_version(text: str) -> int:
@@ -215,7 +223,8 @@ def parse_resource_version(text: str) -> int:
         return 0
     if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > _INT64_MAX:
         text = text[:64]
-        raise BadRequest(f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax')
+        shown = _quoted(text)
+        raise BadRequest(f"resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: invalid syntax")
     return int(text)
 
 
@@ -224,14 +233,39 @@ def is_true(text: str) -> bool:
     return text.lower() not in ("", "0", "f", "false")
 
 
-def _integer(name: str, text: str) -> int:
-    if not re.fullmatch("[+-]?[0-9]{1,19}", text, re.ASCII) or not -_INT64_MAX <= int(text) <= _INT64_MAX:
-        raise BadRequest(f'unable to decode query parameter "{name}": strconv.ParseInt: parsing "{text[:64]}": invalid syntax')
+def _integer(text: str) -> int:
+    if not re.fullmatch("[+-]?[0-9]+", text, re.ASCII):
+        raise BadRequest(f"strconv.ParseInt: parsing {_quoted(text[:64])}: invalid syntax")
+    if len(text) > 64 or not -_INT64_MAX - 1 <= int(text) <= _INT64_MAX:
+        raise BadRequest(f"strconv.ParseInt: parsing {_quoted(text[:64])}: value out of range")
     return int(text)
 
 
 def _dry_run_causes(values: Sequence[str]) -> list[Cause]:
-    return [_not_supported("dryRun", value, ("All",)) for value in values if value != "All"]
+    if all(value == "All" for value in values):
+        return []
+    shown = json.dumps(list(values), separators=(",", ":"), ensure_ascii=False)
+    return [Cause("FieldValueNotSupported", "dryRun", f'Unsupported value: {shown}: supported values: "All"')]
+
+
+def _all(query: Mapping[str, str], name: str) -> list[str]:
+    """Every value that the query gives a parameter."""
+    every = getattr(query, "getall", None)
+    if every is not None:
+        return list(every(name, ()))
+    return [query[name]] if name in query else []
+
+
+def _quoted(text: str) -> str:
+    """As Go's %q."""
+    return '"' + "".join(char if char.isprintable() and char not in '"\\' else _escaped(char) for char in text) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in _ESCAPES:
+        return _ESCAPES[char]
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _forbidden(field: str, why: str) -> Cause:

@@ -110,7 +110,7 @@ class Watcher:
         return batch
 
     def _bookmark(self, annotations: dict[str, str] | None = None) -> Watched:
-        metadata: JsonObject = {"resourceVersion": str(self._subscription.progress_revision), "creationTimestamp": None}
+        metadata: JsonObject = {"resourceVersion": str(self._subscription.progress_revision)}
         if annotations:
             metadata["annotations"] = annotations
         resource = self._call.resource
@@ -138,7 +138,8 @@ class Watching:
         since: int | None = wanted or None
         if options.send_initial_events:
             since = None
-            await (self._cache.wait_for(wanted) if wanted else self._cache.fresh())
+            if options.resource_version != "0":
+                await (self._cache.wait_for(wanted) if wanted else self._cache.fresh())
         elif options.send_initial_events is False and not wanted:
             since = await self._cache.fresh()
         elif options.resource_version == "":

@@ -133,6 +133,7 @@ async def test_a_pod_waits_a_moment_for_the_default_account_only() -> None:
     )
 
 
+@pytest.mark.req("ADM-07")
 async def test_pods_tolerate_a_lost_node_for_five_minutes() -> None:
     own = {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}
     unreachable = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
@@ -146,6 +147,7 @@ async def test_pods_tolerate_a_lost_node_for_five_minutes() -> None:
     assert everything["spec"]["tolerations"] == [{"operator": "Exists"}]
 
 
+@pytest.mark.req("ADM-18")
 async def test_a_new_node_is_tainted() -> None:
     other = {"key": "node.cloudprovider.kubernetes.io/uninitialized", "value": "true", "effect": "NoSchedule"}
     node = await admit(request(new("Node", namespace="", spec={"taints": [other]})), "TaintNodesByCondition")
@@ -158,6 +160,7 @@ CLASSES = (
 )
 
 
+@pytest.mark.req("ADM-13")
 @pytest.mark.parametrize(("spec", "priority"), [
     pytest.param({}, (10, "PreemptLowerPriority", "usual"), id="default class"),
     pytest.param({"priorityClassName": "high"}, (1000, "Never", "high"), id="named"),
@@ -169,11 +172,14 @@ async def test_a_class_becomes_a_number(spec: JsonObject, priority: tuple[int, s
     assert tuple(pod["spec"][field] for field in ("priority", "preemptionPolicy", "priorityClassName")) == priority
 
 
+@pytest.mark.req("ADM-13")
 async def test_a_priority_that_is_not_the_class_is_refused() -> None:
     wrong = request(new("Pod", spec={"priorityClassName": "high", "priority": 5}))
     unknown = request(new("Pod", spec={"priorityClassName": "higher"}))
+    again = request({**CLASSES[1], "value": 11}, Operation.UPDATE, old=CLASSES[1])
     second = request(new("PriorityClass", "second", api_version="scheduling.k8s.io/v1", namespace="", value=1, globalDefault=True))
 
+    await admit(again, "Priority", *CLASSES)
     assert await refusal(wrong, "Priority", *CLASSES) == (
         'pods "x" is forbidden: the integer value of priority (5) must not be provided in pod spec; priority admission controller '
         "computed 1000 from the given PriorityClass name"
@@ -285,3 +291,14 @@ async def test_a_kubelet_changes_only_what_is_its_own(asked: AdmissionRequest, w
         await admit(asked, "NodeRestriction", *objects)
     else:
         assert (await refusal(asked, "NodeRestriction", *objects)).partition(" is forbidden: ")[2] == why
+
+
+@pytest.mark.req("ADM-07")
+async def test_how_long_a_lost_node_is_tolerated_is_a_setting() -> None:
+    async with memory_cache(NAMESPACE) as (_, cache):
+        others = [row.name for row in ADMISSION_CHAIN if row.name != "DefaultTolerationSeconds"]
+        context = AdmissionContext(cache, SCHEME, Authorizer(cache), not_ready_toleration_s=10, unreachable_toleration_s=20)
+        asked = request(new("Pod"))
+        await AdmissionChain(context, disable=others).admit(asked)
+    assert asked.obj is not None
+    assert [one["tolerationSeconds"] for one in asked.obj["spec"]["tolerations"]] == [10, 20]

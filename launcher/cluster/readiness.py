@@ -23,6 +23,8 @@ from kube.client.transport import PatchKind
 from kube.process.config import YAML_LOADER, TlsFiles
 from launcher.cluster.access import admin_client, wait_for_api
 from launcher.cluster.errors import NotReady, UpFailed
+from launcher.cluster.etc_kubernetes import API_PORT
+from launcher.cluster.join import cluster_info
 from launcher.cluster.layout import Layout, Node
 from launcher.cluster.progress import Progress
 
@@ -36,7 +38,8 @@ READY_TIMEOUT_S = 120.0
 
 async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequence[Node], progress: Progress) -> None:
     """Until the nodes and the DNS Pods of a cluster whose processes are starting are Ready. Raises UpFailed, NotReady."""
-    objects = addon_manifests(layout.dns_ip)
+    inside = f"https://{layout.node(1).address}:{API_PORT}"
+    objects = [*addon_manifests(layout.dns_ip), *cluster_info(inside, admin.ca_file)]
     with progress.step(f"the API answers at {server}"):
         try:
             await wait_for_api(server, admin, API_TIMEOUT_S)

@@ -13,7 +13,7 @@ from kube.api.core_v1 import Node
 from kube.client.informer import InformerFactory
 from kube.process.config import TlsFiles
 from launcher.cluster.access import admin_client, wait_for_api
-from launcher.cluster.join import bootstrap_objects
+from launcher.cluster.join import bootstrap_objects, cluster_info
 from launcher.cluster.readiness import CONTROL_PLANE_LABELS, addon_manifests, apply, label_nodes
 from launcher.compose import paths
 
@@ -44,5 +44,5 @@ async def _apply() -> None:
     async with admin_client(server(), admin()) as client, InformerFactory(client) as informers:
         nodes = informers.informer(Node)
         await informers.start()
-        await apply(client, [*bootstrap_objects(token), *addon_manifests(paths.DNS_IP)])
+        await apply(client, [*bootstrap_objects(token), *cluster_info(server(), admin().ca_file), *addon_manifests(paths.DNS_IP)])
         await label_nodes(client, nodes, {paths.CONTROL_PLANE: CONTROL_PLANE_LABELS})

@@ -107,6 +107,8 @@ def test_the_first_namespaces_and_their_node_leases(kubonsai_cluster: Cluster) -
         ("default", "kube-node-lease", "kube-public", "kube-system"), "Active",
     )
     assert leases == {"node1": "node1", "node2": "node2", "node3": "node3"}
+    anonymous = ("get", "configmap", "cluster-info", "-n", "kube-public", "--as=system:anonymous", "--as-group=system:unauthenticated")
+    assert "certificate-authority-data" in kubonsai_cluster.kubectl(*anonymous, "-o", "jsonpath={.data.kubeconfig}")
 
 
 @pytest.mark.req("NOD-02", "NOD-10")

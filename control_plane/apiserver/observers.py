@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -83,4 +84,5 @@ def process_registry() -> CollectorRegistry:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
+    Gauge("apiserver_event_loop_tasks", "Tasks of the event loop.", registry=registry).set_function(lambda: len(asyncio.all_tasks()))
     return registry

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psutil
 
 from control_plane.apiserver.config import ApiserverConfig
 from kube.process.config import ApiserverAccess, TlsFiles, write_config
@@ -48,6 +49,11 @@ class RunningApiserver:
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def process(self) -> psutil.Process:
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
 
     @property
     def log(self) -> str:

@@ -72,9 +72,12 @@ class PodEvaluator:
 
 
 def is_over(pod: JsonObject, now: datetime) -> bool:
-    """Finished, or deleted and not gone long after its time (its node is lost, say)."""
-    if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return True
+    """Finished, or overdue."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") or is_overdue(pod, now)
+
+
+def is_overdue(pod: JsonObject, now: datetime) -> bool:
+    """Deleted, and not gone long after its time: its node is lost, say."""
     metadata = pod.get("metadata") or {}
     going, grace = metadata.get("deletionTimestamp"), metadata.get("deletionGracePeriodSeconds")
     return going is not None and grace is not None and now > from_rfc3339(going) + timedelta(seconds=grace)

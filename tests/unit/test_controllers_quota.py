@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 
+import msgspec
+
 from control_plane.controllers.garbage_collector.controller import GarbageCollector
 from control_plane.controllers.managed import ControllerContext
 from control_plane.controllers.replicaset.controller import ReplicaSetController
 from control_plane.controllers.resource_quota.controller import ResourceQuotaController
 from control_plane.controllers.resource_quota.settling import Settling
-from kube.api.core_v1 import ConfigMap, Pod, ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus, Secret
+from kube.api.core_v1 import (
+    ConfigMap,
+    Container,
+    Pod,
+    PodSpec,
+    PodStatus,
+    ResourceQuota,
+    ResourceQuotaSpec,
+    ResourceQuotaStatus,
+    ResourceRequirements,
+    Secret,
+)
 from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
@@ -35,7 +48,7 @@ class CountingTransport(MemoryTransport):
 
 
 def controller(context: ControllerContext) -> ResourceQuotaController:
-    return ResourceQuotaController(context, settling=Settling(context.clock, settle_s=0.2, patience_s=1.0))
+    return ResourceQuotaController(context, settling=Settling(context.clock, settle_s=0.2, patience_s=60.0))
 
 
 class StandingClock(SystemClock):
@@ -103,18 +116,17 @@ async def test_a_charge_is_not_undone_before_its_object_is_there() -> None:
         held = await client.get(ResourceQuota, KEY)
         charged = ResourceQuotaStatus(hard={"configmaps": "5"}, used={"configmaps": "2"})
         await client.update_status(ResourceQuota(metadata=held.metadata, spec=held.spec, status=charged))
-        await client.delete(ConfigMap, NamespacedName("n", "first"))        # somebody would like a count right now
+        await client.delete(ConfigMap, NamespacedName("n", "first"))
+        await becomes(client, configmaps="1")       # given back at once; a count would find none
         before = len(looks)
 
         async def has_looked() -> bool:
             return len(looks) > before + 5
 
         await eventually(has_looked, within_s=20)
-        assert (await client.get(ResourceQuota, KEY)).status.used == {"configmaps": "2"}
-        await client.create(config_map("second"))
+        assert (await client.get(ResourceQuota, KEY)).status.used == {"configmaps": "1"}
         clock.passed_s += 1
-
-        await becomes(client, configmaps="1")
+        await becomes(client, configmaps="0")       # nothing came of that charge
 
 
 async def test_what_one_quota_counts_is_of_its_namespace() -> None:
@@ -125,3 +137,18 @@ async def test_what_one_quota_counts_is_of_its_namespace() -> None:
         await client.create(quota(pods="5", requests_cpu="1"))
 
         await becomes(client, pods="2", requests_cpu="0")
+
+
+async def test_a_pod_that_ends_gives_back_what_it_computed_with_and_then_itself() -> None:
+    client, clock = Client(MemoryTransport()), StandingClock()
+    resources = ResourceRequirements(requests={"cpu": "500m"})
+    async with running(client, lambda context: ResourceQuotaController(context, settling=Settling(clock)), clock=clock):
+        pod = await client.create(Pod(
+            metadata=ObjectMeta(namespace="n", name="p"), spec=PodSpec(containers=(Container(name="c", resources=resources),))))
+        await client.create(quota(**{"count/pods": "5", "pods": "5", "requests.cpu": "1"}))
+        await becomes(client, **{"count/pods": "1", "pods": "1", "requests.cpu": "500m"})
+
+        await client.update_status(msgspec.structs.replace(pod, status=PodStatus(phase="Succeeded")))
+        await becomes(client, **{"count/pods": "1", "pods": "0", "requests.cpu": "0"})
+        await client.delete(Pod, NamespacedName("n", "p"))
+        await becomes(client, **{"count/pods": "0", "pods": "0", "requests.cpu": "0"})

@@ -201,20 +201,16 @@ def test_a_quota_is_counted_when_nobody_has_charged_it_for_a_moment() -> None:
     assert settling.wait_s(KEY) == 0
 
 
-def test_who_waits_for_what_is_freed_waits_only_so_long() -> None:
+def test_a_quota_that_is_always_charged_is_counted_in_the_end() -> None:
     clock = Watch()
     settling = Settling(clock, settle_s=2, patience_s=5)
-    settling.freed(KEY)
     for _ in range(5):
         settling.charged(KEY)
         clock.passed_s += 0.9
-        settling.freed(KEY)
 
     assert settling.wait_s(KEY) == pytest.approx(0.5)
     clock.passed_s += 0.5
     assert settling.wait_s(KEY) == 0
-    settling.counting(KEY)
+    settling.forget(KEY)
     settling.charged(KEY)
     assert settling.wait_s(KEY) == 2
-    settling.forget(KEY)
-    assert settling.wait_s(KEY) == 0

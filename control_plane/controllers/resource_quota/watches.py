@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from control_plane.controllers.garbage_collector.graph import OwnedObject
@@ -23,7 +24,6 @@ from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupResource, ResourceType
 from kube.client.informer import Informer, InformerFactory
 from kube.client.objects import ApiObject, resource_of
-from kube.process.clock import Clock
 
 SYNC_S: Final = 5.0
 _WHOLE: Final[dict[GroupResource, type[ApiObject]]] = {
@@ -31,7 +31,7 @@ _WHOLE: Final[dict[GroupResource, type[ApiObject]]] = {
 }
 DEVICE_CLASSES: Final = GroupResource("resource.k8s.io", "deviceclasses")
 
-OnFreed = Callable[[GroupResource, str], None]
+OnFreed = Callable[[GroupResource, Any, Any], None]
 
 
 class _Watch(NamedTuple):
@@ -40,10 +40,9 @@ class _Watch(NamedTuple):
 
 
 class Watches:
-    def __init__(self, informers: InformerFactory, clock: Clock, on_freed: OnFreed) -> None:
-        """`on_freed`: (resource, namespace), where something may have been given back."""
+    def __init__(self, informers: InformerFactory, on_freed: OnFreed) -> None:
+        """`on_freed`: (resource, old, new or None), where something may have been given back."""
         self._informers = informers
-        self._clock = clock
         self._on_freed = on_freed
         self._held: dict[GroupResource, _Watch] = {}
 
@@ -55,21 +54,20 @@ class Watches:
         held = self._held.get(resource)
         return held.informer.store.list(namespace) if held else ()
 
+    def is_synced(self, resource: GroupResource) -> bool:
+        return (held := self._held.get(resource)) is not None and held.informer.synced
+
     def is_whole(self, resource: GroupResource) -> bool:
         """Or there is only metadata."""
         return resource in _WHOLE
 
-    async def need(self, resources: Sequence[GroupResource]) -> set[GroupResource]:
-        """Those that are served and held completely, after a short wait for them."""
-        found = {resource: held.informer for resource in resources if (held := self._watch(resource)) is not None}
-        waiting = [informer for informer in found.values() if not informer.synced]
-        if waiting:
-            try:
+    async def need(self, resources: Sequence[GroupResource]) -> None:
+        """Holds them from now on, as far as they are served; returns when they are here, or after a few seconds."""
+        held = [watch.informer for resource in resources if (watch := self._watch(resource)) is not None]
+        if waiting := [informer for informer in held if not informer.synced]:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(SYNC_S):
                     await asyncio.gather(*(informer.wait_synced() for informer in waiting))
-            except TimeoutError:
-                pass
-        return {resource for resource, informer in found.items() if informer.synced}
 
     def serves(self, resource: GroupResource) -> bool:
         return resource in _WHOLE or _row_of(resource) is not None
@@ -96,11 +94,13 @@ class Watches:
         held = self._held[resource] = _Watch(row, informer)
 
         def updated(old: Any, new: Any) -> None:
-            if may_matter(resource, old, new, self._clock.now()):
-                self._on_freed(resource, new.metadata.namespace)
+            if old.metadata.uid != new.metadata.uid:
+                self._on_freed(resource, old, None)
+            elif may_matter(resource, old, new):
+                self._on_freed(resource, old, new)
 
         if row.namespaced:
-            informer.add_handler(None, updated, lambda gone: self._on_freed(resource, gone.metadata.namespace))
+            informer.add_handler(None, updated, lambda gone: self._on_freed(resource, gone, None))
         return held
 
 

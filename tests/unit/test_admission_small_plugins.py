@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from control_plane.apiserver.admission.event_rate_limit import Buckets, Limit
 from control_plane.apiserver.admission.plugin import Later, Operation
@@ -392,3 +395,99 @@ async def test_wrong_configurations_are_refused(plugin: str, given: JsonObject |
     async with memory_cache() as (_, cache):
         with pytest.raises(ConfigError, match=why):
             chain(cache, plugin, {} if given is None else {plugin: given})
+
+
+def may(verb: str, resource: str, group: str = "", *, name: str = "") -> list[JsonObject]:
+    """Bob's right."""
+    api = "rbac.authorization.k8s.io"
+    rule = {"verbs": [verb], "apiGroups": [group], "resources": [resource], **({"resourceNames": [name]} if name else {})}
+    subject, role = {"apiGroup": api, "kind": "User", "name": "bob"}, {"apiGroup": api, "kind": "ClusterRole", "name": f"r-{verb}"}
+    return [
+        new("ClusterRole", f"r-{verb}", api_version=f"{api}/v1", namespace="", rules=[rule]),
+        new("ClusterRoleBinding", f"r-{verb}", api_version=f"{api}/v1", namespace="", roleRef=role, subjects=[subject]),
+    ]
+
+
+def owned(*, blocking: bool, kind: str = "Deployment") -> JsonObject:
+    owner = {"apiVersion": "apps/v1", "kind": kind, "name": "d", "uid": "u", "blockOwnerDeletion": blocking}
+    return new("ConfigMap", metadata={"ownerReferences": [owner]})
+
+
+async def test_owners_are_set_by_those_who_may() -> None:
+    plugin, plain = "OwnerReferencesPermissionEnforcement", new("ConfigMap")
+    delete, finalize = may("delete", "configmaps"), may("update", "deployments/finalizers", "apps", name="d")
+
+    await admit(request(owned(blocking=False)), plugin)
+    await admit(request(owned(blocking=True)), plugin, *finalize)
+    await admit(request(owned(blocking=False), Operation.UPDATE, old=plain), plugin, *delete)
+    await admit(request(owned(blocking=True), Operation.UPDATE, old=owned(blocking=True)), plugin)
+    assert "cannot set an ownerRef on a resource you can't delete: " in await refusal(
+        request(owned(blocking=False), Operation.UPDATE, old=plain), plugin)
+    assert "cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: " in await refusal(
+        request(owned(blocking=True), Operation.UPDATE, old=owned(blocking=False)), plugin, *delete)
+    assert await refusal(request(owned(blocking=True, kind="X")), plugin) == (
+        'configmaps "x" is forbidden: cannot set blockOwnerDeletion in this case because cannot find RESTMapping for APIVersion apps/v1 '
+        'Kind X: no matches for kind "X" in version "apps/v1"'
+    )
+
+
+async def test_trust_anchors_are_attested_by_those_who_may() -> None:
+    def bundle(signer: str = "", anchors: str = "a", **metadata: Any) -> JsonObject:
+        spec = {"trustBundle": anchors} | ({"signerName": signer} if signer else {})
+        return new("ClusterTrustBundle", api_version="certificates.k8s.io/v1", namespace="", spec=spec, metadata=metadata)
+
+    plugin, signer = "ClusterTrustBundleAttest", "example.com/s"
+    words = f'clustertrustbundles.certificates.k8s.io "x" is forbidden: user not permitted to attest for signerName "{signer}"'
+    await admit(request(bundle()), plugin)
+    await admit(request(bundle(signer)), plugin, *may("attest", "signers", "certificates.k8s.io", name="example.com/*"))
+    await admit(request(bundle(signer, finalizers=["f"]), Operation.UPDATE, old=bundle(signer)), plugin)
+    assert await refusal(request(bundle(signer)), plugin) == words
+    assert await refusal(request(bundle(signer, "b"), Operation.UPDATE, old=bundle(signer)), plugin) == words
+
+
+async def test_a_webhook_judges_images(tmp_path: Path) -> None:
+    asked: list[JsonObject] = []
+
+    async def judge(http: web.Request) -> web.Response:
+        asked.append(review := await http.json())
+        bad = [one["image"] for one in review["spec"]["containers"] if one["image"].startswith("bad")]
+        status = {"allowed": not bad, "reason": " ".join(bad), "auditAnnotations": {"seen": "yes"}}
+        answer = web.json_response({**review, "status": status}, status=400 if "broken" in str(review) else 200)
+        answer.force_close()
+        return answer
+
+    app = web.Application()
+    app.router.add_post("/", judge)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    address = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    file = tmp_path / "kubeconfig"
+    file.write_text(json.dumps({
+        "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c"}}],
+        "clusters": [{"name": "c", "cluster": {"server": address}}],
+    }))
+    settings = {"kubeConfigFile": str(file)}
+    open_, closed = ({"ImagePolicyWebhook": {"imagePolicy": {**settings, "defaultAllow": allow}}} for allow in (True, False))
+    named = {"annotations": {"x.image-policy.k8s.io/ticket": "1", "other": "2"}}
+    good, broken = request(pod("x", {"name": "c", "image": "good"}, metadata=named)), pod("x", {"name": "c", "image": "broken"})
+    try:
+        async with memory_cache() as (_, cache):
+            plugin = chain(cache, "ImagePolicyWebhook", closed)
+            await plugin.validate(good)
+            await plugin.validate(copy.deepcopy(good))
+        denied = await refusal(request(pod("x", {"name": "c", "image": "bad:1"})), "ImagePolicyWebhook", configuration=closed)
+        assert "forbidden: the server answered 400" in await refusal(request(broken), "ImagePolicyWebhook", configuration=closed)
+        failed = request(broken)
+        await admit(failed, "ImagePolicyWebhook", configuration=open_)
+    finally:
+        await runner.cleanup()
+
+    assert asked[0]["spec"] == {
+        "namespace": "default", "containers": [{"image": "good"}], "annotations": {"x.image-policy.k8s.io/ticket": "1"},
+    }
+    assert [one["spec"]["containers"][0]["image"] for one in asked] == ["good", "bad:1", "broken", "broken"]      # answers are kept
+    assert good.annotations == {"imagepolicywebhook.image-policy.k8s.io/seen": "yes"}
+    assert denied == 'pods "x" is forbidden: image policy webhook backend denied one or more images: bad:1'
+    assert failed.annotations == {"imagepolicywebhook.image-policy.k8s.io/failed-open": "true"}

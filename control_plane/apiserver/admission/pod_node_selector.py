@@ -9,7 +9,7 @@ import msgspec
 
 from control_plane.apiserver.admission.lookup import NAMESPACES, PODS, annotations_of, find, row_of
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
-from kube.apimachinery.errors import InternalError, not_found
+from kube.apimachinery.errors import ApiError, not_found
 from kube.apimachinery.scheme import GroupResource
 from kube.apimachinery.validation import label_value_problems, qualified_name_problems
 from kube.process.config import ConfigError
@@ -74,7 +74,7 @@ class PodNodeSelector:
         try:
             return labels_of(text)
         except ValueError as error:
-            raise InternalError(str(error)) from error
+            raise ApiError(str(error)) from error
 
 
 def labels_of(selector: str) -> dict[str, str]:

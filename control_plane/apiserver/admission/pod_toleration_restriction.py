@@ -10,7 +10,7 @@ from control_plane.apiserver.admission.lookup import NAMESPACES, PODS, annotatio
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
 from control_plane.apiserver.admission.tolerations import Toleration, merged, within
 from control_plane.apiserver.strategies.pod_qos import qos_class
-from kube.apimachinery.errors import InternalError, not_found
+from kube.apimachinery.errors import ApiError, not_found
 from kube.apimachinery.scheme import GroupResource
 from kube.process.config import ConfigError
 
@@ -72,8 +72,8 @@ class PodTolerationRestriction:
         of_namespace = await self._of_namespace(request, ALLOWED)
         allowed, whose = (self._of_cluster.whitelist, "cluster") if of_namespace is None else (of_namespace, "namespace")
         if not within(tolerations, allowed):
-            # Upstream's error has no reason, which makes it one of the server.
-            raise InternalError(
+            # No reason, as upstream: what the plugin returns is no API error.
+            raise ApiError(
                 f"pod tolerations (possibly merged with namespace default tolerations) conflict with its {whose} whitelist"
             )
 
@@ -88,4 +88,4 @@ class PodTolerationRestriction:
         try:
             return msgspec.json.decode(text, type=list[dict[str, Any]])
         except msgspec.DecodeError as error:
-            raise InternalError(f"{annotation}: {error}") from error
+            raise ApiError(f"{annotation}: {error}") from error

@@ -114,15 +114,17 @@ class CachedObject:
         if api_version == self._version:
             assert self._data is not None
             return self._data
-        return self.kept(api_version, lambda: _encode(self.view(api_version)))
+        held = self.held(api_version)
+        return self.keep(api_version, _encode(self.view(api_version))) if held is None else held
 
-    def kept(self, form: str, make: Callable[[], bytes]) -> bytes:
-        """The object in another form, made once."""
+    def held(self, form: str) -> bytes | None:
+        """The object in another form, if it was kept."""
+        return None if self._kept is None else self._kept.get(form)
+
+    def keep(self, form: str, data: bytes) -> bytes:
         if self._kept is None:
             self._kept = {}
-        data = self._kept.get(form)
-        if data is None:
-            data = self._kept[form] = make()
+        self._kept[form] = data
         return data
 
     def served_as(self, resource: ResourceType) -> CachedObject:

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from control_plane.apiserver.http_door.lists import protobuf_object
 from control_plane.apiserver.http_door.representations import partial_metadata_list, table, transformed
 from control_plane.apiserver.negotiation import (
     JSON,
@@ -53,6 +54,8 @@ class Answers:
         if isinstance(item, CachedObject):
             if wanted.media_type == JSON and not wanted.transform and not wanted.pretty:
                 return _response(item.encoded(call.resource.api_version) + b"\n", JSON, code)
+            if wanted.media_type == PROTOBUF and not wanted.transform:
+                return _response(protobuf_object(item, call.resource.gvk), PROTOBUF, code)
             item = item.view(call.resource.api_version)
         if wanted.transform == PARTIAL_METADATA_LIST:
             if call.resource.custom is not None:

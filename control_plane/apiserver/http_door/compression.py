@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
+
+from control_plane.apiserver.http_door.lists import ListAnswer, parts
 
 THRESHOLD_BYTES: Final = 128 * 1024
 _LEVEL: Final = 1               # upstream's
@@ -18,11 +21,16 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 async def compress(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Changes the answer in place; one that is small, streamed or encoded already stays as it is."""
-    if not isinstance(response, web.Response) or not isinstance(body := response.body, bytes) or len(body) <= THRESHOLD_BYTES:
+    if not isinstance(response, web.Response) or (response.content_length or 0) <= THRESHOLD_BYTES:
         return
     if "Content-Encoding" in response.headers or not _takes_gzip(request.headers.get("Accept-Encoding", "")):
         return
-    response.body = await asyncio.to_thread(_gzip, body)
+    if isinstance(response, ListAnswer):
+        response.replace(await asyncio.to_thread(_gzip, response.pieces))
+    elif isinstance(body := response.body, bytes):
+        response.body = await asyncio.to_thread(_gzip, (body,))
+    else:
+        return
     response.headers["Content-Encoding"] = "gzip"
     response.headers.add("Vary", "Accept-Encoding")
 
@@ -32,6 +40,6 @@ def _takes_gzip(accepted: str) -> bool:
     return any(one.strip() == "gzip" for one in accepted.split(","))
 
 
-def _gzip(body: bytes) -> bytes:
+def _gzip(pieces: Sequence[bytes]) -> bytes:
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    return packer.compress(body) + packer.flush()
+    return b"".join([*map(packer.compress, parts(pieces)), packer.flush()])

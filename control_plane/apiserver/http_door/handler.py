@@ -18,6 +18,7 @@ from control_plane.apiserver.authentication.certificate import CertificateSubjec
 from control_plane.apiserver.http_door.answers import error_response
 from control_plane.apiserver.http_door.any_certificate import shown_chain
 from control_plane.apiserver.http_door.compression import compress
+from control_plane.apiserver.http_door.lists import ListAnswer
 from control_plane.apiserver.http_door.paths import Paths
 from control_plane.apiserver.http_door.resources import Resources
 from control_plane.apiserver.negotiation import PLAIN_JSON, Representation, is_pretty, negotiate
@@ -109,6 +110,8 @@ def _trail(audit: AuditLog, request: web.BaseRequest, audit_id: str) -> Trail:
 def _complete(trail: Trail, request: web.BaseRequest, response: web.StreamResponse, info: RequestInfo) -> None:
     """Bodies that are JSON are told; the answer of a watch is no body."""
     body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
+    if isinstance(response, ListAnswer) and trail.wants_bodies:
+        body = response.joined()
     if response.headers.get("Content-Encoding") == "gzip":
         body = gzip.decompress(body) if trail.wants_bodies else b""
     trail.completed(response.status, info.annotations, request._read_bytes or b"", body)

@@ -11,6 +11,7 @@ from aiohttp import web
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.custom.patches import refuse_strategic
 from control_plane.apiserver.http_door.answers import Answers
+from control_plane.apiserver.http_door.lists import is_plain, list_answer
 from control_plane.apiserver.http_door.server import MAX_BODY
 from control_plane.apiserver.http_door.watch import serve_watch
 from control_plane.apiserver.negotiation import (
@@ -75,6 +76,8 @@ class Resources:
             return self._answers.one(call, item, wanted, include_object=include_object)
         if call.verb == "list":
             page = await self._api.list(call, ListOptions.from_query(query))
+            if is_plain(wanted):
+                return await list_answer(call, page, wanted)
             return self._answers.page(call, page, wanted, include_object=include_object)
         if call.verb == "deletecollection":
             data, media_type = await _body(request)

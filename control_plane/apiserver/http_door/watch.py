@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
 
 from control_plane.apiserver.http_door.answers import encode, encode_json
+from control_plane.apiserver.http_door.lists import protobuf_object
 from control_plane.apiserver.http_door.representations import transformed
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, Representation
 from control_plane.apiserver.object_api import ObjectApi
@@ -17,7 +17,6 @@ from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import ListOptions
 from control_plane.apiserver.registry.watching import Watched, error_event
 from kube.apimachinery.errors import Expired
-from kube.apimachinery.meta import JsonObject
 from kube.process.clock import Clock
 from kube.process.log import get_logger
 
@@ -68,6 +67,17 @@ def _encoder(call: Call, wanted: Representation, clock: Clock, include_object: s
 
         return plain
 
+    if wanted.media_type == PROTOBUF and not wanted.transform:
+        from kube.apimachinery.codec.protobuf import encode_protobuf, encode_watch_event  # heavy, and most clients speak JSON
+
+        def binary(event: Watched) -> bytes:
+            if event.item is not None:
+                return encode_watch_event(event.type, protobuf_object(event.item, call.resource.gvk))
+            assert event.body is not None
+            return encode_watch_event(event.type, encode_protobuf(event.body))
+
+        return binary
+
     first = True
 
     def converted(event: Watched) -> bytes:
@@ -76,28 +86,10 @@ def _encoder(call: Call, wanted: Representation, clock: Clock, include_object: s
         assert obj is not None
         obj = transformed(call.resource, obj, wanted, clock.now(), include_object=include_object, columns=first)
         first = False
-        return _protobuf_frame(event.type, obj) if wanted.media_type == PROTOBUF else encode_json(
-            {"type": event.type, "object": obj}
-        ) + b"\n"
+        if wanted.media_type == PROTOBUF:
+            from kube.apimachinery.codec.protobuf import encode_watch_event
+
+            return encode_watch_event(event.type, encode(obj, Representation(PROTOBUF)))
+        return encode_json({"type": event.type, "object": obj}) + b"\n"
 
     return converted
-
-
-def _protobuf_frame(event_type: str, obj: JsonObject) -> bytes:
-    """metav1.WatchEvent {type = 1, object = 2: RawExtension {raw = 1}}, behind its length."""
-    raw = _field(1, encode(obj, Representation(PROTOBUF)))
-    message = _field(1, event_type.encode()) + _field(2, raw)
-    return struct.pack(">I", len(message)) + message
-
-
-def _field(number: int, data: bytes) -> bytes:
-    return bytes((number << 3 | 2,)) + _varint(len(data)) + data
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)

@@ -11,22 +11,27 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Iterator
+from functools import cache, partial
 from typing import Any
 
 import msgspec
 
-from kube.apimachinery.codec.protobuf_special import JSON_SCHEMA, META, SPECIAL, raw_fields, read_names, write_names
+from kube.apimachinery.codec.protobuf_special import JSON_SCHEMA, META, SPECIAL, Writer, raw_fields, read_names, write_names
 from kube.apimachinery.codec.protobuf_table import Field, table
 from kube.apimachinery.codec.protobuf_wire import (
     DELIMITED,
     FIXED64,
+    VARINT,
     WireError,
+    delimited,
+    delimited_tag,
     read_fields,
     read_varint,
     signed,
     write_delimited,
     write_double,
     write_number,
+    write_varint,
 )
 from kube.apimachinery.errors import BadRequest, NotAcceptable
 from kube.apimachinery.schema import definition_name
@@ -35,6 +40,7 @@ from kube.apimachinery.scheme import GroupVersionKind
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 WATCH_MEDIA_TYPE = "application/vnd.kubernetes.protobuf;stream=watch"
 PREFIX = b"k8s\0"
+ENVELOPE_END = b"\x1a\x00\x22\x00"      # contentEncoding and contentType, empty; Go writes them too
 PROPS = JSON_SCHEMA + "JSONSchemaProps"
 
 
@@ -69,10 +75,24 @@ def encode_protobuf(obj: dict[str, Any]) -> bytes:
     gvk = GroupVersionKind.of(obj.get("apiVersion", ""), obj.get("kind", ""))
     if not supports(gvk):
         raise NotAcceptable(f"object {gvk.api_version} {gvk.kind} does not implement the protobuf marshalling interface")
+    return enveloped(gvk, write_message(message_name(gvk), obj))
+
+
+def message_of(gvk: GroupVersionKind, obj: dict[str, Any]) -> bytes:
+    """The message without its envelope. Raises NotAcceptable for a kind without a protobuf form."""
+    if not supports(gvk):
+        raise NotAcceptable(f"object {gvk.api_version} {gvk.kind} does not implement the protobuf marshalling interface")
+    return write_message(message_name(gvk), obj)
+
+
+def enveloped(gvk: GroupVersionKind, message: bytes) -> bytes:
+    return b"".join((envelope_head(gvk, len(message)), message, ENVELOPE_END))
+
+
+def envelope_head(gvk: GroupVersionKind, size: int) -> bytes:
+    """What stands before a message of `size` bytes."""
     type_meta = write_delimited(1, gvk.api_version.encode()) + write_delimited(2, gvk.kind.encode())
-    raw = write_message(message_name(gvk), obj)
-    # The two empty fields are contentEncoding and contentType, which Go writes too.
-    return b"".join((PREFIX, write_delimited(1, type_meta), write_delimited(2, raw), b"\x1a\x00\x22\x00"))
+    return PREFIX + write_delimited(1, type_meta) + delimited_tag(2) + write_varint(size)
 
 
 def encode_watch_event(event_type: str, obj: bytes) -> bytes:
@@ -171,43 +191,53 @@ def _read_alternative(message: str, payload: bytes) -> Any:
 
 def write_message(message: str, obj: dict[str, Any]) -> bytes:
     parts: list[bytes] = []
-    for field in table().fields(message):
-        if field.inline:
-            if inner := write_message(field.type, obj):
-                parts.append(write_delimited(field.number, inner))
-            continue
-        value = obj.get(field.name)
-        if value is None:
-            continue
-        if field.mapped:
-            for key, item in value.items():
-                parts.append(write_delimited(field.number, write_delimited(1, key.encode()) + _write_value(field, 2, item)))
-        elif field.repeated:
-            parts += [_write_value(field, field.number, item) for item in value]
-        else:
-            parts.append(_write_value(field, field.number, value))
+    for name, write in _plan(message):
+        value = obj.get(name) if name else obj
+        if value is not None:
+            parts.append(write(value))
     return b"".join(parts)
 
 
-def _write_value(field: Field, number: int, value: Any) -> bytes:
-    kind = field.type
+@cache
+def _plan(message: str) -> tuple[tuple[str, Writer], ...]:
+    """What writes each field, its tag included, in the order of their numbers; one without a name gets the whole object."""
+    return tuple(("" if field.inline else field.name, _field_writer(field)) for field in table().fields(message))
+
+
+def _field_writer(field: Field) -> Writer:
+    if field.inline:
+        tag, name = delimited_tag(field.number), field.type
+        return lambda obj: delimited(tag, inner) if (inner := write_message(name, obj)) else b""
+    if field.mapped:
+        tag, key_tag, entry = delimited_tag(field.number), delimited_tag(1), _value_writer(field, 2)
+        return lambda held: b"".join([delimited(tag, delimited(key_tag, key.encode()) + entry(item)) for key, item in held.items()])
+    one = _value_writer(field, field.number)
+    if field.repeated:
+        return lambda items: b"".join([one(item) for item in items])
+    return one
+
+
+def _value_writer(field: Field, number: int) -> Writer:
+    kind, tag = field.type, delimited_tag(number)
     if kind == "s":
-        return write_delimited(number, value.encode())
+        return lambda value: delimited(tag, value.encode())
     if kind in ("i", "l", "b"):
-        return write_number(number, int(value))
+        number_tag = write_varint(number << 3 | VARINT)
+        return lambda value: number_tag + write_varint(int(value))
     if kind == "y":
-        return write_delimited(number, base64.b64decode(value))
+        return lambda value: delimited(tag, base64.b64decode(value))
     if kind == "d":
-        return write_double(number, value)
-    if value is None:                                       # among items: the type's zero
-        return write_delimited(number, b"")
+        return lambda value: write_double(number, value)
+    write: Writer
     if kind in SPECIAL:
-        return write_delimited(number, SPECIAL[kind][1](value))
-    if kind.startswith(PROPS + "Or"):
-        return write_delimited(number, _write_alternative(kind, value))
-    if table().is_list_of_names(kind):
-        return write_delimited(number, write_names(value))
-    return write_delimited(number, write_message(kind, value))
+        write = SPECIAL[kind][1]
+    elif kind.startswith(PROPS + "Or"):
+        write = partial(_write_alternative, kind)
+    elif table().is_list_of_names(kind):
+        write = write_names
+    else:
+        write = partial(write_message, kind)
+    return lambda value: delimited(tag, b"" if value is None else write(value))      # None among items: the type's zero
 
 
 def _write_alternative(message: str, value: Any) -> bytes:

@@ -9,21 +9,34 @@ VARINT, FIXED64, DELIMITED, START_GROUP, END_GROUP, FIXED32 = range(6)
 MASK64 = (1 << 64) - 1
 
 
+_LENGTHS = tuple(bytes((length,)) for length in range(0x80))
+
+
 class WireError(ValueError):
     """Bytes that are no protobuf message."""
 
 
 def write_varint(value: int) -> bytes:
     """Negative numbers take ten bytes, as int32 and int64 fields do."""
+    if 0 <= value < 0x80:
+        return _LENGTHS[value]
     value &= MASK64
-    if value < 0x80:
-        return value.to_bytes(1, "little")
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def delimited_tag(number: int) -> bytes:
+    return write_varint(number << 3 | DELIMITED)
+
+
+def delimited(tag: bytes, payload: bytes) -> bytes:
+    """As write_delimited, for a tag that is known."""
+    size = len(payload)
+    return tag + (_LENGTHS[size] if size < 0x80 else write_varint(size)) + payload
 
 
 def write_delimited(number: int, payload: bytes) -> bytes:

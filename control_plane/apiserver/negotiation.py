@@ -95,7 +95,8 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-def _serves(media_range: str, media_type: str) -> bool:
+def serves(media_range: str, media_type: str) -> bool:
+    """Whether a range of an Accept header covers the type."""
     return media_range in (media_type, "*/*") or (media_range.endswith("/*") and media_type.startswith(media_range[:-1]))
 
 
@@ -107,13 +108,13 @@ def negotiate(header: str, *, transforms: bool = True, stream: bool = False, bin
     """
     for wanted in parse_accept(header) if header else (_ANYTHING,):
         for media_type in MEDIA_TYPES:
-            if _serves(wanted.media_type, media_type) and _offers(wanted, media_type, transforms=transforms, binary=binary):
+            if serves(wanted.media_type, media_type) and _offers(wanted, media_type, transforms=transforms, binary=binary):
                 if stream and media_type == YAML:
-                    raise _not_acceptable(STREAM_TYPES)
+                    raise not_acceptable(STREAM_TYPES)
                 return Representation(
                     media_type, wanted.parameter("as"), wanted.parameter("v") or "v1", pretty=wanted.parameter("pretty") == "1",
                 )
-    raise _not_acceptable(STREAM_TYPES if stream else MEDIA_TYPES)
+    raise not_acceptable(STREAM_TYPES if stream else MEDIA_TYPES)
 
 
 def _offers(wanted: MediaRange, media_type: str, *, transforms: bool, binary: bool) -> bool:
@@ -127,7 +128,8 @@ def _offers(wanted: MediaRange, media_type: str, *, transforms: bool, binary: bo
     return transforms and known and (transform != TABLE or media_type != PROTOBUF)
 
 
-def _not_acceptable(offered: tuple[str, ...]) -> NotAcceptable:
+def not_acceptable(offered: tuple[str, ...]) -> NotAcceptable:
+    """In the words of upstream's handlers."""
     return NotAcceptable("only the following media types are accepted: " + ", ".join(offered))
 
 

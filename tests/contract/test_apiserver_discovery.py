@@ -142,3 +142,29 @@ async def test_requests_are_counted(api: Api) -> None:
         'apiserver_request_total{code="200",group="",resource="namespaces",scope="resource",subresource="",verb="GET",version="v1"}'
     ) in text
     assert "apiserver_request_duration_seconds_bucket" in text
+
+
+YAML, PROTOBUF = "application/yaml", "application/vnd.kubernetes.protobuf"
+
+
+@pytest.mark.parametrize("path", ["/api", "/apis", "/api/v1", "/apis/apps", "/apis/apps/v1"])
+async def test_discovery_in_other_forms(server: RunningApiserver, path: str) -> None:
+    async with server.session() as session:
+        async with session.get(path, headers={"Accept": YAML}) as answer:
+            assert (answer.content_type, "\nkind: API" in "\n" + await answer.text()) == (YAML, True)
+        async with session.get(path, headers={"Accept": PROTOBUF}) as answer:
+            assert (answer.content_type, (await answer.read())[:4]) == (PROTOBUF, b"k8s\0")
+        async with session.get(path, headers={"Accept": "application/cbor"}) as answer:
+            assert answer.status == 406
+
+
+async def test_a_hash_of_another_state_leads_to_the_current_one(server: RunningApiserver) -> None:
+    async with server.session() as session:
+        async with session.get("/openapi/v3") as answer:
+            current = (await answer.json())["paths"]["apis/apps/v1"]["serverRelativeURL"]
+        async with session.get("/openapi/v3/apis/apps/v1?hash=OLD", allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (301, current)
+        async with session.get(current) as answer:
+            assert (answer.status, answer.headers["Cache-Control"]) == (200, "public, immutable")
+        async with session.get("/openapi/v3/apis/apps/v1", headers={"Accept": "text/html"}) as answer:
+            assert (answer.status, await answer.text()) == (406, "")

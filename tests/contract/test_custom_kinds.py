@@ -174,7 +174,7 @@ async def test_discovery_shows_the_kind(api: Api) -> None:
     found = next(item for item in aggregated["items"] if item["metadata"]["name"] == GROUP)["versions"][0]["resources"]
     shown = next(one for one in found if one["resource"] == "crontabs")
     assert shown["responseKind"] == {"group": GROUP, "version": "v1", "kind": "CronTab"}
-    assert [one["subresource"] for one in shown["subresources"]] == ["scale", "status"]
+    assert [one["subresource"] for one in shown["subresources"]] == ["status", "scale"]
 
 
 async def test_openapi_publishes_the_schema(api: Api) -> None:

@@ -112,7 +112,7 @@ def test_a_server_never_seen_is_there_but_stale() -> None:
     made = with_aggregated({"items": []}, merged_groups([], [one]), {one.group_version: one})
 
     assert made["items"] == [{
-        "metadata": {"creationTimestamp": None, "name": "metrics.k8s.io"},
+        "metadata": {"name": "metrics.k8s.io"},
         "versions": [{"version": "v1beta1", "resources": [], "freshness": "Stale"}]}]
 
 

@@ -40,7 +40,7 @@ def with_aggregated(made: JsonObject, groups: list[tuple[str, list[GroupVersion]
     }
     held |= {group_version: described_version(target) for group_version, target in targets.items()}
     items = [
-        {"metadata": {"creationTimestamp": None, "name": name}, "versions": [held[one] for one in versions if one in held]}
+        {"metadata": {"name": name}, "versions": [held[one] for one in versions if one in held]}
         for name, versions in groups
     ]
     return {**made, "items": items}

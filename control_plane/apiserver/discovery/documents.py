@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from control_plane.apiserver.negotiation import PROTOBUF, YAML
 from kube.apimachinery.custom_rows import SHOWN_VERBS_OF_THE_DYING
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import subresource_of
@@ -26,8 +27,17 @@ class Document:
     etag: str
 
     @classmethod
-    def of(cls, obj: JsonObject) -> Document:
-        body = msgspec.json.encode(obj)
+    def of(cls, obj: JsonObject, media_type: str) -> Document:
+        if media_type == YAML:
+            from kube.apimachinery.codec.yaml import encode_yaml  # hardly anybody asks for it
+
+            body = encode_yaml(obj)
+        elif media_type == PROTOBUF:
+            from kube.apimachinery.codec.protobuf import encode_protobuf  # likewise
+
+            body = encode_protobuf({"apiVersion": "v1", **obj})
+        else:
+            body = msgspec.json.encode(obj) + b"\n"
         return cls(body, f'"{hashlib.sha512(body).hexdigest().upper()}"')
 
 
@@ -64,8 +74,9 @@ def api_resource_list(scheme: Scheme, group_version: GroupVersion) -> JsonObject
     resources: list[JsonObject] = []
     for row in rows:
         resources.append(_api_resource(row))
-        resources += [_api_subresource(row, name) for name in sorted(row.subresources)]
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": str(group_version), "resources": resources}
+        resources += [_api_subresource(row, name) for name in _subresources(row)]
+    listed: JsonObject = {"kind": "APIResourceList", "groupVersion": str(group_version), "resources": resources}
+    return {**listed, "apiVersion": "v1"} if group_version.group else listed
 
 
 def _rows(scheme: Scheme, group_version: GroupVersion) -> list[ResourceType]:
@@ -82,7 +93,7 @@ def _api_resource(row: ResourceType) -> JsonObject:
         described["shortNames"] = list(row.short_names)
     if row.categories:
         described["categories"] = list(row.categories)
-    if "list" in row.verbs:
+    if "list" in row.verbs and "create" in row.verbs:      # what nobody stores has none
         described["storageVersionHash"] = _storage_version_hash(row)
     return described
 
@@ -107,9 +118,14 @@ def _api_subresource(row: ResourceType, name: str) -> JsonObject:
         "kind": subresource.kind.kind if subresource.kind else row.kind,
         "verbs": list(subresource.verbs),
     }
-    if subresource.kind:
+    if subresource.kind and subresource.kind.group:
         described |= {"group": subresource.kind.group, "version": subresource.kind.version}
-    return {key: value for key, value in described.items() if not (key == "group" and value == "")}
+    return described
+
+
+def _subresources(row: ResourceType) -> list[str]:
+    """By name; of custom kinds the status comes first."""
+    return sorted(row.subresources, key=lambda name: (row.custom is not None and name != "status", name))
 
 
 def aggregated(scheme: Scheme, version: str, *, legacy: bool) -> JsonObject:
@@ -126,10 +142,7 @@ def aggregated(scheme: Scheme, version: str, *, legacy: bool) -> JsonObject:
             }
             for one in scheme.group_versions() if one.group == group
         ]
-        metadata: dict[str, Any] = {"creationTimestamp": None}
-        if group:
-            metadata["name"] = group
-        items.append({"metadata": metadata, "versions": versions})
+        items.append({"metadata": {"name": group} if group else {}, "versions": versions})
     return {"kind": AGGREGATED_KIND, "apiVersion": f"apidiscovery.k8s.io/{version}", "metadata": {}, "items": items}
 
 
@@ -146,7 +159,7 @@ def _discovered(row: ResourceType) -> JsonObject:
     if row.categories:
         described["categories"] = list(row.categories)
     if row.subresources:
-        described["subresources"] = [_discovered_subresource(row, name) for name in sorted(row.subresources)]
+        described["subresources"] = [_discovered_subresource(row, name) for name in _subresources(row)]
     return described
 
 

@@ -17,7 +17,15 @@ from control_plane.apiserver.discovery.documents import (
     api_resource_list,
     api_versions,
 )
-from control_plane.apiserver.negotiation import JSON, PROTOBUF, parse_accept
+from control_plane.apiserver.negotiation import (
+    JSON,
+    MEDIA_TYPES,
+    PROTOBUF,
+    check_route_produces,
+    not_acceptable,
+    parse_accept,
+    serves,
+)
 from control_plane.apiserver.object_api import not_served, page_not_found
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupVersion, Scheme
@@ -32,7 +40,7 @@ class DiscoveryIndex:
         self._scheme = scheme
         self._targets = targets
         self._server_address = server_address
-        self._documents: dict[tuple[str, str], Document] = {}
+        self._documents: dict[tuple[str, str, str], Document] = {}
         self._generation = (scheme.generation, targets.generation)
 
     def paths(self) -> list[str]:
@@ -44,21 +52,29 @@ class DiscoveryIndex:
 
     def serve(self, request: web.BaseRequest, path: str) -> web.Response:
         """Raises NotFound for a path that is not served."""
-        version = _aggregated_version(request.headers.get("Accept", "")) if path in ("/api", "/apis") else ""
-        key = (path, version)
+        media_type, version = self._negotiated(request.headers.get("Accept", ""), path)
+        key = (path, version, media_type)
         if self._generation != (generation := (self._scheme.generation, self._targets.generation)):
             self._generation = generation
             self._documents.clear()
         document = self._documents.get(key)
         if document is None:
-            document = self._documents[key] = Document.of(self._make(path, version))
+            document = self._documents[key] = Document.of(self._make(path, version), media_type)
         if not version:
-            return web.Response(body=document.body, headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
-        media_type = f"{JSON};g=apidiscovery.k8s.io;v={version};as={AGGREGATED_KIND}"
-        headers = {"Content-Type": media_type, "ETag": document.etag, "Vary": "Accept", "Cache-Control": "public"}
+            return web.Response(body=document.body, headers={"Content-Type": media_type, "Cache-Control": "no-cache, private"})
+        form = f"{media_type};g=apidiscovery.k8s.io;v={version};as={AGGREGATED_KIND}"
+        headers = {"Content-Type": form, "ETag": document.etag, "Vary": "Accept", "Cache-Control": "public"}
         if request.headers.get("If-None-Match") == document.etag:
             return web.Response(status=304, headers=headers)
         return web.Response(body=document.body, headers=headers)
+
+    def _negotiated(self, accept: str, path: str) -> tuple[str, str]:
+        if not accept:
+            return JSON, ""
+        parts = path.strip("/").split("/")
+        if parts[0] == "api" or (len(parts) == 3 and self._scheme.is_built_in(parts[1])):
+            check_route_produces(accept, streams=False)
+        return _wanted(accept, aggregates=path in ("/api", "/apis"))
 
     def _make(self, path: str, version: str) -> JsonObject:
         parts = path.strip("/").split("/")
@@ -94,14 +110,16 @@ class DiscoveryIndex:
         return {"kind": "APIGroup", "apiVersion": "v1", **group_document(parts[1], versions)} if versions else None
 
 
-def _aggregated_version(accept: str) -> str:
-    """v2 or v2beta1 when the client wants the aggregated form before all others, else ""."""
+def _wanted(accept: str, *, aggregates: bool) -> tuple[str, str]:
+    """The media type, and v2 or v2beta1 where the client wants the aggregated form. Raises NotAcceptable."""
     for wanted in parse_accept(accept):
-        if wanted.media_type == PROTOBUF:
-            continue
-        if wanted.parameter("as") == AGGREGATED_KIND and wanted.parameter("g") == "apidiscovery.k8s.io":
-            if (version := wanted.parameter("v")) in _AGGREGATED_VERSIONS:
-                return version
-        elif not wanted.parameter("as") and wanted.media_type in (JSON, "*/*", "application/*"):
-            return ""
-    return ""
+        for media_type in MEDIA_TYPES:
+            if not serves(wanted.media_type, media_type):
+                continue
+            form = [wanted.parameter(name) for name in ("as", "g", "v")]
+            if not any(form):
+                return media_type, ""
+            known = form[:2] == [AGGREGATED_KIND, "apidiscovery.k8s.io"] and form[2] in _AGGREGATED_VERSIONS
+            if aggregates and known and media_type != PROTOBUF:
+                return media_type, form[2]
+    raise not_acceptable(MEDIA_TYPES)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Final
 
 import msgspec
@@ -16,13 +18,13 @@ from control_plane.apiserver.aggregation.aggregator import Aggregator
 from control_plane.apiserver.aggregation.targets import Target
 from control_plane.apiserver.negotiation import parse_accept
 from control_plane.apiserver.object_api import page_not_found
-from kube.apimachinery.errors import NotAcceptable
 from kube.apimachinery.scheme import GroupVersion, ResourceType, Scheme
 
 _V2_PROTOBUF: Final = (
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
 )
 _JSON: Final = ("application/json", "*/*", "application/*")
+_NO_CACHE: Final = {"Cache-Control": "no-cache, private"}
 _A_YEAR_S: Final = 31536000
 
 
@@ -33,6 +35,10 @@ Rows = tuple[ResourceType, ...]
 class _Kept:
     compressed: bytes
     etag: str
+
+
+def _not_acceptable() -> web.Response:
+    return web.Response(status=406, headers={"Vary": "Accept", **_NO_CACHE})
 
 
 class OpenApi:
@@ -52,7 +58,7 @@ class OpenApi:
                 return await self._answer(request, "v2 protobuf", lambda: _v2_protobuf(self._rows), _V2_PROTOBUF[1])
             if wanted.media_type in _JSON:
                 return await self._answer(request, "v2", lambda: _v2_json(self._rows), "application/json")
-        raise NotAcceptable(f"only the following media types are accepted: application/json, {_V2_PROTOBUF[0]}")
+        return _not_acceptable()
 
     async def serve_v3(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         """`path` is what follows /openapi/v3."""
@@ -69,18 +75,26 @@ class OpenApi:
             group_version = GroupVersion(parts[1], parts[2])
         else:
             raise page_not_found()
+        if (parsed := parse_accept(request.headers.get("Accept", "") or "*/*")) and all(one.media_type not in _JSON for one in parsed):
+            return _not_acceptable()
         if (other := await self._aggregator.openapi(request, group_version)) is not None:
             return other
-        answer = await self._answer(request, str(group_version), lambda: _v3_document(group_version, self._rows), "application/json")
-        if "hash" in request.query:
-            answer.headers["Cache-Control"] = f"public, immutable, max-age={_A_YEAR_S}"
-        return answer
+        key, headers = str(group_version), {}
+        if asked := request.query.get("hash"):
+            await self._document(key, lambda: _v3_document(group_version, self._rows))
+            current = _v3_hash(group_version, self._rows)
+            if asked != current:      # of another state of the schemas: shared caches must not hold this one under it
+                return web.Response(status=301, headers={"Location": f"{request.path}?hash={current}", "Vary": "Accept", **_NO_CACHE})
+            expires = formatdate(time.time() + _A_YEAR_S, usegmt=True)
+            headers = {"Cache-Control": "public, immutable", "Expires": expires}
+        return await self._answer(request, key, lambda: _v3_document(group_version, self._rows), "application/json", headers)
 
     async def _answer(
-        self, request: web.BaseRequest, key: str, make: Callable[[], bytes | None], media_type: str
+        self, request: web.BaseRequest, key: str, make: Callable[[], bytes | None], media_type: str,
+        caching: Mapping[str, str] | None = None,
     ) -> web.StreamResponse:
         kept = await self._document(key, make)
-        headers = {"Content-Type": media_type, "ETag": kept.etag, "Vary": "Accept-Encoding, Accept"}
+        headers = {"Content-Type": media_type, "ETag": kept.etag, "Vary": "Accept-Encoding, Accept", **(caching or _NO_CACHE)}
         if request.headers.get("If-None-Match") == kept.etag:
             return web.Response(status=304, headers=headers)
         if "gzip" in request.headers.get("Accept-Encoding", ""):
@@ -132,6 +146,12 @@ def _v3_index(rows: Rows, targets: tuple[Target, ...]) -> bytes:
 
     index = openapi_v3_index(rows)
     return msgspec.json.encode(with_openapi(msgspec.json.decode(index), targets)) if targets else index
+
+
+def _v3_hash(group_version: GroupVersion, rows: Rows) -> str:
+    from kube.apimachinery.openapi_v3 import openapi_v3_hash
+
+    return openapi_v3_hash(group_version, rows)
 
 
 def _v3_document(group_version: GroupVersion, rows: Rows) -> bytes | None:

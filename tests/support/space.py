@@ -27,6 +27,7 @@ class Space:
 
     cluster: Cluster
     namespace: str
+    binary: str = "kubectl"
 
     def kubectl(
         self, *arguments: str, stdin: str | None = None, timeout_s: float = 60.0, environment: dict[str, str] | None = None,
@@ -61,7 +62,7 @@ class Space:
         words = list(arguments)
         at = words.index("--") if "--" in words else len(words)
         own = [] if any(word.startswith("--namespace=") for word in words) else ["-n", self.namespace]
-        return ["kubectl", *words[:at], *own, *words[at:]]
+        return [self.binary, *words[:at], *own, *words[at:]]
 
     def refused(self, *arguments: str, stdin: str | None = None) -> str:
         """Standard error of a kubectl that must fail."""

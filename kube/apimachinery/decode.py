@@ -1,8 +1,8 @@
 """From parsed JSON to an object of its kind: wrong types refused, unknown fields found, values brought to the form the server keeps.
 
-Follows upstream's strict JSON decoder, words included. A walk changes the object in place: unknown fields and nulls go, and so do empty
-lists and maps (Go's omitempty; an empty struct like emptyDir is a value, empty managedFields are a request), quantities become canonical
-strings, times become UTC. The caller decides by fieldValidation what an unknown field means.
+Follows upstream's strict JSON decoder, words included. A walk changes the object in place: unknown fields go, quantities become canonical
+strings, times become UTC, and each type gets the form in which Go shows it (wire_form.py): empty plain fields are left out or stand there as
+the zero of their type. Empty managedFields stay: they are a request. The caller decides by fieldValidation what an unknown field means.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from kube.apimachinery.errors import BadRequest
 from kube.apimachinery.quantity import QuantityError, canonical
 from kube.apimachinery.schema import Schema
 from kube.apimachinery.scheme import GroupVersionKind
+from kube.apimachinery.wire_form import wire_form, zero_struct
 
 INTEGER_BOUNDS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 MAX_PROBLEMS = 100                      # upstream's decoder stops collecting there
@@ -84,7 +85,8 @@ class _Walk:
         self.problems = problems
 
     def object(self, obj: dict[str, Any], schema: Schema, where: str, go_path: str) -> None:
-        properties = schema.properties
+        properties, form = schema.properties, wire_form(schema.definition)
+        omitted = form.omitted
         owner = schema.definition.rpartition(".")[2]
         for key, value in list(obj.items()):
             child = properties.get(key)
@@ -96,12 +98,16 @@ class _Walk:
             else:
                 inner = f"{go_path}.{key}" if go_path else key
                 new = self.value(value, child, f"{where}.{key}" if where else key, owner, inner)
-                if not new and child.type in ("array", "map") and key not in schema.required and key != "managedFields":
+                if not new and key in omitted and key != "managedFields":
                     del obj[key]
                 elif new is not value:
                     obj[key] = new
-        if schema.required and where.startswith("status"):
-            _fill(obj, schema)
+        for key, empty in form.shown:
+            if not obj.get(key):
+                obj[key] = empty
+        for key, definition in form.structs:
+            if key not in obj:
+                obj[key] = zero_struct(definition)
 
     def value(self, value: Any, schema: Schema, where: str, owner: str, go_path: str) -> Any:
         kind = schema.type
@@ -163,14 +169,6 @@ class _Walk:
 
 def mismatch(value: Any, schema: Schema, owner: str, go_path: str) -> BadRequest:
     return BadRequest(f"json: cannot unmarshal {json_kind(value)} into Go struct field {owner}.{go_path} of type {schema.go_type}")
-
-
-def _fill(obj: dict[str, Any], schema: Schema) -> None:
-    """Zeros that a writer left out and readers rely on: a status is made by programs, and Go's write every required field."""
-    for key in schema.required:
-        child = schema.properties[key]
-        if key not in obj and child.type in ("string", "integer", "boolean") and child.format not in STRING_FORMATS:
-            obj[key] = zero(child)
 
 
 def zero(schema: Schema) -> Any:

@@ -15,6 +15,7 @@ import msgspec
 
 from kube.apimachinery.scheme import GroupVersionKind
 from kube.apimachinery.upstream import KUBERNETES_VERSION, load_raw_definitions
+from kube.apimachinery.wire_form import wire_form
 
 REF_PREFIX = "#/$defs/"
 META_V1 = "io.k8s.apimachinery.pkg.apis.meta.v1."
@@ -147,6 +148,8 @@ class Schema:
             return "map[string]" + self.values.go_type
         if self.type == "integer":
             return self.format or "int64"
+        if self.type == "string" and (named := dict(wire_form(self._origin[0]).string_types).get(self._origin[1])):
+            return named
         if self.format == "byte":
             return "[]uint8"
         return GO_SCALARS[self.type]

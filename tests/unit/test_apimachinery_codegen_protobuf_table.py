@@ -46,7 +46,7 @@ def test_numbers_come_from_proto_and_names_from_go(tmp_path: Path) -> None:
     messages = read([tmp_path])
 
     package = "io.k8s.api.zoo.v1"
-    assert line(package, messages[f"{package}.Cage"]) == "animals:1[Animal by-name:2{Animal <:3CageBase doors:4i* locked:5b?"
+    assert line(package, messages[f"{package}.Cage"]) == "animals:1[Animal? by-name:2{Animal <:3CageBase doors:4i* locked:5b?"
     assert line(package, messages[f"{package}.Animal"]) == "name:2s?"
     assert f"{package}.Unused" in kept(messages)
 

@@ -2,7 +2,8 @@
 
 A line reads `name:1s replicas:2i* <:3PodSpec labels:4{s items:5[Pod`: JSON name ("<" if the message's fields stand in its owner), field
 number, "[" for repeated or "{" for map<string, ...>, and the type: s(tring) y(bytes) i(nt32) l(int64) b(ool) d(ouble) or a message.
-"*" marks a pointer, whose zero differs from its absence; "?" a field that is left out of JSON when empty.
+"*" marks a pointer, whose zero differs from its absence, "*!" one that JSON shows as null; "?" a field that is left out of JSON when empty.
+"~" precedes the name of a string type, as Go prints it.
 Written by kube.apimachinery.codegen.protobuf_table.
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-FIELD = re.compile(r"([^:]+):(\d+)([\[{]?)([\w.\-]+)([*?]?)")
+FIELD = re.compile(r"([^:]+):(\d+)([\[{]?)([\w.\-]+)([*?!]*)(?:~([\w.]+))?")
 SCALARS = frozenset("syilbd")
 
 
@@ -30,6 +31,8 @@ class Field:
     omitted_when_empty: bool
     inline: bool
     scalar: bool
+    shown: bool             # by JSON, even when it is empty
+    string_type: str
 
 
 class Table:
@@ -68,10 +71,13 @@ def _parse(text: str, package: str) -> Field:
     match = FIELD.fullmatch(text)
     if match is None:
         raise ValueError(f"protobuf_table.json: {text}")
-    name, number, label, type_, flag = match.groups()
+    name, number, label, type_, flag, string_type = match.groups()
     if type_ not in SCALARS and "." not in type_:
         type_ = f"{package}.{type_}"
-    return Field(name, int(number), label == "[", label == "{", type_, flag == "*", flag == "?", name == "<", type_ in SCALARS)
+    return Field(
+        name, int(number), label == "[", label == "{", type_, flag.startswith("*"), flag == "?", name == "<", type_ in SCALARS,
+        flag in ("", "*!"), string_type or "",
+    )
 
 
 @cache

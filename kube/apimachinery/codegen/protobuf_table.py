@@ -3,8 +3,8 @@
     python -m kube.apimachinery.codegen.protobuf_table CHECKOUT...
 
 Each CHECKOUT is a directory with a copy of k8s.io/api, apimachinery, apiextensions-apiserver or kube-aggregator. The .proto files say field
-numbers and types; the Go structs beside them say each field's JSON name and whether its zero value differs from its absence. Nothing else
-of them is kept. Needed again only when the Kubernetes version changes.
+numbers and types; the Go structs beside them say each field's JSON name, whether its zero value differs from its absence and whether JSON
+shows it, and the name of a string type. Nothing else of them is kept. Needed again only when the Kubernetes version changes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ PACKAGE = re.compile(r"^package ([\w.]+);", re.MULTILINE)
 MESSAGE = re.compile(r"^message (\w+) \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^\s*(optional|repeated|map<string, ([\w.]+)>)\s+(?:([\w.]+)\s+)?(\w+) = (\d+);", re.MULTILINE)
 STRUCT = re.compile(r"^type (\w+) struct \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
-GO_FIELD = re.compile(r'^\t(?:\w+\s+)?(\*?)[^\n`]*`json:"([^"]*)"[^`\n]*protobuf:"\w+,(\d+),', re.MULTILINE)
+GO_FIELD = re.compile(r'^\t(?:\w+\s+)?(\*?)([^\s`]*)[^\n`]*`json:"([^"]*)"[^`\n]*protobuf:"\w+,(\d+),', re.MULTILINE)
+GO_PLAIN = ("string", "[]string", "map[string]string", "[]byte", "map[string][]byte")
 GA = re.compile(r".*\.v\d+$")
 NOT_SERVED = ("io.k8s.api.apidiscovery.v2", "io.k8s.api.admission.v1", "io.k8s.apimachinery.pkg.apis.testapigroup.v1")
 SHARED = ("io.k8s.apimachinery.pkg.api.resource", "io.k8s.apimachinery.pkg.runtime", "io.k8s.apimachinery.pkg.util.intstr")
@@ -33,7 +34,8 @@ SHARED = ("io.k8s.apimachinery.pkg.api.resource", "io.k8s.apimachinery.pkg.runti
 class GoField:
     json_name: str
     pointer: bool
-    omitted_when_empty: bool
+    omitted: frozenset[str]     # of omitempty, omitzero
+    type: str = ""
 
     @property
     def inline(self) -> bool:
@@ -73,8 +75,8 @@ def go_structs(directory: Path) -> dict[str, dict[int, GoField]]:
             continue
         for name, body in STRUCT.findall(path.read_text()):
             structs[name] = {
-                int(number): GoField(tag.split(",")[0], bool(pointer), "omitempty" in tag or "omitzero" in tag)
-                for pointer, tag, number in GO_FIELD.findall(body)
+                int(number): GoField(tag.split(",")[0], bool(pointer), frozenset(tag.split(",")[1:]), type_)
+                for pointer, type_, tag, number in GO_FIELD.findall(body)
             }
     return structs
 
@@ -89,7 +91,7 @@ def read(checkouts: list[Path]) -> dict[str, list[tuple[ProtoField, GoField]]]:
         structs = go_structs(proto.parent)
         for name, fields in proto_messages(text, package):
             go = structs.get(name, {})
-            messages[f"{package}.{name}"] = [(field, go.get(field.number, GoField(field.name, False, True))) for field in fields]
+            messages[f"{package}.{name}"] = [(field, go.get(field.number, GoField(field.name, False, frozenset(["omitempty"])))) for field in fields]
     return messages
 
 
@@ -107,13 +109,27 @@ def kept(messages: dict[str, list[tuple[ProtoField, GoField]]]) -> list[str]:
 
 
 def line(package: str, fields: list[tuple[ProtoField, GoField]]) -> str:
-    """`name:1s? replicas:2i* ports:3[ServicePort`: JSON name, number, label, type, then * for a pointer, ? if left out when empty."""
+    """`name:1s? phase:2s?~v1.Phase replicas:3i* ports:4[Port?`: JSON name, number, label, type, flags, name of a string type.
+
+    Flags: * for a pointer, *! for one that JSON shows as null, ? if JSON leaves it out when empty.
+    """
     parts = []
     for field, go in sorted(fields, key=lambda pair: pair[0].number):
         type_ = field.type.removeprefix(package + ".") if field.type.rpartition(".")[0] == package else field.type
-        flag = "*" if go.pointer else "?" if go.omitted_when_empty else ""
-        parts.append(f"{'<' if go.inline else go.json_name}:{field.number}{field.label}{type_}{'' if field.label else flag}")
+        plain = field.label or len(field.type) == 1     # Go shows an empty struct unless it is told omitzero
+        shown = not (go.omitted if plain else "omitzero" in go.omitted)
+        flag = ("*" if "omitempty" in go.omitted else "*!") if go.pointer else "" if shown else "?"
+        parts.append(f"{'<' if go.inline else go.json_name}:{field.number}{field.label}{type_}{flag}{_string_type(package, field, go)}")
     return " ".join(parts)
+
+
+def _string_type(package: str, field: ProtoField, go: GoField) -> str:
+    if field.type != "s" or go.type in ("", *GO_PLAIN):
+        return ""
+    owner, dot, name = go.type.rpartition("]")[2].rpartition(".")
+    if not dot and name in GO_PLAIN:
+        return ""
+    return f"~{re.sub('^(meta|core)v1$', 'v1', owner) if dot else package.rpartition('.')[2]}.{name}"
 
 
 def main(argv: list[str]) -> int:

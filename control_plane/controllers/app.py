@@ -34,6 +34,7 @@ from control_plane.controllers.root_ca import RootCaPublisher
 from control_plane.controllers.service_account import ServiceAccountController
 from control_plane.controllers.service_account_tokens import TokensController
 from control_plane.controllers.storage_protection import AttributesProtection, ClaimProtection, VolumeProtection
+from control_plane.controllers.storage_version_migration import StorageVersionMigrator
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.delegated_auth import DelegatedAuth
@@ -81,6 +82,7 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         PodGarbageCollector(context, config.terminated_pod_gc_threshold),
         GarbageCollector(context),
         CertificateCleaner(context),
+        StorageVersionMigrator(context),
         TokenCleaner(context),
         BootstrapSigner(context),
         LegacyTokenCleaner(context, timedelta(seconds=config.legacy_service_account_token_clean_up_period_s)),

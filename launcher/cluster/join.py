@@ -34,7 +34,7 @@ def cluster_info(server: str, ca_file: str | Path) -> list[dict[str, Any]]:
     """ConfigMap kube-public/cluster-info, which anybody may read: where the cluster is, and its CA. The bootstrap signer signs it."""
     name, namespace, api_group = "kubonsai:cluster-info", "kube-public", "rbac.authorization.k8s.io"
     authority = base64.b64encode(Path(ca_file).read_bytes()).decode()
-    kubeconfig = {
+    kubeconfig: dict[str, Any] = {
         "apiVersion": "v1", "clusters": [{"cluster": {"certificate-authority-data": authority, "server": server}, "name": ""}],
         "contexts": None, "current-context": "", "kind": "Config", "preferences": {}, "users": None,
     }

@@ -151,6 +151,11 @@ _RULES: Final[dict[str, tuple[PolicyRule, ...]]] = {
         rule(f"create {READ}", "core", "persistentvolumeclaims"), rule("delete update", "core", "persistentvolumeclaims"),
         rule("update", "core", "pods/finalizers"), EVENTS,
     ),
+    "storage-version-migrator-controller": (
+        rule("list patch", "*", "*"), rule("get", "apiextensions.k8s.io", "customresourcedefinitions"),
+        rule("patch", "apiextensions.k8s.io", "customresourcedefinitions/status"),
+        rule("update", "storagemigration.k8s.io", "storageversionmigrations/status"),
+    ),
     "ttl-after-finished-controller": (rule(f"delete {READ}", "batch", "jobs"), EVENTS),
     "ttl-controller": (rule("list patch update watch", "core", "nodes"), EVENTS),
     "validatingadmissionpolicy-status-controller": (

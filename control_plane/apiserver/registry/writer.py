@@ -305,7 +305,7 @@ class Writer:
             if hook := self._hooks.get(call.group_resource):
                 await hook.release(old)
             return revision
-        if obj == old:
+        if obj == old and item.obj.get("apiVersion") == call.resource.storage_gvk.api_version:      # an older form is written anew
             return await self._unchanged(call, item)
         return await self._store.update(
             key, await stored_value(call.resource, obj), expected_revision=item.revision, ttl_s=self._ttl_s(call.resource)

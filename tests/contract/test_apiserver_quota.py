@@ -80,6 +80,9 @@ async def test_a_third_pod_does_not_fit_into_a_quota_of_two(api: Api) -> None:
     assert refusal["message"] == 'pods "c" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2'
     assert refusal["reason"] == "Forbidden"
     assert await used_of(api, quota) == {"pods": "2"}
+    managers = (await api.get(quota))[1]["metadata"]["managedFields"]
+    assert [(one["operation"], one["fieldsV1"]) for one in managers if one["manager"] == "kube-apiserver"] == [
+        ("Update", {"f:status": {"f:used": {"f:pods": {}}}})]
 
 
 async def test_many_at_once_never_get_more_than_the_quota(api: Api) -> None:

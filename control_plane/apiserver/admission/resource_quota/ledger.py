@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from control_plane.apiserver.admission.lookup import row_of
@@ -17,6 +18,7 @@ from control_plane.apiserver.admission.plugin import AdmissionRequest
 from control_plane.apiserver.admission.resource_quota.configuration import LimitedResource
 from control_plane.apiserver.admission.resource_quota.rules import Account, charged
 from control_plane.apiserver.admission.resource_quota.surroundings import CachedSurroundings
+from control_plane.apiserver.registry.field_tracking import tracker_for
 from control_plane.quota.amounts import same, written
 from control_plane.quota.evaluator import Evaluator
 from control_plane.quota.registry import Evaluators
@@ -26,11 +28,13 @@ from control_plane.storage.etcd import EtcdStore
 from control_plane.storage.keys import object_key
 from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import ApiError, InternalError, modified
+from kube.apimachinery.managed_fields.typed import TypedError
 from kube.apimachinery.meta import NamespacedName
-from kube.process.clock import Clock, SystemClock
+from kube.process.clock import Clock, SystemClock, to_rfc3339
 
 _ATTEMPTS: Final = 10       # against the controller, and against other apiservers
 _PATIENCE_S: Final = 10.0
+_MANAGER: Final = "kube-apiserver"
 
 
 class _Waiter(NamedTuple):
@@ -125,8 +129,11 @@ class QuotaLedger:
         return lost
 
     async def _write_one(self, account: Account) -> bool:
-        quota = {**account.quota, "status": {**(account.quota.get("status") or {}), "used": written(account.used)}}
+        old = account.quota
+        quota = {**old, "metadata": {**old["metadata"]}, "status": {**(old.get("status") or {}), "used": written(account.used)}}
         key = NamespacedName.of(quota)
+        with suppress(TypedError):      # then they stay what they were
+            tracker_for(self._row, "status").update(old, quota, _MANAGER, to_rfc3339(self._clock.now()))
         name, value = object_key(self._row, key), encode_value(self._row, quota)
         try:
             revision = await self._store.update(name, value, expected_revision=account.revision)

@@ -118,7 +118,7 @@ async def test_patches(api: Api, content_type: str, body: Any, code: int) -> Non
     answered, status = await api.patch(f"{MAPS}/target", body, content_type)
 
     assert answered == code, status
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60      # what doubles or is quadratic takes hours
 
 
 @pytest.mark.parametrize(("method", "path", "code"), [
@@ -164,6 +164,7 @@ async def test_metrics_know_only_names_of_the_api(api: Api) -> None:
     assert 'verb="OTHER"' in text
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def limited(server: RunningApiserver, api: Api) -> TlsFiles:
     """A user who may read the ConfigMap `mine` and no other."""
     await new_namespace(api, "limited")
@@ -180,11 +181,10 @@ async def limited(server: RunningApiserver, api: Api) -> TlsFiles:
     return server.pki.identity("limited")
 
 
-async def test_a_right_to_one_name_shows_no_other(server: RunningApiserver, api: Api) -> None:
-    identity = await limited(server, api)
+async def test_a_right_to_one_name_shows_no_other(server: RunningApiserver, limited: TlsFiles) -> None:
     path = "/api/v1/namespaces/limited/configmaps"
 
-    async with server.session(identity) as session:
+    async with server.session(limited) as session:
         mine = Api(session)
         listed = await mine.get(path, fieldSelector="metadata.name=mine")
         everything = await mine.get(path)
@@ -198,12 +198,11 @@ async def test_a_right_to_one_name_shows_no_other(server: RunningApiserver, api:
     assert (other[0], other[1]["message"]) == (400, "fieldSelector metadata.name doesn't match requested name")
 
 
-async def test_a_right_to_one_name_shows_no_other_over_grpc(server: RunningApiserver, api: Api) -> None:
-    identity = server.pki.identity("limited")
+async def test_a_right_to_one_name_shows_no_other_over_grpc(server: RunningApiserver, limited: TlsFiles) -> None:
     at = pb.Coordinates(version="v1", resource="configmaps", namespace="limited", name="mine")
     target = f"127.0.0.1:{server.grpc_port}"
 
-    async with grpc.aio.secure_channel(target, grpc_channel_credentials(identity), options=CHANNEL_OPTIONS) as channel:
+    async with grpc.aio.secure_channel(target, grpc_channel_credentials(limited), options=CHANNEL_OPTIONS) as channel:
         stub: Any = ObjectServiceStub(channel)
         listed = await stub.List(pb.ListRequest(at=at))
         stream = stub.Watch(pb.WatchRequest(at=at))
@@ -296,7 +295,7 @@ async def test_more_ports_than_there_are_take_none(api: Api) -> None:
 
     assert (code, other) == (500, 201)
     assert status["message"] == "Internal error occurred: failed to allocate a nodePort: range is full"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 60      # what doubles or is quadratic takes hours
 
 
 async def test_others_are_answered_while_a_large_document_is_read(api: Api) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 import grpc.aio
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -31,9 +33,17 @@ OPTIONS: Final = (
 )
 
 
+class _WithoutGarbage(logging.Filter):
+    """A message that cannot be read is its sender's trouble; the library would log a traceback for each."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], DecodeError))
+
+
 @asynccontextmanager
 async def serve_grpc(service: ObjectServiceServicer, tls: TlsFiles, port: int) -> AsyncIterator[int]:
     """Serves while the context is open; yields the port (`port` 0 picks one)."""
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_WithoutGarbage())
     server = grpc.aio.server(options=OPTIONS)
     add_ObjectServiceServicer_to_server(service, server)
     healthy = health.aio.HealthServicer()

@@ -101,14 +101,19 @@ def serves(media_range: str, media_type: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def negotiate(header: str, *, transforms: bool = True, stream: bool = False, binary: bool = True) -> Representation:
+def negotiate(
+    header: str, *, transforms: bool = True, tables: bool = True, stream: bool = False, binary: bool = True
+) -> Representation:
     """The first wanted representation that can be served. Raises NotAcceptable with the list of those that can.
 
-    `stream` is a watch, `binary` says whether objects have a protobuf form (custom ones have none; their metadata has).
+    `stream` is a watch, `binary` says whether objects have a protobuf form (custom ones have none; their metadata has), `tables`
+    whether they have a table.
     """
     for wanted in parse_accept(header) if header else (_ANYTHING,):
         for media_type in MEDIA_TYPES:
-            if serves(wanted.media_type, media_type) and _offers(wanted, media_type, transforms=transforms, binary=binary):
+            if serves(wanted.media_type, media_type) and _offers(
+                wanted, media_type, transforms=transforms and (tables or wanted.parameter("as") != TABLE), binary=binary
+            ):
                 if stream and media_type == YAML:
                     raise not_acceptable(STREAM_TYPES)
                 return Representation(

@@ -135,6 +135,17 @@ async def test_tables_and_bare_metadata(api: Api) -> None:
     assert (bare["kind"], bare["items"][0].keys()) == ("PartialObjectMetadataList", {"kind", "apiVersion", "metadata"})
 
 
+async def test_what_is_not_kept_has_no_table(api: Api) -> None:
+    review = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    path, table = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "application/json;as=Table;v=v1;g=meta.k8s.io"
+
+    code, status = await api.post(path, review, headers={"Accept": table})
+    answered, made = await api.post(path, review, headers={"Accept": f"{table},application/json"})
+
+    assert (code, status["reason"]) == (406, "NotAcceptable")
+    assert (answered, made["kind"]) == (201, "SelfSubjectAccessReview")
+
+
 async def test_yaml_and_protobuf_go_in_and_out(api: Api) -> None:
     path = await filled(api, "formats", 0)
     body = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\ndata: {when: '2026-01-01'}\n"

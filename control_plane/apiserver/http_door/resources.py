@@ -32,6 +32,7 @@ from kube.apimachinery.errors import BadRequest, RequestEntityTooLarge, Timeout
 from kube.process.clock import Clock
 
 _STREAMED: Final = frozenset({"log", "exec", "attach", "portforward", "proxy"})
+_TABLES: Final = frozenset({"status", "scale"})      # of the subresources
 _READ_BODY_S: Final = 60.0                            # upstream's --request-timeout
 _DEPRECATED: Final = {
     ("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
@@ -107,8 +108,13 @@ def _negotiated(request: web.BaseRequest, call: Call, *, stream: bool = False) -
     accept = request.headers.get("Accept", "")
     if call.resource.custom is None:
         check_route_produces(accept, streams=call.verb in ("list", "watch") and not call.subresource)
-        return negotiate(accept, stream=stream)
+        return negotiate(accept, stream=stream, tables=_has_table(call))
     return negotiate(accept, stream=stream, binary=call.subresource == "scale")
+
+
+def _has_table(call: Call) -> bool:
+    """What is no object that is kept, like a review or a binding, has none."""
+    return call.subresource in _TABLES if call.subresource else "get" in call.resource.verbs
 
 
 async def _body(request: web.BaseRequest) -> tuple[bytes, str]:

@@ -64,7 +64,7 @@ class Watcher:
             parts.append(data)
         self.last = now = time.monotonic()
         text = self._rest + self._unchunked(b"".join(parts))
-        self._tail = (self._tail + text)[-_TAIL:]
+        self._tail = text[-_TAIL:] if len(text) >= _TAIL else (self._tail + text)[-_TAIL:]
         if not self._exact:
             self.events += text.count(self._mark)
             self._rest = text[max(0, len(text) - len(self._mark) + 1):] if not text.endswith(self._mark) else b""

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from control_plane.storage.bell import Bell
 from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.etcd_watch import StoreEvent
 from control_plane.storage.subscription import CacheEvent, Subscription
@@ -38,6 +39,7 @@ class ResourceCache:
         self._floor = 0                     # events at and before this revision are not in the ring
         self._queue_limit = queue_limit
         self._subscriptions: set[Subscription] = set()
+        self._bell = Bell(lambda: self._subscriptions)
         self._observers: list[tuple[OnEvent, OnReset]] = []
 
     def observe(self, on_event: OnEvent, on_reset: OnReset) -> None:
@@ -81,6 +83,8 @@ class ResourceCache:
             on_event(event)
         for subscription in tuple(self._subscriptions):
             subscription.offer(event)
+        if self._subscriptions:
+            self._bell.ring()
 
     def forget_stale(self) -> None:
         """From time to time."""

@@ -44,6 +44,8 @@ class Subscription:
         self._closed = False
         self._queue: deque[CacheEvent] = deque()
         self._wake: asyncio.Future[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_rang = False
         self._taken_revision = start_revision
         self._queue.extend(event for event in history if event.object.key.startswith(self._prefix))
         self._limit = len(self._queue) + limit      # history is bounded already; the limit is for what follows it
@@ -58,7 +60,7 @@ class Subscription:
         return max(self._taken_revision, self._head())
 
     def offer(self, event: CacheEvent) -> None:
-        """For the cache. Drops the whole subscription when its reader is too slow."""
+        """For the cache, which then rings its bell. Drops the whole subscription when its reader is too slow."""
         if event.revision <= self.start_revision or self._closed:
             return
         if not event.object.key.startswith(self._prefix):
@@ -67,7 +69,11 @@ class Subscription:
             self.drop()
             return
         self._queue.append(event)
-        self._notify()
+
+    def wake(self) -> None:
+        """For the bell."""
+        if self._queue:
+            self._notify()
 
     def drop(self) -> None:
         """Ends it at once: what is still queued would be delivered to a client that is behind for good."""
@@ -79,13 +85,23 @@ class Subscription:
             self._taken_revision = self.progress_revision
             self._closed = True
             self._queue.clear()
+            if self._alarm is not None:
+                self._alarm.cancel()
             self._on_close(self)
             self._notify()
 
-    async def next_batch(self) -> list[CacheEvent]:
-        """Waits for events; whole revisions, empty only when the subscription has ended."""
+    async def next_batch(self, until: float | None = None) -> list[CacheEvent]:
+        """Waits for events; whole revisions, empty only when the subscription has ended.
+
+        Raises TimeoutError when there is none at the event loop's time `until`. One alarm serves all calls with the same `until`.
+        """
         while not self._queue and not self._closed:
-            self._wake = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            if until is not None:
+                if loop.time() >= until:
+                    raise TimeoutError
+                self._set_alarm(loop, until)
+            self._wake = loop.create_future()
             await self._wake
         batch = list(self._queue)
         self._queue.clear()
@@ -103,6 +119,18 @@ class Subscription:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop, until: float) -> None:
+        if self._alarm is not None:
+            if self._alarm.when() == until and not self._alarm_rang:
+                return
+            self._alarm.cancel()
+        self._alarm_rang = False
+        self._alarm = loop.call_at(until, self._ring_alarm)
+
+    def _ring_alarm(self) -> None:
+        self._alarm_rang = True
+        self._notify()
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():

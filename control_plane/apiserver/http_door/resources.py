@@ -13,7 +13,7 @@ from control_plane.apiserver.custom.patches import refuse_strategic
 from control_plane.apiserver.http_door.answers import Answers
 from control_plane.apiserver.http_door.lists import is_plain, list_answer
 from control_plane.apiserver.http_door.server import MAX_BODY
-from control_plane.apiserver.http_door.watch import serve_watch
+from control_plane.apiserver.http_door.watch import SharedFrames, serve_watch
 from control_plane.apiserver.negotiation import (
     TABLE,
     Representation,
@@ -46,6 +46,7 @@ class Resources:
         self._connector = connector
         self._clock = clock
         self._answers = Answers(clock)
+        self._frames = SharedFrames()
 
     async def serve(self, request: web.BaseRequest, info: RequestInfo, user: UserInfo) -> tuple[web.StreamResponse, list[str]]:
         """The answer, and the warnings that go with it."""
@@ -61,7 +62,7 @@ class Resources:
         if info.verb == "watch":
             options = ListOptions.from_query(request.query, watch=True)
             wanted = _negotiated(request, call, stream=True)
-            return await serve_watch(request, self._api, call, options, wanted, self._clock), call.warnings
+            return await serve_watch(request, self._api, call, options, wanted, self._clock, self._frames), call.warnings
         return await self._answer(request, call), call.warnings
 
     async def _answer(self, request: web.BaseRequest, call: Call) -> web.Response:

@@ -15,7 +15,7 @@ from control_plane.apiserver.negotiation import JSON, PROTOBUF, Representation
 from control_plane.apiserver.object_api import ObjectApi
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import ListOptions
-from control_plane.apiserver.registry.watching import Watched, error_event
+from control_plane.apiserver.registry.watching import SharedBatch, Watched, error_event
 from kube.apimachinery.errors import Expired
 from kube.process.clock import Clock
 from kube.process.log import get_logger
@@ -24,10 +24,33 @@ log = get_logger("watch")
 _STUCK_S: Final = 60.0      # who has not taken what was sent for so long keeps alive all that waits behind it
 
 Encoder = Callable[[Watched], bytes]
+_SHARED: Final = 4
+_AT_ONCE: Final = 128
+
+
+class SharedFrames:
+    """Encoded batches, for the watchers that share them: one form's bytes are made once."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[int, str], tuple[SharedBatch, bytes]] = {}
+
+    def of(self, batch: SharedBatch, form: str, encoder: Encoder) -> bytes:
+        key = id(batch), form      # nobody else's, since what is kept keeps the batch alive
+        if (found := self._latest.get(key)) is None:
+            if len(self._latest) >= _SHARED:
+                self._latest.pop(next(iter(self._latest)))
+            found = self._latest[key] = batch, _frame(batch, encoder)
+        return found[1]
+
+
+def _frame(batch: list[Watched], encoder: Encoder) -> bytes:
+    """A chunk of a chunked body."""
+    data = b"".join(map(encoder, batch))
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 async def serve_watch(
-    request: web.BaseRequest, api: ObjectApi, call: Call, options: ListOptions, wanted: Representation, clock: Clock
+    request: web.BaseRequest, api: ObjectApi, call: Call, options: ListOptions, wanted: Representation, clock: Clock, frames: SharedFrames,
 ) -> web.StreamResponse:
     """Returns when the watch has ended. Errors before the first byte are raised; a version that is too old is an ERROR event."""
     encoder = _encoder(call, wanted, clock, request.query.get("includeObject", ""))
@@ -42,10 +65,14 @@ async def serve_watch(
     try:
         response.enable_chunked_encoding()
         await response.prepare(request)
-        await response.write(b"")
+        form = "" if wanted.transform else f"{wanted.media_type} {call.resource.api_version}"
         async for batch in watcher.batches():
-            async with asyncio.timeout(_STUCK_S):
-                await response.write(b"".join(map(encoder, batch)))
+            if form and isinstance(batch, SharedBatch):
+                await _send(request, frames.of(batch, form, encoder))
+                continue
+            for first in range(0, len(batch), _AT_ONCE):      # initial events may be ten thousand
+                await _send(request, _frame(batch[first:first + _AT_ONCE], encoder))
+                await asyncio.sleep(0)
     except TimeoutError:
         log.info("watcher does not read, hung up", resource=str(call.group_resource), user=call.user.name)
         if request.transport is not None:
@@ -55,6 +82,17 @@ async def serve_watch(
     finally:
         watcher.close()
     return response
+
+
+async def _send(request: web.BaseRequest, chunk: bytes) -> None:
+    """Past aiohttp's writer, which would copy and frame it for each watcher. Raises TimeoutError for a client that does not read."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        raise ConnectionResetError
+    transport.write(chunk)
+    if request.protocol.writing_paused:
+        async with asyncio.timeout(_STUCK_S):
+            await request.protocol._drain_helper()
 
 
 def _encoder(call: Call, wanted: Representation, clock: Clock, include_object: str) -> Encoder:

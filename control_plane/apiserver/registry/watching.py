@@ -23,6 +23,7 @@ from kube.apimachinery.errors import ApiError, InternalError
 from kube.apimachinery.meta import JsonObject
 
 WatchEventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
+_SHARED: Final = 4      # batches; watchers that are woken together take the same one
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
 
 
@@ -50,12 +51,34 @@ def translate(event: CacheEvent, chosen: Predicate | None) -> Watched | None:
     return None
 
 
+class SharedBatch(list[Watched]):
+    """The same list for several watchers."""
+
+
+class SharedBatches:
+    """What watchers without a selector are told: one list for all that take the same events, so that doors may encode it once."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[int, int, int], tuple[list[CacheEvent], SharedBatch]] = {}
+
+    def told(self, events: list[CacheEvent]) -> SharedBatch:
+        # Each watcher's events are all of a resource (or namespace) in a stretch, so its ends and its length tell which. The ids cannot
+        # be another's, since what is kept keeps the events alive.
+        key = id(events[0]), id(events[-1]), len(events)
+        found = self._latest.get(key)
+        if found is None:
+            if len(self._latest) >= _SHARED:
+                self._latest.pop(next(iter(self._latest)))
+            found = self._latest[key] = events, SharedBatch(Watched(event.type, event.object) for event in events)
+        return found[1]
+
+
 class Watcher:
     """One open watch: iterate over `batches`, then `close`."""
 
     def __init__(
         self, call: Call, subscription: Subscription, chosen: Predicate | None, options: ListOptions, *,
-        timeout_s: float, bookmark_interval_s: float, on_close: Callable[[Subscription], None],
+        timeout_s: float, bookmark_interval_s: float, on_close: Callable[[Subscription], None], shared: SharedBatches,
     ) -> None:
         self._call = call
         self._subscription = subscription
@@ -63,6 +86,7 @@ class Watcher:
         self._options = options
         self._deadline_s = timeout_s
         self._on_close = on_close
+        self._shared = shared
         self._bookmark_interval_s = bookmark_interval_s
 
     def close(self) -> None:
@@ -84,11 +108,9 @@ class Watcher:
         if initial := self._initial():
             yield initial
         next_bookmark = loop.time() + self._bookmark_interval_s
-        while (now := loop.time()) < deadline:
-            wake = min(deadline, next_bookmark) if self._options.allow_bookmarks else deadline
+        while loop.time() < deadline:
             try:
-                async with asyncio.timeout(max(wake - now, 0)):
-                    events = await self._subscription.next_batch()
+                events = await self._subscription.next_batch(min(deadline, next_bookmark) if self._options.allow_bookmarks else deadline)
             except TimeoutError:
                 if self._options.allow_bookmarks:
                     next_bookmark = loop.time() + self._bookmark_interval_s
@@ -98,7 +120,9 @@ class Watcher:
                 return
             if resource.custom is not None:
                 await prepare(resource, [held for event in events for held in (event.object, event.previous) if held is not None])
-            if batch := [told for event in events if (told := translate(event, self._chosen))]:
+            if self._chosen is None:
+                yield self._shared.told(events)
+            elif batch := [told for event in events if (told := translate(event, self._chosen))]:
                 yield batch
 
     def _initial(self) -> list[Watched]:
@@ -125,6 +149,7 @@ class Watching:
         self._min_timeout_s = min_timeout_s
         self._bookmark_interval_s = bookmark_interval_s
         self._open: set[Subscription] = set()
+        self._shared = SharedBatches()
 
     def close_all(self) -> None:
         """The apiserver ends: every watch ends in an orderly way, and its client watches again elsewhere."""
@@ -150,7 +175,7 @@ class Watching:
         timeout_s = options.timeout_s or self._min_timeout_s * (1.0 + random.random())
         return Watcher(
             call, subscription, chosen, options, timeout_s=timeout_s, bookmark_interval_s=self._bookmark_interval_s,
-            on_close=self._open.discard,
+            on_close=self._open.discard, shared=self._shared,
         )
 
 

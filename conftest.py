@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tier = item.path.relative_to(tests).parts[0] if tests in item.path.parents else ""
         if tier == "kernel":
             item.add_marker(pytest.mark.kernel)
-        elif tier == "cluster":
+        elif tier in ("cluster", "clients"):
             item.add_marker(pytest.mark.cluster)
             shared = "kubonsai_cluster" in getattr(item, "fixturenames", ())
             item.add_marker(pytest.mark.xdist_group("shared cluster" if shared else "own clusters"))

@@ -6,6 +6,7 @@ import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -18,6 +19,7 @@ from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.resources import SCHEME
 from kube.client.client import Client
 from kube.client.grpc_transport import GrpcTransport
+from kube.client.objects import owner_reference
 from kube.process.config import TlsFiles
 from tests.support.api_calls import Api
 from tests.support.apiserver import RunningApiserver
@@ -119,7 +121,7 @@ async def test_a_namespace_waits_for_an_extension_server_that_is_away(client: Cl
         extension.broken = False
 
 
-async def test_an_owner_that_an_extension_server_keeps_counts(client: Client, extension: KeepingExtensionServer) -> None:
+async def test_owners_and_dependents_that_an_extension_server_keeps(client: Client, extension: KeepingExtensionServer) -> None:
     extension.keep("default", "owner", uid="owner-uid")
 
     def owned(name: str, owner: str, uid: str) -> ConfigMap:
@@ -128,8 +130,22 @@ async def test_an_owner_that_an_extension_server_keeps_counts(client: Client, ex
 
     await client.create(owned("kept", "owner", "owner-uid"))
     await client.create(owned("left", "gone", "gone-uid"))
+    master = await client.create(ConfigMap(metadata=ObjectMeta(namespace="default", name="master")))
+    kept, left = NamespacedName("default", "kept"), NamespacedName("default", "left")
     async with running(client, GarbageCollector):
-        left = NamespacedName("default", "left")
         await eventually(lambda: is_gone(client, ConfigMap, left), within_s=WITHIN_S, what="what a gone owner left")
+        assert not await is_gone(client, ConfigMap, kept)
 
-    assert not await is_gone(client, ConfigMap, NamespacedName("default", "kept"))
+        async def watched() -> bool:
+            return bool(extension._watches)
+
+        await eventually(watched, within_s=WITHIN_S, what="flunders are watched")
+        extension.keep("default", "servant", uid="servant-uid", ownerReferences=[msgspec.to_builtins(owner_reference(master))])
+        extension.drop("default", "owner")
+        await eventually(lambda: is_gone(client, ConfigMap, kept), within_s=WITHIN_S, what="the dependent of a deleted flunder")
+        await client.delete(ConfigMap, NamespacedName("default", "master"))
+
+        async def dismissed() -> bool:
+            return ("default", "servant") not in extension.kept
+
+        await eventually(dismissed, within_s=WITHIN_S, what="a flunder whose owner was deleted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -85,42 +86,69 @@ def resource_list() -> dict[str, Any]:
 
 
 class KeepingExtensionServer(ExtensionServer):
-    """Keeps flunders, by namespace and name; knows list, get and delete of one, and tells of no changes."""
+    """Keeps flunders, by namespace and name; knows list, watch, get and delete of one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.kept: dict[tuple[str, str], dict[str, Any]] = {}
+        self._version = 1
+        self._watches: list[asyncio.Queue[bytes]] = []
 
     def keep(self, namespace: str, name: str, **metadata: Any) -> None:
-        self.kept[namespace, name] = {**flunder(name), "metadata": {"name": name, "namespace": namespace, **metadata}}
+        self._version += 1
+        metadata |= {"name": name, "namespace": namespace, "resourceVersion": str(self._version)}
+        self.kept[namespace, name] = {**flunder(name), "metadata": metadata}
+        self._tell("ADDED", self.kept[namespace, name])
+
+    def drop(self, namespace: str, name: str) -> None:
+        self._version += 1
+        self._tell("DELETED", self.kept.pop((namespace, name)))
+
+    def _tell(self, kind: str, obj: dict[str, Any]) -> None:
+        for watch in self._watches:
+            watch.put_nowait(json.dumps({"type": kind, "object": obj}).encode() + b"\n")
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.query.get("watch") != "true":
+            return await super().handle(request)
+        answer, events = web.StreamResponse(headers={"Content-Type": "application/json"}), asyncio.Queue[bytes]()
+        self._watches.append(events)
+        try:
+            await answer.prepare(request)
+            while True:
+                await answer.write(await events.get())
+        finally:
+            self._watches.remove(events)
 
     def _answer(self, request: web.BaseRequest, body: str) -> web.Response:
         parts = request.path.removeprefix(BASE).strip("/").split("/")
         if request.path == BASE:
             listed = resource_list()
-            listed["resources"][0]["verbs"] = ["delete", "get", "list"]
+            listed["resources"][0]["verbs"] = ["delete", "get", "list", "watch"]
             return web.json_response(listed)
         if parts[0] != "namespaces" or parts[2:3] != ["flunders"]:
-            return super()._answer(request, body)
+            return self._listed([*self.kept.values()]) if parts == ["flunders"] else super()._answer(request, body)
         if len(parts) == 3:
-            items = [obj for (namespace, _), obj in self.kept.items() if namespace == parts[1]]
-            return web.json_response({
-                "kind": "FlunderList", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {"resourceVersion": "1"}, "items": items})
+            return self._listed([obj for (namespace, _), obj in self.kept.items() if namespace == parts[1]])
         found = self.kept.get((parts[1], parts[3]))
         if found is None:
             return web.json_response({
                 "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound", "message": "no flunder",
             }, status=404)
         if request.method == "DELETE":
-            del self.kept[parts[1], parts[3]]
+            self.drop(parts[1], parts[3])
         return web.json_response(found)
+
+    def _listed(self, items: list[dict[str, Any]]) -> web.Response:
+        metadata = {"resourceVersion": str(self._version)}
+        return web.json_response({"kind": "FlunderList", "apiVersion": f"{GROUP}/{VERSION}", "metadata": metadata, "items": items})
 
 
 @asynccontextmanager
 async def running_extension_server(identity: TlsFiles, server: ExtensionServer | None = None) -> AsyncIterator[ExtensionServer]:
     server = server or ExtensionServer()
     context = server_context(identity, client_certificates=ssl.CERT_OPTIONAL)
-    runner = web.ServerRunner(web.Server(server.handle))
+    runner = web.ServerRunner(web.Server(server.handle), shutdown_timeout=1.0)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)

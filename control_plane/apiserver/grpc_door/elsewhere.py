@@ -6,7 +6,7 @@ A Get without a resource asks for what a group version holds: its APIResourceLis
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -75,8 +75,9 @@ class AggregatingObjectService(ObjectService):
             allow_bookmarks=request.allow_bookmarks, metadata_only=request.metadata_only,
         )
         async with self._reached("watch", request.at, context, target) as there:
-            async for batch in there.watch(_location(request.at), query):
-                yield pb.WatchReply(events=[pb.WatchEvent(type=_TYPES[event.type], object=event.object) for event in batch])
+            async with aclosing(there.watch(_location(request.at), query)) as batches:
+                async for batch in batches:
+                    yield pb.WatchReply(events=[pb.WatchEvent(type=_TYPES[event.type], object=event.object) for event in batch])
 
     async def Create(self, request: pb.CreateRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
         if (target := self._elsewhere(request.at)) is None:

@@ -27,8 +27,19 @@ def _with_locking(obj: JsonObject, old: JsonObject) -> JsonObject:
     return merged
 
 
-def _finalize(obj: JsonObject, old: JsonObject) -> JsonObject:
+def _with_own_metadata(obj: JsonObject, old: JsonObject) -> JsonObject:
+    """The old object, with the metadata that the client sent."""
     merged = _with_locking(obj, old)
+    for key in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if sent := obj.get("metadata", {}).get(key):
+            merged["metadata"][key] = sent
+        else:
+            merged["metadata"].pop(key, None)
+    return merged
+
+
+def _finalize(obj: JsonObject, old: JsonObject) -> JsonObject:
+    merged = _with_own_metadata(obj, old)
     merged["spec"] = {**merged.get("spec", {}), "finalizers": obj.get("spec", {}).get("finalizers") or []}
     if not merged["spec"]["finalizers"]:
         del merged["spec"]["finalizers"]
@@ -36,7 +47,7 @@ def _finalize(obj: JsonObject, old: JsonObject) -> JsonObject:
 
 
 def _approval(obj: JsonObject, old: JsonObject) -> JsonObject:
-    merged = _with_locking(obj, old)
+    merged = _with_own_metadata(obj, old)
     merged["status"] = {**merged.get("status", {}), "conditions": obj.get("status", {}).get("conditions") or []}
     return merged
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cryptography import x509
 
-from control_plane.apiserver.strategies.base import Strategy
+from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
 from control_plane.certificate_requests import LEGACY_UNKNOWN, MalformedRequest, parse_request
 from control_plane.pem import pem_blocks
 from kube.apimachinery.errors import Cause
@@ -43,6 +43,8 @@ _CONDITIONS: Final = "status.conditions"
 
 class CertificateRequestStrategy(Strategy):
     """The requester's identity is the server's to fill in; the spec never changes. Only /approval decides, only /status issues."""
+
+    status_metadata = OPEN_METADATA
 
     def name_problems(self, name: str) -> list[str]:
         return path_segment_problems(name)

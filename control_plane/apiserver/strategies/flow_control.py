@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
+from control_plane.apiserver.strategies.base import Strategy
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
@@ -30,7 +30,6 @@ _MAX_HASH_BITS: Final = 60
 
 class FlowSchemaStrategy(Strategy):
     counts_generations = True
-    status_metadata = OPEN_METADATA
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})
@@ -160,7 +159,6 @@ def _url_problem(url: str) -> str:
 
 class PriorityLevelStrategy(Strategy):
     counts_generations = True
-    status_metadata = OPEN_METADATA
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})

@@ -67,11 +67,12 @@ def validate_pod_resources(spec: JsonObject, path: str) -> list[Cause]:
         causes.append(forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level"))
     causes += validate_requirements({key: resources.get(key) for key in ("limits", "requests")}, path, of_pod=True)
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-    for name, amount in total_requests(spec).items():
-        own = read(requests.get(name)) or Quantity.of(0)
-        if amount > own:
-            causes.append(invalid(f"{path}.requests[{name}]", str(own),
-                                  f"must be greater than or equal to aggregate container requests of {amount}"))
+    for key, own, names in (("requests", requests, None), ("limits", limits, "hugepages-")):
+        for name, amount in total_of(spec, key).items():
+            said = read(own.get(name))
+            if said is not None and amount > said and (names is None or name.startswith(names)):
+                causes.append(invalid(f"{path}.{key}[{name}]", str(said),
+                                      f"must be greater than or equal to aggregate container {key} of {amount}"))
     for index, container in enumerate(spec.get("containers") or ()):
         for name, value in ((container.get("resources") or {}).get("limits") or {}).items():
             mine, whole = read(value), read(limits.get(name))

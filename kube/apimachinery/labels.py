@@ -61,11 +61,11 @@ class Requirement:
         return value is not None and self._compares(value)
 
     def _compares(self, value: str) -> bool:
-        try:
-            held, bound = int(value), int(next(iter(self.values)))
-        except ValueError:
+        """What is no int64 of Go's compares with nothing."""
+        bound = next(iter(self.values))
+        if not _is_integer(value) or not _is_integer(bound):
             return False
-        return held > bound if self.operator == "gt" else held < bound
+        return int(value) > int(bound) if self.operator == "gt" else int(value) < int(bound)
 
     def __str__(self) -> str:
         match self.operator:
@@ -78,6 +78,10 @@ class Requirement:
             case "in" | "notin":
                 return f"{self.key} {self.operator} ({','.join(sorted(self.values))})"
         return f"{self.key}{self.operator}{next(iter(self.values), '')}"
+
+
+def _is_integer(text: str) -> bool:
+    return re.fullmatch(r"[+-]?[0-9]{1,63}", text) is not None and -(2**63) <= int(text) < 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,7 @@ def _requirement(key: str, operator: str, values: Iterable[str]) -> Requirement:
         raise SelectorError("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
     if operator in {"exists", "!"} and held:
         raise SelectorError("values: Invalid value: values set must be empty for exists and does not exist")
-    if operator in {"gt", "lt"} and not all(re.fullmatch(r"[+-]?\d+", value) for value in held):
+    if operator in {"gt", "lt"} and not all(re.fullmatch(r"[+-]?[0-9]+", value) for value in held):
         raise SelectorError(f"values[0]: Invalid value: {_quoted(held)}: for 'Gt', 'Lt' operators, the value must be an integer")
     for index, value in enumerate(sorted(held)):
         if problems := label_value_problems(value):

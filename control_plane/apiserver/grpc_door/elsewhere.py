@@ -74,10 +74,12 @@ class AggregatingObjectService(ObjectService):
             label_selector=request.label_selector, field_selector=request.field_selector, resource_version=request.resource_version,
             allow_bookmarks=request.allow_bookmarks, metadata_only=request.metadata_only,
         )
-        async with self._reached("watch", request.at, context, target) as there:
-            async with aclosing(there.watch(_location(request.at), query)) as batches:
-                async for batch in batches:
-                    yield pb.WatchReply(events=[pb.WatchEvent(type=_TYPES[event.type], object=event.object) for event in batch])
+        async with (
+            self._reached("watch", request.at, context, target) as there,
+            aclosing(there.watch(_location(request.at), query)) as batches,
+        ):
+            async for batch in batches:
+                yield pb.WatchReply(events=[pb.WatchEvent(type=_TYPES[event.type], object=event.object) for event in batch])
 
     async def Create(self, request: pb.CreateRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
         if (target := self._elsewhere(request.at)) is None:

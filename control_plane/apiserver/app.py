@@ -6,10 +6,11 @@ Both doors open when the cache is loaded and the system's own objects are there,
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from control_plane.apiserver.assembly import Apiserver, assemble
 from control_plane.apiserver.authorization.authorizer import Authorizer
@@ -32,6 +33,7 @@ from kube.process.lifetime import run_process
 from kube.process.log import get_logger
 
 log = get_logger("kube-apiserver")
+_GC_THRESHOLD: Final = 5_000, 20, 20      # Python's 700 is met several times by one large request; little here is cyclic
 
 
 class Readiness:
@@ -111,12 +113,20 @@ async def _serve(
         endpoints = KubernetesEndpoints(
             store, writer, Bootstrap(writer, cache, SCHEME, clock), clock, config.name, config.advertise_address, https_port
         )
+        _keep_what_is_there()
         async with _background() as tasks:
             tasks.create_task(endpoints.run(), name="endpoints of Service kubernetes")
             await stop.wait()
         readiness.stopping = True
         await endpoints.withdraw()
         server.api.watching.close_all()
+
+
+def _keep_what_is_there() -> None:
+    """What is there when the doors open stays; the garbage collector's rounds, for which every request waits, need not go through it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLD)
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:

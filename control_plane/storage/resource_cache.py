@@ -11,6 +11,7 @@ from typing import Final
 from control_plane.storage.bell import Bell
 from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.etcd_watch import StoreEvent
+from control_plane.storage.field_index import FieldIndex, ValueOf
 from control_plane.storage.subscription import CacheEvent, Subscription
 from kube.apimachinery.errors import Expired
 from kube.apimachinery.scheme import ResourceType
@@ -39,6 +40,7 @@ class ResourceCache:
         self._floor = 0                     # events at and before this revision are not in the ring
         self._queue_limit = queue_limit
         self._subscriptions: set[Subscription] = set()
+        self._indexes: dict[str, FieldIndex] = {}
         self._bell = Bell(lambda: self._subscriptions)
         self._observers: list[tuple[OnEvent, OnReset]] = []
 
@@ -50,6 +52,7 @@ class ResourceCache:
         """Starts over with what a range at `revision` found. Watchers are dropped: what they missed is not known."""
         self.objects = objects
         self._sorted = sorted(objects)
+        self._indexes.clear()
         self._ring.clear()
         self._times.clear()
         self._floor = revision
@@ -100,6 +103,14 @@ class ResourceCache:
         objects = self.objects
         return [objects[key] for key in keys]
 
+    def objects_with(self, field: str, value: str, value_of: ValueOf, namespace: str) -> list[CachedObject]:
+        """As `sorted_objects`, of those with that value; the first question about a field makes an index."""
+        index = self._indexes.get(field)
+        if index is None:
+            index = self._indexes[field] = FieldIndex(value_of, self.objects.values())
+        prefix = f"{namespace}/" if namespace else ""
+        return [self.objects[key] for key in index.keys(value) if key.startswith(prefix)]
+
     def subscribe(self, since: int | None, namespace: str, head: Callable[[], int]) -> Subscription:
         if since is not None and since < self._floor:
             raise Expired(f"too old resource version: {since} ({self._floor})")
@@ -125,12 +136,16 @@ class ResourceCache:
         if change.value is not None:
             held = CachedObject(self.resource, key, change.value, change.revision)
             self.objects[key] = held
+            for index in self._indexes.values():
+                index.change(previous, held)
             if previous is None:
                 insort(self._sorted, key)
             return CacheEvent("ADDED" if previous is None else "MODIFIED", held, previous, change.revision)
         if previous is None:
             return None
         del self.objects[key]
+        for index in self._indexes.values():
+            index.change(previous, None)
         del self._sorted[bisect_left(self._sorted, key)]
         return CacheEvent("DELETED", previous.at_revision(change.revision), previous, change.revision)
 

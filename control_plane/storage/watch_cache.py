@@ -21,6 +21,7 @@ from control_plane.storage.cached_object import CachedObject
 from control_plane.storage.errors import Compacted, StorageError, StoreUnavailable
 from control_plane.storage.etcd import RangeResult
 from control_plane.storage.etcd_watch import StoreEvent, WatchBatch
+from control_plane.storage.field_index import ValueOf
 from control_plane.storage.freshness import SharedQuestion
 from control_plane.storage.keys import REGISTRY, KeyTable, resource_prefix
 from control_plane.storage.resource_cache import OnEvent, OnReset, ResourceCache
@@ -205,6 +206,12 @@ class WatchCache:
 
     def get(self, resource: ResourceType, key: NamespacedName) -> CachedObject | None:
         return self._of(resource).objects.get(str(key))
+
+    def list_with(
+        self, resource: ResourceType, field: str, value: str, value_of: ValueOf, namespace: str = ""
+    ) -> tuple[list[CachedObject], int]:
+        """As `list`, of the objects for which `value_of` gives `value`; `field` names what it looks at."""
+        return self._of(resource).objects_with(field, value, value_of, namespace), self._revision
 
     def list(self, resource: ResourceType, namespace: str = "") -> tuple[list[CachedObject], int]:
         """Sorted by key, and the revision that the answer shows."""

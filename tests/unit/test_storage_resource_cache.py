@@ -52,3 +52,32 @@ def test_a_few_events_are_kept_whatever_their_age(later: float) -> None:
     filled.cache.forget_stale()
 
     assert filled.resumes(0)
+
+
+def test_objects_are_found_by_a_field_as_it_changes() -> None:
+    pods = SCHEME.for_path("", "v1", "pods")
+    assert pods is not None
+    cache = ResourceCache(pods, events=10, queue_limit=10)
+    revision = 0
+
+    def put(key: str, node: str | None) -> None:
+        nonlocal revision
+        revision += 1
+        value = None if node is None else f'{{"metadata":{{}},"spec":{{"nodeName":"{node}"}}}}'.encode()
+        cache.apply(StoreEvent(f"/registry/pods/{key}", value, revision, created=False), key)
+
+    def on(node: str, namespace: str = "") -> list[str]:
+        found = cache.objects_with("spec.nodeName", node, lambda item: str(item.obj["spec"]["nodeName"]), namespace)
+        return [item.key for item in found]
+
+    put("d/a", "n1")
+    put("d/b", "n2")
+    assert (on("n1"), on("n2"), on("n3")) == (["d/a"], ["d/b"], [])
+    put("e/c", "n1")
+    put("d/b", "n1")
+    assert (on("n1"), on("n1", "d"), on("n2")) == (["d/a", "d/b", "e/c"], ["d/a", "d/b"], [])
+    put("d/a", None)
+    put("d/b", "n2")
+    assert (on("n1"), on("n2")) == (["e/c"], ["d/b"])
+    cache.reset({}, revision)
+    assert on("n1") == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -43,6 +43,19 @@ class ServedElsewhereSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 class ServedElsewhereStatus(msgspec.Struct, frozen=True, kw_only=True):
     conditions: tuple[Any, ...] | None = None       # only that they changed
+
+
+class ServedResource(msgspec.Struct, frozen=True, kw_only=True):
+    """An APIResource, as far as needed. What a server tells of itself is not trusted to have this form."""
+
+    name: str = ""
+    kind: str = ""
+    namespaced: bool = False
+    verbs: tuple[str, ...] | None = None
+
+
+class ServedResources(msgspec.Struct, frozen=True, kw_only=True):
+    resources: tuple[ServedResource, ...] | None = None
 
 
 class ExtensionKinds:
@@ -92,8 +105,8 @@ class ExtensionKinds:
 
     async def _discover(self, group_version: GroupVersion) -> list[ResourceType]:
         nothing = ResourceType(group_version.group, group_version.version, "", "", namespaced=False)
-        listed = msgspec.json.decode(await self._client.transport.get(Location(nothing)))
-        return rows_of_list(group_version, listed.get("resources") or ())
+        listed = msgspec.json.decode(await self._client.transport.get(Location(nothing)), type=ServedResources)
+        return rows_of_list(group_version, listed.resources or ())
 
     def _put(self, group_version: GroupVersion, rows: list[ResourceType]) -> bool:
         held = self._rows.pop(group_version, [])
@@ -109,21 +122,20 @@ class ExtensionKinds:
         return held != rows
 
 
-def rows_of_list(group_version: GroupVersion, listed: Iterable[Mapping[str, Any]]) -> list[ResourceType]:
+def rows_of_list(group_version: GroupVersion, listed: Iterable[ServedResource]) -> list[ResourceType]:
     """An APIResourceList as rows. They are marked as custom: nobody here knows their schemas."""
     subresources: dict[str, list[str]] = {}
     found = []
     for one in listed:
-        name, _, subresource = str(one.get("name", "")).partition("/")
+        name, _, subresource = one.name.partition("/")
         if subresource:
             subresources.setdefault(name, []).append(subresource)
-        else:
+        elif name and one.kind:
             found.append(one)
     return [
         ResourceType(
-            group_version.group, group_version.version, str(one.get("kind", "")), str(one["name"]),
-            namespaced=bool(one.get("namespaced")), verbs=tuple(map(str, one.get("verbs") or ())),
-            subresources=tuple(sorted(subresources.get(str(one["name"]), ()))), custom=CUSTOM,
+            group_version.group, group_version.version, one.kind, one.name, namespaced=one.namespaced, verbs=one.verbs or (),
+            subresources=tuple(sorted(subresources.get(one.name, ()))), custom=CUSTOM,
         )
-        for one in found if one.get("name") and one.get("kind")
+        for one in found
     ]

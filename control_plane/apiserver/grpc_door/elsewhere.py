@@ -18,7 +18,7 @@ from control_plane.apiserver.grpc_door.service import Context, ObjectService, _f
 from control_plane.apiserver.object_api import ObjectApi
 from control_plane.apiserver.pipeline import Pipeline
 from control_plane.apiserver.request_info import RequestInfo
-from kube.apimachinery.errors import ApiError, InternalError, ServiceUnavailable
+from kube.apimachinery.errors import ApiError, InternalError, ServiceUnavailable, from_status
 from kube.apimachinery.scheme import GroupVersion, ResourceType
 from kube.client.transport import EventType, ListQuery, Location, PatchKind, WatchQuery, WriteOptions
 from kube.process.log import get_logger
@@ -79,6 +79,9 @@ class AggregatingObjectService(ObjectService):
             aclosing(there.watch(_location(request.at), query)) as batches,
         ):
             async for batch in batches:
+                for event in batch:
+                    if event.type is EventType.ERROR:
+                        raise from_status(msgspec.json.decode(event.object))      # read here: nobody behind us need doubt its form
                 yield pb.WatchReply(events=[pb.WatchEvent(type=_TYPES[event.type], object=event.object) for event in batch])
 
     async def Create(self, request: pb.CreateRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
@@ -152,7 +155,7 @@ class AggregatingObjectService(ObjectService):
                     await there.close()
         except ApiError as error:
             await _fail(context, error)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, TypeError, AttributeError) as error:
             log.warning("an extension server's answer cannot be read", group_version=str(target.group_version), error=str(error))
             await _fail(context, InternalError(f"an answer of the server of {target.group_version} cannot be read: {error}"))
 

@@ -11,8 +11,10 @@ from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.transport import ListQuery, Location
 from kube.process.clock import SystemClock
 from tests.support.controllers import eventually, memory_client, running
+from tests.support.memory_transport import MemoryTransport
 
 
 async def exists(client: Client, name: str) -> bool:
@@ -82,3 +84,42 @@ def test_conditions_in_upstreams_words() -> None:
     assert messages["NamespaceContentRemaining"] == "Some resources are remaining: pods. has 2 resource instances"
     assert messages["NamespaceFinalizersRemaining"] == (
         "Some content in the namespace has finalizers remaining: example.com/keep in 1 resource instances")
+
+
+def test_groups_that_cannot_be_looked_into_keep_a_namespace() -> None:
+    stale = "stale GroupVersion discovery: metrics.k8s.io/v1beta1"
+    remaining = Remaining(unknown={"metrics.k8s.io/v1beta1": stale, "a.example.com/v1": "service unavailable"})
+
+    found = {one.type: (one.status, one.reason, one.message) for one in conditions((), remaining, SystemClock().now())}
+
+    assert not remaining.nothing
+    assert found["NamespaceDeletionDiscoveryFailure"] == (
+        "True", "DiscoveryFailed",
+        "Discovery failed for some groups, 2 failing: unable to retrieve the complete list of server APIs: "
+        f"a.example.com/v1: service unavailable, metrics.k8s.io/v1beta1: {stale}")
+    assert found["NamespaceContentRemaining"][0] == "False"
+
+
+async def test_pods_that_cannot_be_deleted_do_not_keep_the_rest() -> None:
+    client, _ = memory_client()
+    await client.create(Namespace(metadata=ObjectMeta(name="going")))
+    await client.create(Pod(metadata=ObjectMeta(namespace="going", name="p")))
+    await client.create(Secret(metadata=ObjectMeta(namespace="going", name="s")))
+    transport = client.transport
+    assert isinstance(transport, MemoryTransport)
+    delete_collection = transport.delete_collection
+
+    async def refusing(at: Location, query: ListQuery, options: bytes) -> bytes:
+        if at.resource.plural == "pods":
+            raise errors.Forbidden("no")
+        return await delete_collection(at, query, options)
+
+    transport.delete_collection = refusing  # type: ignore[method-assign]
+    await client.delete(Namespace, NamespacedName("", "going"))
+    async with running(client, NamespaceController):
+
+        async def emptied() -> bool:
+            return not await client.list(Secret, "going")
+
+        await eventually(emptied, what="its Secret goes")
+    assert await exists(client, "going")

@@ -1,8 +1,8 @@
 """From parsed JSON to an object of its kind: wrong types refused, unknown fields found, values brought to the form the server keeps.
 
 Follows upstream's strict JSON decoder, words included. A walk changes the object in place: unknown fields go, quantities become canonical
-strings, times become UTC, and each type gets the form in which Go shows it (wire_form.py): empty plain fields are left out or stand there as
-the zero of their type. Empty managedFields stay: they are a request. The caller decides by fieldValidation what an unknown field means.
+strings, times become UTC, and each type gets the form in which Go shows it (wire_form.py): empty plain fields are left out or stand there
+as the zero of their type. Empty managedFields stay: they are a request. The caller decides by fieldValidation what an unknown field means.
 """
 
 from __future__ import annotations
@@ -97,6 +97,8 @@ class _Walk:
                 del obj[key]
             else:
                 inner = f"{go_path}.{key}" if go_path else key
+                if key in form.embedded:
+                    inner = f"{inner.removesuffix(key)}{form.embedded[key]}.{key}"
                 new = self.value(value, child, f"{where}.{key}" if where else key, owner, inner)
                 if not new and key in omitted and key != "managedFields":
                     del obj[key]
@@ -132,6 +134,8 @@ class _Walk:
         elif kind == "number":
             if isinstance(value, int | float) and not isinstance(value, bool):
                 return value
+        elif kind == "int-or-string" and type(value) is int and not -(2**31) <= value < 2**31:
+            raise BadRequest(f"json: cannot unmarshal number {value} into Go struct field {owner}.{go_path} of type int32")
         else:
             return SPECIAL[kind](value)
         raise mismatch(value, schema, owner, go_path)

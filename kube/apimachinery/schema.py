@@ -145,7 +145,7 @@ class Schema:
         if self.items is not None:
             return "[]" + self.items.go_type
         if self.values is not None:
-            return "map[string]" + self.values.go_type
+            return "v1.ResourceList" if self.values.type == "quantity" else "map[string]" + self.values.go_type
         if self.type == "integer":
             return self.format or "int64"
         if self.type == "string" and (named := dict(wire_form(self._origin[0]).string_types).get(self._origin[1])):

@@ -101,8 +101,8 @@ def regex_problem(message: str, pattern: str, *examples: str) -> str:
     return f"{message} (e.g. {shown_examples}regex used for validation is '{pattern}')"
 
 
-def length_problem(limit: int) -> str:
-    return f"must be no more than {limit} bytes"
+def length_problem(limit: int, unit: str = "characters") -> str:
+    return f"must be no more than {limit} {unit}"
 
 
 def range_problem(low: int, high: int) -> str:
@@ -193,7 +193,7 @@ def _qualified_name_problems(value: str) -> tuple[str, ...]:
     if not name:
         problems.append("name part must be non-empty")
     elif len(name) > 63:
-        problems.append(f"name part {length_problem(63)}")
+        problems.append(f"name part {length_problem(63, 'bytes')}")
     if not re.fullmatch(_KEY, name):
         problems.append("name part " + regex_problem(_KEY_WORDS, _KEY, "MyName", "my.name", "123-abc"))
     return tuple(problems)
@@ -206,7 +206,7 @@ def qualified_name_problems(value: str) -> list[str]:
 
 @lru_cache(maxsize=8192)
 def _label_value_problems(value: str) -> tuple[str, ...]:
-    problems = [length_problem(63)] if len(value) > 63 else []
+    problems = [length_problem(63, "bytes")] if len(value) > 63 else []
     if not re.fullmatch(_LABEL_VALUE, value):
         problems.append(regex_problem(
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with "

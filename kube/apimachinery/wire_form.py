@@ -28,6 +28,7 @@ class WireForm:
     structs: tuple[tuple[str, str], ...] = ()           # always there -> definition
     omitted: frozenset[str] = field(default_factory=frozenset)      # gone when it is "", 0, false or empty
     string_types: tuple[tuple[str, str], ...] = ()      # -> the type's name as Go prints it: v1.DNSPolicy
+    embedded: dict[str, str] = field(default_factory=dict)      # -> the Go struct inside this one that the field is of: ProbeHandler
 
 
 @cache
@@ -42,6 +43,7 @@ def wire_form(definition: str) -> WireForm:
         tuple((one.name, one.type) for one in fields if one.shown and not one.pointer and _zero(one) is _STRUCT),
         frozenset(one.name for one in fields if one.omitted_when_empty and (one.scalar or one.repeated or one.mapped)),
         tuple((one.name, one.string_type) for one in fields if one.string_type),
+        {inner.name: one.type.rpartition(".")[2] for one in table().fields(definition) if one.inline for inner in _flat(one.type)},
     )
 
 

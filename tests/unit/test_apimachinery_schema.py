@@ -27,7 +27,7 @@ def test_every_served_kind_has_a_schema() -> None:
     ("spec", "object", "v1.PodSpec"),
     ("spec.containers", "array", "[]v1.Container"),
     ("spec.nodeSelector", "map", "map[string]string"),
-    ("spec.containers.resources.limits", "map", "map[string]resource.Quantity"),
+    ("spec.containers.resources.limits", "map", "v1.ResourceList"),
     ("spec.containers.livenessProbe.httpGet.port", "int-or-string", "intstr.IntOrString"),
     ("spec.activeDeadlineSeconds", "integer", "int64"),
     ("spec.containers.tty", "boolean", "bool"),

@@ -18,7 +18,7 @@ JOB = {"template": {"spec": {**POD, "restartPolicy": "Never"}}}
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 VOLUME = {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/x"}}
 PORTS = [{"port": 80}]
-AUTOSCALER = {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d"}}
+AUTOSCALER = {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}
 QUEUE = {"type": "Limited", "limited": {"limitResponse": {"type": "Queue", "queuing": {}}}}
 
 

@@ -34,8 +34,8 @@ def problems(plural: str, metadata: dict[str, Any]) -> str:
                  "characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
                  r"validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')", id="no subdomain"),
     pytest.param("namespaces", {"name": "a.b"}, 'metadata.name: Invalid value: "a.b": must not contain dots', id="dots in a label"),
-    pytest.param("services", {"name": "1a", "namespace": "d"}, "metadata.name: Invalid value: \"1a\": a DNS-1035 label must consist of",
-                 id="service name starts with a digit"),
+    pytest.param("services", {"name": "a_", "namespace": "d"}, "metadata.name: Invalid value: \"a_\": a lowercase RFC 1123 label must",
+                 id="service name is no label"),
     pytest.param("configmaps", {"name": "a", "namespace": "d", "labels": {"a": "-"}}, "metadata.labels: Invalid value: \"-\": a valid "
                  "label must be an empty string or consist of alphanumeric characters", id="label value"),
     pytest.param("configmaps", {"name": "a", "namespace": "d", "labels": {"/x": ""}},

@@ -28,6 +28,7 @@ _STATUSES: Final = ("True", "False", "Unknown")
 
 class APIServiceStrategy(Strategy):
     allows_update_without_version = False
+    qualified_finalizers = False
 
     def default(self, obj: JsonObject) -> None:
         service = (obj.get("spec") or {}).get("service")
@@ -49,7 +50,7 @@ class APIServiceStrategy(Strategy):
         spec, name = obj.get("spec") or {}, (obj.get("metadata") or {}).get("name") or ""
         group, version = spec.get("group") or "", spec.get("version") or ""
         causes, wanted = [], f"{version}.{group}"
-        if name != wanted and not path_segment_problems(name):
+        if name and name != wanted and not path_segment_problems(name):
             causes.append(invalid("metadata.name", name, f'must be `spec.version+"."+spec.group`: {json.dumps(wanted)}'))
         if group:
             causes += each("spec.group", group, dns_subdomain_problems(group))
@@ -90,6 +91,8 @@ def _server_causes(spec: dict[str, Any]) -> list[Cause]:
             causes.append(invalid("spec.insecureSkipTLSVerify", True, "local APIServices may not have insecureSkipTLSVerify"))
         return causes
     causes = [required(f"spec.service.{key}") for key in ("namespace", "name") if not service.get(key)]
+    if not 1 <= (port := service.get("port") or 0) <= 65535:
+        causes.append(invalid("spec.service.port", port, "port is not valid: must be between 1 and 65535, inclusive"))
     if insecure and bundle:
         causes.append(invalid("spec.insecureSkipTLSVerify", True, "may not be true if caBundle is present"))
     return causes

@@ -17,6 +17,8 @@ _NO_NAMES = {"kind": "", "plural": ""}
 class CustomResourceDefinitionStrategy(Strategy):
     allows_update_without_version = False
     counts_generations = True
+    qualified_finalizers = False
+    looks_at_names_again = False
     validates_slowly = True      # a schema of a few thousand fields or rules takes a second
     status_metadata = (*OPEN_METADATA, "ownerReferences")
 

@@ -29,6 +29,7 @@ class CustomResourceStrategy(Strategy):
     allows_update_without_version = False
     counts_generations = True
     qualified_finalizers = False
+    looks_at_names_again = False
 
     def __init__(self, resource: ResourceType, version: Version) -> None:
         super().__init__(resource)

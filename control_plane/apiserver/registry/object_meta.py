@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.strategies.metadata import generated_name
+from control_plane.storage.keys import object_key
 from kube.apimachinery.codec.depth import MAX_DEPTH, TOO_DEEP
 from kube.apimachinery.errors import BadRequest, Cause, Conflict, conflict, invalid
 from kube.apimachinery.meta import JsonObject
@@ -109,7 +110,9 @@ def check_versions(call: Call, obj: JsonObject, old: JsonObject) -> None:
     if (uid := metadata.get("uid")) and uid != before.get("uid"):
         raise conflict(
             call.group_resource, call.name,
-            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before.get('uid', '')}",
+            f"StorageError: invalid object, Code: 4, Key: {object_key(call.resource, call.key).removeprefix('/registry')}, "
+            f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "
+            f"UID in object meta: {before.get('uid', '')}",
         )
     if (version := metadata.get("resourceVersion")) and version != before.get("resourceVersion"):
         raise _modified(call)
@@ -119,7 +122,7 @@ def require_resource_version(call: Call, obj: JsonObject) -> None:
     """For kinds whose strategy does not allow unconditional updates."""
     if not metadata_of(obj).get("resourceVersion"):
         cause = Cause("FieldValueInvalid", "metadata.resourceVersion", "Invalid value: 0: must be specified for an update")
-        raise invalid(call.gvk, call.name, [cause])
+        raise invalid(call.gvk._replace(kind=call.resource.plural), call.name, [cause])     # upstream names the resource here
 
 
 def check_preconditions(

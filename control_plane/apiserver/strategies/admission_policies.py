@@ -54,6 +54,7 @@ class _PolicyStrategy(Strategy):
 
     allows_update_without_version = False
     counts_generations = True
+    qualified_finalizers = False
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})
@@ -123,6 +124,7 @@ class MutatingPolicyStrategy(_PolicyStrategy):
 class PolicyBindingStrategy(Strategy):
     allows_update_without_version = False
     counts_generations = True
+    qualified_finalizers = False
 
     def default(self, obj: JsonObject) -> None:
         if isinstance(match := (obj.get("spec") or {}).get("matchResources"), dict):

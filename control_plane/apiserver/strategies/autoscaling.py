@@ -10,6 +10,7 @@ from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.quantity import Quantity
 from kube.apimachinery.validation import (
+    NOT_NEGATIVE,
     dns_label_problems,
     each,
     forbidden,
@@ -29,6 +30,7 @@ _MAX_WINDOW_S: Final = 3600
 
 
 class AutoscalerStrategy(Strategy):
+    looks_at_names_again = False
     counts_generations = True
     status_metadata = OPEN_METADATA
 
@@ -53,17 +55,21 @@ class AutoscalerStrategy(Strategy):
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         spec, causes = obj.get("spec") or {}, []
         least, most = spec.get("minReplicas"), spec.get("maxReplicas") or 0
-        bound = 0 if old is not None and (old.get("spec") or {}).get("minReplicas") == 0 else 1
-        if least is not None and least < bound:
-            causes.append(invalid("spec.minReplicas", least, f"must be greater than or equal to {bound}"))
+        if least is not None and least < 0:
+            causes.append(invalid("spec.minReplicas", least, NOT_NEGATIVE))
         if most < 1:
             causes.append(invalid("spec.maxReplicas", most, "must be greater than 0"))
         if least is not None and most < least:
             causes.append(invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`"))
-        causes += _validate_reference(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
+        target, held = (((one or {}).get("spec") or {}).get("scaleTargetRef") or {} for one in (obj, old))
+        strict = None if old is not None and all(target.get(key) == held.get(key) for key in ("apiVersion", "kind")) else \
+            target.get("kind") != "ReplicationController"
+        causes += _validate_reference(target, "spec.scaleTargetRef", needs_group=strict)
         metrics = spec.get("metrics") or ()
         for index, metric in enumerate(metrics):
             causes += _validate_metric(metric, f"spec.metrics[{index}]")
+        if self.resource.version == "v1" and (share := spec.get("targetCPUUtilizationPercentage")) is not None and share < 1:
+            causes.append(invalid("spec.metrics[0].resource.target.averageUtilization", share, "must be greater than 0"))
         if least == 0 and not any(metric.get("type") in {"Object", "External"} for metric in metrics):
             causes.append(forbidden("spec.metrics",
                                     "must specify at least one Object or External metric to support scaling to zero replicas"))
@@ -87,19 +93,25 @@ def _rules(rules: JsonObject | None, window: int | None, policies: tuple[tuple[s
     return rules
 
 
-def _validate_reference(reference: JsonObject, path: str) -> list[Cause]:
+def _validate_reference(reference: JsonObject, path: str, *, needs_group: bool | None = False) -> list[Cause]:
+    """`needs_group`: None for what stands there already."""
     causes: list[Cause] = []
     for key in ("kind", "name"):
         value = reference.get(key) or ""
         causes += each(f"{path}.{key}", value, path_segment_problems(value)) if value else [required(f"{path}.{key}")]
+    version = reference.get("apiVersion") or ""
+    if needs_group is None:
+        return causes
+    if version.count("/") > 1:
+        causes.append(invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}"))
+    elif needs_group and "/" not in version:
+        causes.append(invalid(f"{path}.apiVersion", version, "apiVersion must specify API group"))
     return causes
 
 
 def _validate_metric(metric: JsonObject, path: str) -> list[Cause]:
     kind, known = metric.get("type") or "", tuple(sorted(_SOURCES))
     causes = [] if kind else [required(f"{path}.type", "must specify a metric source type")]
-    if kind not in _SOURCES:
-        causes.append(not_supported(f"{path}.type", kind, known))
     present = [key for key in _SOURCES.values() if metric.get(key) is not None]
     if present:
         causes += _validate_source(metric[present[0]], present[0], f"{path}.{present[0]}")

@@ -13,7 +13,7 @@ from control_plane.apiserver.strategies import metadata as meta
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import ResourceType
-from kube.apimachinery.validation import FIELD_IMMUTABLE, dns_subdomain_problems, invalid
+from kube.apimachinery.validation import FIELD_IMMUTABLE, NameRule, dns_subdomain_problems, invalid
 
 ENVELOPE: Final = ("apiVersion", "kind", "metadata", "status")
 OPEN_METADATA: Final[tuple[str, ...]] = ("labels", "annotations", "finalizers")     # what the older kinds let a status write change
@@ -33,6 +33,7 @@ class Strategy:
     default_dependents: ClassVar[str] = BACKGROUND  # what becomes of dependents when a delete request says nothing
     qualified_finalizers: ClassVar[bool] = True     # finalizers of built-in kinds have a domain or are Kubernetes' own
     validates_slowly: bool = False                  # whatever the size of the object (registry/checking.py)
+    looks_at_names_again: ClassVar[bool] = True     # updates go through the rules of new objects, those of names too
     immutable: ClassVar[tuple[str, ...]] = ()       # top-level keys that never change
 
     def __init__(self, resource: ResourceType) -> None:
@@ -114,22 +115,30 @@ class Strategy:
         """What is wrong with a name of this kind; most kinds take DNS subdomains."""
         return dns_subdomain_problems(name)
 
+    def name_rule(self, obj: JsonObject) -> NameRule:
+        """The rule for this object's name, where it depends on more than the name."""
+        return self.name_problems
+
     def validate(self, obj: JsonObject) -> list[Cause]:
         """Everything that is wrong with a new object; it has its name already."""
         return [
-            *meta.validate_object_meta(obj, namespaced=self.resource.namespaced, name_rule=self.name_problems),
+            *meta.validate_object_meta(obj, namespaced=self.resource.namespaced, name_rule=self.name_rule(obj)),
             *self._finalizers(obj),
             *self.validate_object(obj, None),
         ]
 
     def validate_update(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         """Everything that is wrong with the new state of an object."""
-        causes = [*meta.validate_object_meta_update(obj, old), *self._finalizers(obj), *self.validate_object(obj, old),
-                  *self.validate_change(obj, old)]
+        causes = [*meta.validate_object_meta_update(obj, old), *self._finalizers(obj), *self._generate_name(obj),
+                  *self.validate_object(obj, old), *self.validate_change(obj, old)]
         for key in self.immutable:
             if obj.get(key) != old.get(key):
                 causes.append(invalid(key, obj.get(key), FIELD_IMMUTABLE))
         return causes
+
+    def _generate_name(self, obj: JsonObject) -> list[Cause]:
+        prefix = obj["metadata"].get("generateName")
+        return meta.validate_generate_name(prefix, self.name_rule(obj)) if prefix and self.looks_at_names_again else []
 
     def _finalizers(self, obj: JsonObject) -> list[Cause]:
         finalizers = (obj.get("metadata") or {}).get("finalizers")

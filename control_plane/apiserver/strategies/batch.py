@@ -43,6 +43,7 @@ def default_failure_policy(spec: JsonObject) -> None:
 
 
 class JobStrategy(Strategy):
+    looks_at_names_again = False
     counts_generations = True
     status_metadata = OPEN_METADATA
     default_dependents = ORPHAN
@@ -158,6 +159,7 @@ def _many_completions(spec: JsonObject, path: str) -> list[str]:
 
 
 class CronJobStrategy(Strategy):
+    looks_at_names_again = False
     counts_generations = True
     status_metadata = OPEN_METADATA
 

@@ -44,6 +44,7 @@ _CONDITIONS: Final = "status.conditions"
 class CertificateRequestStrategy(Strategy):
     """The requester's identity is the server's to fill in; the spec never changes. Only /approval decides, only /status issues."""
 
+    looks_at_names_again = False
     status_metadata = OPEN_METADATA
 
     def name_problems(self, name: str) -> list[str]:

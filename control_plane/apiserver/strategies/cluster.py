@@ -189,6 +189,8 @@ def validate_taints(taints: Sequence[JsonObject], path: str) -> list[Cause]:
 
 
 class LeaseStrategy(Strategy):
+    qualified_finalizers = False
+    looks_at_names_again = False
     allows_update_without_version = False
     allows_create_on_update = True
 
@@ -198,12 +200,11 @@ class LeaseStrategy(Strategy):
             causes.append(invalid("spec.leaseDurationSeconds", duration, "must be greater than 0"))
         if (transitions := spec.get("leaseTransitions")) is not None and transitions < 0:
             causes.append(invalid("spec.leaseTransitions", transitions, "must be greater than or equal to 0"))
-        if spec.get("holderIdentity") == "" and spec.get("strategy"):
-            causes.append(invalid("spec.holderIdentity", "", "must not be empty"))
         return causes
 
 
 class PriorityClassStrategy(Strategy):
+    looks_at_names_again = False
     counts_generations = True
 
     def default(self, obj: JsonObject) -> None:

@@ -19,6 +19,7 @@ from kube.apimachinery.validation import (
     forbidden,
     invalid,
     ip_problems,
+    label_value_problems,
     not_supported,
     port_number_problems,
     qualified_name_problems,
@@ -27,6 +28,7 @@ from kube.apimachinery.validation import (
 )
 
 ADDRESS_TYPES: Final = ("FQDN", "IPv4", "IPv6")
+_MAX_HINTS: Final = 8
 _MAX_ENDPOINTS: Final = 1000
 _MAX_PORTS: Final = 20000
 _MAX_ADDRESSES: Final = 100
@@ -133,6 +135,22 @@ class EndpointSliceStrategy(Strategy):
         return [Cause(c.reason, "addressType", c.message) for c in immutable(obj, old, "addressType")]
 
 
+def _validate_hints(hints: JsonObject, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    for key, rule in (("forZones", label_value_problems), ("forNodes", dns_subdomain_problems)):
+        named = hints.get(key) or ()
+        if len(named) > _MAX_HINTS:
+            causes.append(too_many(f"{path}.{key}", len(named), _MAX_HINTS))
+            continue
+        seen: set[str] = set()
+        for index, one in enumerate(named):
+            at, name = f"{path}.{key}[{index}].name", one.get("name") or ""
+            causes += [duplicate(at, name)] if name in seen else []
+            seen.add(name)
+            causes += each(at, name, rule(name))
+    return causes
+
+
 def _validate_endpoint(endpoint: JsonObject, path: str, kind: str) -> list[Cause]:
     addresses = endpoint.get("addresses") or ()
     causes: list[Cause] = []
@@ -150,8 +168,11 @@ def _validate_endpoint(endpoint: JsonObject, path: str, kind: str) -> list[Cause
         if not problems and version and ipaddress.ip_address(address).version != version:
             problems.append(invalid(at, address, f"must be an {kind} address"))
         causes += problems or validate_usable_address(address, at)
-    if endpoint.get("hostname"):
-        causes += each(f"{path}.hostname", endpoint["hostname"], dns_label_problems(endpoint["hostname"]))
+    if (node := endpoint.get("nodeName")) is not None:
+        causes += each(f"{path}.nodeName", node, dns_subdomain_problems(node))
+    if (host := endpoint.get("hostname")) is not None:
+        causes += each(f"{path}.hostname", host, dns_label_problems(host))
+    causes += _validate_hints(endpoint.get("hints") or {}, f"{path}.hints")
     if "kubernetes.io/hostname" in (endpoint.get("deprecatedTopology") or {}):
         causes.append(forbidden(f"{path}.deprecatedTopology.kubernetes.io/hostname", "may not set node name in deprecatedTopology"))
     return causes

@@ -29,6 +29,7 @@ _MAX_HASH_BITS: Final = 60
 
 
 class FlowSchemaStrategy(Strategy):
+    looks_at_names_again = False
     counts_generations = True
 
     def default(self, obj: JsonObject) -> None:

@@ -62,7 +62,7 @@ def validate_object_meta(obj: JsonObject, *, namespaced: bool, name_rule: NameRu
     metadata = obj.get("metadata") or {}
     causes: list[Cause] = []
     if prefix := metadata.get("generateName"):
-        causes += each(f"{path}.generateName", prefix, name_rule(masked_prefix(prefix)))
+        causes += validate_generate_name(prefix, name_rule, path)
     name = metadata.get("name") or ""
     if not name:
         causes.append(required(f"{path}.name", "name or generateName is required"))
@@ -77,6 +77,10 @@ def validate_object_meta(obj: JsonObject, *, namespaced: bool, name_rule: NameRu
         causes.append(forbidden(f"{path}.namespace", "not allowed on this type"))
     causes += not_negative(f"{path}.generation", metadata.get("generation"))
     return causes + _validate_common(metadata, path) + _validate_finalizers(metadata.get("finalizers") or (), f"{path}.finalizers")
+
+
+def validate_generate_name(prefix: str, name_rule: NameRule, path: str = "metadata") -> list[Cause]:
+    return each(f"{path}.generateName", prefix, name_rule(masked_prefix(prefix)))
 
 
 def validate_object_meta_update(obj: JsonObject, old: JsonObject, path: str = "metadata") -> list[Cause]:

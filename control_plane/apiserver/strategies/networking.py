@@ -193,6 +193,7 @@ class IngressClassStrategy(Strategy):
 
 
 class NetworkPolicyStrategy(Strategy):
+    looks_at_names_again = False
     counts_generations = True
 
     def default(self, obj: JsonObject) -> None:
@@ -305,6 +306,7 @@ class IPAddressStrategy(Strategy):
 
 
 class ServiceCIDRStrategy(Strategy):
+    looks_at_names_again = False
     counts_generations = True
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
@@ -22,6 +23,13 @@ _SOURCE_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "readOnly": False, "kind": "Shared"},
     "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
 }
+# An image's name as the registry's protocol has it: HOST/PATH:TAG@DIGEST; only the host may have capitals.
+_PART: Final = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*"
+_REFERENCE: Final = re.compile(
+    r"(?:(?P<host>localhost(?=/)|(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?|\[[a-fA-F0-9:]+\])(?::[0-9]+)?(?=/))/)?"
+    rf"(?P<path>{_PART}(?:/{_PART})*)(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:"
+    r"[0-9a-fA-F]{32,}))?", re.ASCII)
+_LONGEST_NAME: Final = 255
 _VOLUME_MODES: Final = ("secret", "configMap", "downwardAPI", "projected")
 
 
@@ -71,12 +79,12 @@ def containers_of(spec: JsonObject) -> Iterator[JsonObject]:
 
 
 def default_pull_policy(image: str) -> str:
-    """Always for an image without a tag or tagged latest, unless a digest pins it."""
-    name, at, _ = image.partition("@")
-    _, colon, tag = name.rpartition("/")[2].partition(":")
-    if not colon:
-        return "IfNotPresent" if at else "Always"
-    return "Always" if tag == "latest" else "IfNotPresent"
+    """Always for an image without a tag or tagged latest, unless a digest pins it; what is no image's name has no tag to be latest."""
+    match = _REFERENCE.fullmatch(image)
+    if match is None or len(image.partition(":")[0]) > _LONGEST_NAME or re.fullmatch("[a-f0-9]{64}", image):
+        return "IfNotPresent"
+    tag, digest = match["tag"], match["digest"]
+    return "Always" if tag == "latest" or not (tag or digest) else "IfNotPresent"
 
 
 def canonical_list(resources: JsonObject) -> JsonObject:

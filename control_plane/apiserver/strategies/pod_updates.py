@@ -6,6 +6,8 @@ Follows ValidatePodUpdate, ValidatePodResize and ValidatePodEphemeralContainersU
 from __future__ import annotations
 
 import copy
+import difflib
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,7 +16,7 @@ from control_plane.apiserver.strategies.pod_scheduling import added_tolerations_
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.quantity import QuantityError
-from kube.apimachinery.validation import INT32_MAX, forbidden, invalid, range_problem, shown
+from kube.apimachinery.validation import INT32_MAX, forbidden, invalid, range_problem
 
 _FROZEN: Final = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
@@ -113,11 +115,16 @@ def _only_adds(term: JsonObject, before: JsonObject) -> bool:
 
 
 def _differences(new: JsonObject, old: JsonObject) -> str:
-    lines: list[str] = []
-    for key in sorted(new.keys() | old.keys()):
-        if (new.get(key) or None) != (old.get(key) or None):
-            lines += [f"- {key}: {shown(old.get(key))}", f"+ {key}: {shown(new.get(key))}"]
-    return "\n".join(lines)
+    """A unified diff of both as JSON, three lines around each change; "" when nothing but emptiness differs."""
+    if all(new.get(key) == old.get(key) or not (_says(new.get(key)) or _says(old.get(key))) for key in new.keys() | old.keys()):
+        return ""
+    before, after = (json.dumps(one, indent=1, ensure_ascii=False, sort_keys=True).split("\n") for one in (old, new))
+    _, _, *lines = difflib.unified_diff(before, after, lineterm="")
+    return "\n".join([*lines, ""])
+
+
+def _says(value: Any) -> bool:
+    return value not in (None, "", [], {})
 
 
 def validate_ephemeral_change(new: Sequence[JsonObject], old: Sequence[JsonObject]) -> list[Cause]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
@@ -23,6 +24,7 @@ from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.quantity import QuantityError
 from kube.apimachinery.validation import forbidden
+from kube.process.clock import to_rfc3339
 
 
 class PodStrategy(Strategy):
@@ -41,8 +43,9 @@ class PodStrategy(Strategy):
         except QuantityError:        # validation will say so
             status = {"phase": "Pending"}
         if spec.get("schedulingGates"):
-            return {**status, "conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message":
-                                              "Scheduling is blocked due to non-empty scheduling gates"}]}
+            return {**status, "conditions": [{
+                "type": "PodScheduled", "status": "False", "lastProbeTime": None, "lastTransitionTime": to_rfc3339(datetime.now(UTC)),
+                "reason": "SchedulingGated", "message": "Scheduling is blocked due to non-empty scheduling gates"}]}
         return status
 
     def prepare_for_create(self, obj: JsonObject) -> None:
@@ -121,6 +124,7 @@ class PodStrategy(Strategy):
 
 
 class PodTemplateStrategy(Strategy):
+    looks_at_names_again = False
     counts_generations = True
 
     def default(self, obj: JsonObject) -> None:

@@ -9,16 +9,21 @@ from control_plane.apiserver.strategies.selectors import validate_label_selector
 from control_plane.apiserver.strategies.workloads import at_most_all, validate_share
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.validation import invalid, not_negative, not_supported
+from kube.apimachinery.validation import invalid, not_negative, not_supported, path_segment_problems
 
 EVICTION_POLICIES: Final = ("AlwaysAllow", "IfHealthyBudget")
 _COUNTS: Final = ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods")
 
 
 class DisruptionBudgetStrategy(Strategy):
+    qualified_finalizers = False
+    looks_at_names_again = False
     allows_update_without_version = False
     counts_generations = True
     status_metadata = OPEN_METADATA
+
+    def name_problems(self, name: str) -> list[str]:
+        return path_segment_problems(name)
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}

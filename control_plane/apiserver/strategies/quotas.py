@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -38,6 +39,10 @@ _EXCLUSIVE: Final = (("BestEffort", "NotBestEffort"), ("Terminating", "NotTermin
 
 
 class LimitRangeStrategy(Strategy):
+    def prepare_for_create(self, obj: JsonObject) -> None:
+        super().prepare_for_create(obj)
+        obj["metadata"]["name"] = obj["metadata"].get("name") or str(uuid.uuid4())
+
     def default(self, obj: JsonObject) -> None:
         for limit in (obj.get("spec") or {}).get("limits") or ():
             for key in _LIMIT_KEYS:
@@ -104,6 +109,7 @@ def _validate_order(name: str, amounts: Mapping[str, Mapping[str, Quantity]], pa
 
 
 class ResourceQuotaStrategy(Strategy):
+    looks_at_names_again = False
     status_metadata = OPEN_METADATA
 
     def default(self, obj: JsonObject) -> None:

@@ -14,6 +14,8 @@ GROUP: Final = "rbac.authorization.k8s.io"
 
 
 class RoleStrategy(Strategy):
+    looks_at_names_again = False
+
     def name_problems(self, name: str) -> list[str]:
         return path_segment_problems(name)
 
@@ -21,8 +23,12 @@ class RoleStrategy(Strategy):
         namespaced, causes = self.resource.namespaced, []
         for index, rule in enumerate(obj.get("rules") or ()):
             causes += _validate_rule(rule, f"rules[{index}]", namespaced=namespaced)
-        for index, selector in enumerate((obj.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()):
-            causes += validate_label_selector(selector, f"aggregationRule.clusterRoleSelectors[{index}]")
+        if (aggregation := obj.get("aggregationRule")) is not None:
+            path, selectors = "aggregationRule.clusterRoleSelectors", aggregation.get("clusterRoleSelectors") or ()
+            if not selectors:
+                causes.append(required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil"))
+            for index, selector in enumerate(selectors):
+                causes += validate_label_selector(selector, f"{path}[{index}]")
         return causes
 
 
@@ -46,6 +52,8 @@ def _validate_rule(rule: JsonObject, path: str, *, namespaced: bool) -> list[Cau
 
 class BindingStrategy(Strategy):
     """RoleBinding and ClusterRoleBinding."""
+
+    looks_at_names_again = False
 
     def name_problems(self, name: str) -> list[str]:
         return path_segment_problems(name)

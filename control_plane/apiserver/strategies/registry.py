@@ -12,6 +12,7 @@ from control_plane.apiserver.strategies import (
     batch,
     certificates,
     cluster,
+    cluster_trust_bundles,
     config,
     endpoints,
     events,
@@ -27,6 +28,7 @@ from control_plane.apiserver.strategies import (
     services,
     stateful_sets,
     storage,
+    storage_migrations,
     webhooks,
     workloads,
 )
@@ -70,7 +72,11 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
         "csistoragecapacities": storage.CSIStorageCapacityStrategy, "volumeattachments": storage.VolumeAttachmentStrategy,
         "volumeattributesclasses": storage.VolumeAttributesClassStrategy,
     },
-    "certificates.k8s.io": {"certificatesigningrequests": certificates.CertificateRequestStrategy},
+    "certificates.k8s.io": {
+        "certificatesigningrequests": certificates.CertificateRequestStrategy,
+        "clustertrustbundles": cluster_trust_bundles.ClusterTrustBundleStrategy,
+    },
+    "storagemigration.k8s.io": {"storageversionmigrations": storage_migrations.StorageVersionMigrationStrategy},
     "apiextensions.k8s.io": {"customresourcedefinitions": CustomResourceDefinitionStrategy},
     "apiregistration.k8s.io": {"apiservices": extensions.APIServiceStrategy},
     "admissionregistration.k8s.io": {

@@ -12,12 +12,13 @@ from control_plane.apiserver.strategies.service_rules import is_headless, valida
 from control_plane.apiserver.strategies.service_warnings import service_warnings
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.validation import dns1035_problems
+from kube.apimachinery.validation import dns_label_problems
 
 AFFINITY_TIMEOUT_S: Final = 10800
 
 
 class ServiceStrategy(Strategy):
+    looks_at_names_again = False
     status_metadata = OPEN_METADATA
 
     def default(self, obj: JsonObject) -> None:
@@ -70,7 +71,7 @@ class ServiceStrategy(Strategy):
         return service_warnings(obj)
 
     def name_problems(self, name: str) -> list[str]:
-        return dns1035_problems(name)
+        return dns_label_problems(name)
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         spec = obj.get("spec") or {}

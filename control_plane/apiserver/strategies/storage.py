@@ -114,6 +114,7 @@ class VolumeAttributesClassStrategy(Strategy):
 
 
 class CSIDriverStrategy(Strategy):
+    looks_at_names_again = False
     allows_update_without_version = False
     counts_generations = True
 

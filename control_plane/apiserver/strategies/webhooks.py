@@ -40,6 +40,7 @@ _FORM: Final = "; desired format: https://host[/path]"
 class WebhookConfigurationStrategy(Strategy):
     allows_update_without_version = False
     counts_generations = True
+    qualified_finalizers = False
 
     def default(self, obj: JsonObject) -> None:
         mutating = self.resource.kind.startswith("Mutating")

@@ -35,6 +35,7 @@ _BOUNDS: Final = (
 class WorkloadStrategy(Strategy):
     """What the kinds with a selector and a Pod template share."""
 
+    looks_at_names_again = False
     counts_generations = True
     status_metadata: ClassVar[tuple[str, ...]] = OPEN_METADATA
     word: ClassVar[str] = ""                    # how messages call the kind
@@ -284,5 +285,6 @@ class ControllerRevisionStrategy(Strategy):
     immutable = ("data",)
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-        causes = [] if obj.get("data") is not None else [required("data", "data is mandatory")]
+        causes = [] if isinstance(obj.get("data"), dict) else [
+            required("data", "data is mandatory" if obj.get("data") is None else "data must be a valid JSON object")]
         return causes + not_negative("revision", obj.get("revision"))

@@ -91,7 +91,9 @@ def read(checkouts: list[Path]) -> dict[str, list[tuple[ProtoField, GoField]]]:
         structs = go_structs(proto.parent)
         for name, fields in proto_messages(text, package):
             go = structs.get(name, {})
-            messages[f"{package}.{name}"] = [(field, go.get(field.number, GoField(field.name, False, frozenset(["omitempty"])))) for field in fields]
+            messages[f"{package}.{name}"] = [
+                (field, go.get(field.number, GoField(field.name, False, frozenset(["omitempty"])))) for field in fields
+            ]
     return messages
 
 

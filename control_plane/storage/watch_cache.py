@@ -41,7 +41,7 @@ RETRY_S: Final = 0.5
 
 def too_large_resource_version(wanted: int, held: int) -> Timeout:
     return Timeout(
-        f"Too large resource version: {wanted}, current: {held}",
+        f"Timeout: Too large resource version: {wanted}, current: {held}",
         causes=[Cause("ResourceVersionTooLarge", "", "Too large resource version")], retry_after_s=1,
     )
 

@@ -137,7 +137,7 @@ def parse_selector(text: str) -> Selector:
 def _requirement(key: str, operator: str, values: Iterable[str]) -> Requirement:
     held = frozenset(values)
     if problems := qualified_name_problems(key):
-        raise SelectorError(f'key: Invalid value: "{key}": {"; ".join(problems)}')
+        raise SelectorError(f'<nil>: Invalid value: "{key}": {"; ".join(problems)}')
     if operator in {"in", "notin"} and not held:
         raise SelectorError("values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty")
     if operator in {"exists", "!"} and held:
@@ -231,7 +231,7 @@ class _Parser:
         while True:
             symbol = self._next()
             if symbol in {",", ")"}:
-                if wants_value and (symbol == "," or values):
+                if wants_value:
                     values.add("")
                 if symbol == ")":
                     return values

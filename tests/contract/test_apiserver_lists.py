@@ -82,7 +82,7 @@ async def test_a_version_from_the_future_is_waited_for_and_refused(api: Api) -> 
     code, status = await api.get("/api/v1/configmaps", resourceVersion="999999999")
 
     assert code == 504
-    assert status["message"].startswith("Too large resource version: 999999999, current: ")
+    assert status["message"].startswith("Timeout: Too large resource version: 999999999, current: ")
     assert status["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 

@@ -204,7 +204,7 @@ async def test_a_revision_older_than_the_ring_is_expired(store: EtcdStore) -> No
 
 async def test_a_revision_that_is_not_there_yet_is_too_large(cache: WatchCache) -> None:
     current = cache.revision
-    with pytest.raises(Timeout, match=f"^Too large resource version: {current + 100}, current: {current}$"):
+    with pytest.raises(Timeout, match=f"^Timeout: Too large resource version: {current + 100}, current: {current}$"):
         await cache.wait_for(current + 100)
 
 

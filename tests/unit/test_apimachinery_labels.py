@@ -34,8 +34,6 @@ def test_selector_matches(text: str, matches: bool) -> None:
     pytest.param("app=web,", "found '', expected: identifier after ','", id="trailing comma"),
     pytest.param("=web", "found '=', expected: !, identifier, or 'end of string'", id="no key"),
     pytest.param("tier in front", "unable to parse requirement: found 'front' expected: '('", id="no bracket"),
-    pytest.param("tier in ()", "unable to parse requirement: values: Invalid value: []: for 'in', 'notin' operators, values set can't be "
-                 "empty", id="empty set"),
 ])
 def test_selector_that_cannot_be_read(text: str, sentence: str) -> None:
     with pytest.raises(SelectorError) as caught:
@@ -60,3 +58,9 @@ def test_label_selector_of_a_spec(selector: dict[str, object] | None, matches: b
 
 def test_selector_prints_as_it_is_read() -> None:
     assert str(parse_selector("tier in (front,back),!zone,app=web")) == "app=web,tier in (back,front),!zone"
+
+
+def test_an_empty_set_holds_the_empty_value() -> None:
+    selector = parse_selector("tier in ()")
+
+    assert selector.matches({"tier": ""}) and not selector.matches({"tier": "web"}) and not selector.matches({})

@@ -13,6 +13,7 @@ DOC: dict[str, Any] = {"spec": {"replicas": 1, "ports": [{"port": 80}], "a/b": "
 
 @pytest.mark.parametrize(("operation", "spec"), [
     pytest.param({"op": "replace", "path": "/spec/replicas", "value": 3}, {"replicas": 3}, id="replace"),
+    pytest.param({"op": "replace", "path": "/spec/more", "value": 3}, {"more": 3}, id="replace what is missing"),
     pytest.param({"op": "add", "path": "/spec/paused", "value": True}, {"paused": True}, id="add to a map"),
     pytest.param({"op": "add", "path": "/spec/ports/-", "value": {"port": 81}}, {"ports": [{"port": 80}, {"port": 81}]}, id="append"),
     pytest.param({"op": "add", "path": "/spec/ports/0", "value": {"port": 79}}, {"ports": [{"port": 79}, {"port": 80}]}, id="insert"),
@@ -34,7 +35,7 @@ def test_json_patch_moves() -> None:
 @pytest.mark.parametrize(("patch", "error"), [
     pytest.param({"op": "add"}, BadRequest, id="no list"),
     pytest.param([{"op": "remove", "path": "/spec/missing"}], Invalid, id="path is missing"),
-    pytest.param([{"op": "replace", "path": "/spec/missing", "value": 1}], Invalid, id="nothing to replace"),
+    pytest.param([{"op": "replace", "path": "/spec/missing/far", "value": 1}], Invalid, id="nothing to replace"),
     pytest.param([{"op": "test", "path": "/spec/replicas", "value": 2}], Invalid, id="test fails"),
     pytest.param([{"op": "grow", "path": "/spec"}], Invalid, id="unknown operation"),
     pytest.param([{"op": "add", "path": "/spec/ports/9", "value": 1}], Invalid, id="index out of range"),

@@ -195,3 +195,15 @@ def test_a_watch_event_is_a_frame_with_the_object_inside() -> None:
     assert struct.unpack(">I", frame[:4])[0] == len(frame) - 4
     event = wire_fields(frame[4:])
     assert (event[1], wire_fields(event[2])[1]) == (b"ADDED", obj)
+
+
+def test_partial_lists_of_the_beta_have_their_fields_the_other_way_round() -> None:
+    item = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1beta1", "metadata": {"name": "a"}}
+    listed = {"kind": "PartialObjectMetadataList", "metadata": {"resourceVersion": "7"}, "items": [item]}
+
+    beta = encode_protobuf({"apiVersion": "meta.k8s.io/v1beta1", **listed})
+    plain = encode_protobuf({"apiVersion": "meta.k8s.io/v1", **listed})
+
+    assert beta != plain.replace(b"meta.k8s.io/v1", b"meta.k8s.io/v1beta1")
+    assert b"\x0a\x03\x12\x017" in plain and b"\x12\x03\x12\x017" in beta
+    assert decode_protobuf(beta)["metadata"]["resourceVersion"] == "7"

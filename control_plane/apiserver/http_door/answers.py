@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from control_plane.apiserver.http_door.lists import protobuf_object
+from control_plane.apiserver.http_door.lists import list_metadata
 from control_plane.apiserver.http_door.representations import partial_metadata_list, table, transformed
 from control_plane.apiserver.negotiation import (
     JSON,
@@ -80,7 +81,7 @@ class Answers:
         elif wanted.transform:
             obj = partial_metadata_list(views, page.metadata(), wanted.transform_version)
         else:
-            obj = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": _list_metadata(call, page), "items": views}
+            obj = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page), "items": views}
         return _response(encode(obj, wanted), wanted.media_type, 200)
 
 
@@ -94,14 +95,9 @@ def go_type(call: Call) -> str:
     return f"{package}.{call.resource.kind}"
 
 
-def _list_metadata(call: Call, page: ListPage) -> JsonObject:
-    """Lists of custom kinds always show where they go on."""
-    return page.metadata() if call.resource.custom is None else {"continue": "", **page.metadata()}
-
-
 def _joined(call: Call, page: ListPage) -> bytes:
     api_version = call.resource.api_version
-    head = encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": _list_metadata(call, page)})
+    head = encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page)})
     items = b",".join([item.encoded(api_version) for item in page.items])
     return b'%b,"items":[%b]}\n' % (head[:-1], items)
 

@@ -17,6 +17,7 @@ from control_plane.apiserver.negotiation import JSON, PROTOBUF, Representation
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.reader import ListPage
 from control_plane.storage.cached_object import CachedObject
+from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupVersionKind
 
 _PART_BYTES: Final = 256 * 1024
@@ -74,9 +75,14 @@ async def list_answer(call: Call, page: ListPage, wanted: Representation) -> Lis
     return ListAnswer(await _protobuf(call, page), PROTOBUF)
 
 
+def list_metadata(call: Call, page: ListPage) -> JsonObject:
+    """Lists of custom kinds always show where they go on."""
+    return page.metadata() if call.resource.custom is None else {"continue": "", **page.metadata()}
+
+
 async def _json(call: Call, page: ListPage) -> list[bytes]:
     api_version = call.resource.api_version
-    head = _encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": page.metadata()})
+    head = _encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page)})
     pieces = [head[:-1] + b',"items":[']
     turn = _Turn()
     for item in page.items:

@@ -25,7 +25,7 @@ from control_plane.apiserver.negotiation import (
 )
 from control_plane.apiserver.object_api import ObjectApi, Written, not_allowed
 from control_plane.apiserver.registry.call import Call
-from control_plane.apiserver.registry.options import ListOptions, WriteOptions
+from control_plane.apiserver.registry.options import ListOptions, WriteOptions, check_timeout
 from control_plane.apiserver.request_info import RequestInfo
 from control_plane.apiserver.streaming.connect import Connector
 from kube.apimachinery.errors import BadRequest, RequestEntityTooLarge, Timeout
@@ -59,6 +59,8 @@ class Resources:
             return await self._connector.serve(request, call, info.sub_path), call.warnings
         if request.method == "HEAD" and call.resource.custom is None:
             raise not_allowed()      # upstream's router has no such route
+        if not info.long_running and "timeout" in request.query:
+            check_timeout(request.query["timeout"])
         if info.verb == "watch":
             options = ListOptions.from_query(request.query, watch=True)
             wanted = _negotiated(request, call, stream=True)

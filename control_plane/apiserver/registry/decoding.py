@@ -63,6 +63,11 @@ def expect_kind(obj: JsonObject, expected: GroupVersionKind) -> None:
     if not isinstance(api_version, str) or not isinstance(kind, str):
         raise BadRequest("couldn't get version/kind; json parse error: apiVersion and kind must be strings")
     if api_version and api_version not in (expected.api_version, ALSO_TAKEN.get(expected)):
+        if kind and SCHEME.for_kind(GroupVersionKind.of(api_version, kind)) is None and SCHEME.for_kind(expected) is not None:
+            raise BadRequest(
+                f'{kind} in version "{api_version.rpartition("/")[2]}" cannot be handled as a {expected.kind}: '
+                f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+            )
         raise BadRequest(
             f"the API version in the data ({api_version}) does not match the expected API version ({expected.api_version})"
         )

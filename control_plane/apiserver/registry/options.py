@@ -18,6 +18,7 @@ FIELD_VALIDATIONS: Final = ("Ignore", "Warn", "Strict")
 _ESCAPES: Final = {
     '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",
 }
+_DURATION: Final = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
 _INT64_MAX: Final = 2**63 - 1
 PROPAGATION_POLICIES: Final = ("Orphan", "Background", "Foreground")
 
@@ -217,6 +218,12 @@ def _watch_causes(options: ListOptions) -> list[Cause]:
     return causes
 
 
+def check_timeout(text: str) -> None:
+    """The query parameter of requests that are not for long: a duration in Go's form. Raises BadRequest."""
+    if text and not _DURATION.fullmatch(text):
+        raise BadRequest(f"invalid timeout specified in the request URL - time: invalid duration {_quoted(text[:64])}")
+
+
 def parse_resource_version(text: str) -> int:
     """A resourceVersion as the number that it is to the server; "" and "0" are 0."""
     if not text:
@@ -224,7 +231,7 @@ def parse_resource_version(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > _INT64_MAX:
         text = text[:64]
         shown = _quoted(text)
-        raise BadRequest(f"resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: invalid syntax")
+        raise BadRequest(f"invalid resource version: resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: invalid syntax")
     return int(text)
 
 

@@ -50,7 +50,10 @@ def supports(gvk: GroupVersionKind) -> bool:
 
 
 def message_name(gvk: GroupVersionKind) -> str:
-    return META + gvk.kind if gvk.group == "meta.k8s.io" else definition_name(gvk)
+    if gvk.group != "meta.k8s.io":
+        return definition_name(gvk)
+    beta = META.replace(".v1.", ".v1beta1.") + gvk.kind
+    return beta if gvk.version == "v1beta1" and beta in table() else META + gvk.kind
 
 
 def decode_protobuf(data: bytes, default: GroupVersionKind | None = None) -> dict[str, Any]:

@@ -80,7 +80,13 @@ def _parse(text: str, package: str) -> Field:
     )
 
 
+_META = "io.k8s.apimachinery.pkg.apis.meta."
+# The one message of meta/v1beta1 that is not as in v1: its two fields have each other's numbers.
+_BETA = {"PartialObjectMetadataList": f"items:1[{_META}v1.PartialObjectMetadata metadata:2{_META}v1.ListMeta"}
+
+
 @cache
 def table() -> Table:
     path = Path(__file__).with_name("protobuf_table.json")
-    return Table(msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, str]]))
+    packages = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, str]])
+    return Table({**packages, f"{_META}v1beta1": _BETA})

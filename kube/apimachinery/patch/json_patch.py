@@ -38,9 +38,9 @@ def apply_json_patch(doc: dict[str, Any], operations: Any) -> dict[str, Any]:
                     raise _PatchError(f"the accumulated size of copies is over {MAX_COPIED}")
             out = _apply(out, operation)
     except _PatchError as error:
-        raise Invalid(_CANNOT_APPLY) from error
+        raise Invalid(_CANNOT_APPLY, details={}) from error
     if not isinstance(out, dict):
-        raise Invalid(_CANNOT_APPLY)
+        raise Invalid(_CANNOT_APPLY, details={})
     return out
 
 
@@ -56,8 +56,7 @@ def _apply(doc: Any, operation: dict[str, Any]) -> Any:
         case "remove":
             return _remove(doc, path)
         case "replace":
-            _get(doc, path)
-            return _add(_remove(doc, path) if path else doc, path, copy.deepcopy(operation["value"]))
+            return _replace(doc, path, copy.deepcopy(operation["value"]))
         case "move":
             value = _get(doc, operation["from"])
             return _add(_remove(doc, operation["from"]), path, value)
@@ -116,6 +115,20 @@ def _add(doc: Any, path: Any, value: Any) -> Any:
         parent[last] = value
     elif isinstance(parent, list):
         parent.insert(len(parent) if last == "-" else _index(last, len(parent) + 1), value)
+    else:
+        raise _PatchError(f"missing path: {path}")
+    return doc
+
+
+def _replace(doc: Any, path: str, value: Any) -> Any:
+    """A key that an object does not have is added: so does the library that upstream uses, whatever the RFC says."""
+    if path == "":
+        return value
+    parent, last = _parent(doc, path)
+    if isinstance(parent, dict):
+        parent[last] = value
+    elif isinstance(parent, list):
+        parent[_index(last, len(parent))] = value
     else:
         raise _PatchError(f"missing path: {path}")
     return doc

@@ -30,7 +30,7 @@ class Price(NamedTuple):
 
 
 def price(quota: JsonObject, hard: Amounts, freed: Iterable[Freed], evaluators: Evaluators, watches: Watches, now: datetime) -> Price:
-    """Not certain where time alone made an object cheaper: nobody knows whether that is counted already."""
+    """Not certain where time alone made an object cheaper, or where one became dearer: nobody knows whether that is counted already."""
     total, certain = Amounts(), True
     for resource, old, new in freed:
         evaluator, whole = evaluators.of(resource), watches.is_whole(resource)
@@ -38,7 +38,7 @@ def price(quota: JsonObject, hard: Amounts, freed: Iterable[Freed], evaluators: 
         before = counted(evaluator, quota, hard, [gone], now)
         after = counted(evaluator, quota, hard, [] if new is None else [as_json(new) if whole else {}], now)
         total = add(total, grown(before, after))
-        certain = certain and not (resource == PODS and is_overdue(gone, now))
+        certain = certain and not (resource == PODS and is_overdue(gone, now)) and not any(grown(after, before).values())
     return Price(total, certain)
 
 

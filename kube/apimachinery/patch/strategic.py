@@ -119,7 +119,7 @@ def _retain_keys(original: dict[str, Any], patch: dict[str, Any]) -> None:
     for key, value in patch.items():
         if value is not None and key not in retained and not key.startswith((DELETE_FROM, SET_ORDER)):
             raise BadRequest("invalid patch format of retainKeys")
-    for key in original.keys() - set(retained):
+    for key in [key for key in original if key not in retained]:
         del original[key]
 
 
@@ -158,6 +158,8 @@ def _merge_list(old: list[Any], new: list[Any], key: str, field: SchemaNode | No
     elements = [*old, *new]
     if any(isinstance(item, list) for item in elements):
         raise Invalid("lists of lists are not supported")
+    if len({isinstance(item, dict) for item in elements}) > 1:
+        raise Invalid("list element types are not identical")
     if not isinstance(elements[0], dict):
         merged = list(dict.fromkeys(elements))
         return order_elements(merged, new, old, "")
@@ -165,6 +167,7 @@ def _merge_list(old: list[Any], new: list[Any], key: str, field: SchemaNode | No
     if not merge_key:
         raise Invalid(f"cannot merge lists without merge key for {key}")
     live, plain = _special_elements(old, new, merge_key)
+    before = list(live)
     items = field.items if field is not None else None
     for item in plain:
         at = _position(live, merge_key, _identity(item, merge_key))
@@ -172,7 +175,7 @@ def _merge_list(old: list[Any], new: list[Any], key: str, field: SchemaNode | No
             live.append(_without_directives(_without_nulls(item))[1])
         else:
             live[at] = _merge_map(live[at], item, items)
-    return order_elements(live, plain, old, merge_key)
+    return order_elements(live, plain, before, merge_key)
 
 
 def _special_elements(old: list[Any], new: list[Any], merge_key: str) -> tuple[list[Any], list[Any]]:

@@ -30,6 +30,18 @@ async def api(server: RunningApiserver) -> AsyncIterator[Api]:
         yield Api(session)
 
 
+async def new_space(api: Api, name: str) -> str:
+    """With what the controllers put into every namespace."""
+    space = await new_namespace(api, name)
+
+    async def is_furnished() -> bool:
+        found = [await api.get(f"{space}/{what}") for what in ("serviceaccounts/default", "configmaps/kube-root-ca.crt")]
+        return all(code == 200 for code, _ in found)
+
+    await eventually(is_furnished, within_s=20, what=f"{name} is furnished")
+    return space
+
+
 async def new_quota(api: Api, space: str, hard: Json, *, name: str = "q", **spec: Any) -> str:
     code, quota = await api.post(f"{space}/resourcequotas", {"metadata": {"name": name}, "spec": {"hard": hard, **spec}})
     assert code == 201, quota
@@ -52,7 +64,7 @@ async def becomes(api: Api, quota: str, **used: str) -> None:
 
 
 async def test_what_is_deleted_is_given_back(api: Api) -> None:
-    space = await new_namespace(api, "back", service_account=True)
+    space = await new_space(api, "back")
     await api.post(f"{space}/configmaps", config_map("before"))
     quota = await new_quota(api, space, {"configmaps": "4", "pods": "1", "count/secrets": "9", "count/deployments.apps": "2"})
 
@@ -70,7 +82,7 @@ async def test_what_is_deleted_is_given_back(api: Api) -> None:
 
 
 async def test_a_finished_pod_is_no_longer_charged(api: Api) -> None:
-    space = await new_namespace(api, "finished", service_account=True)
+    space = await new_space(api, "finished")
     quota = await new_quota(api, space, {"pods": "1", "count/pods": "5", "requests.cpu": "1"})
     asking = [{"name": "c", "image": "busybox", "resources": {"requests": {"cpu": "500m"}}}]
     await api.post(f"{space}/pods", pod("p", containers=asking))
@@ -83,7 +95,7 @@ async def test_a_finished_pod_is_no_longer_charged(api: Api) -> None:
 
 
 async def test_other_bounds_hold_at_once(api: Api) -> None:
-    space = await new_namespace(api, "bounds")
+    space = await new_space(api, "bounds")
     quota = await new_quota(api, space, {"services": "0"})
 
     await api.patch(quota, {"spec": {"hard": {"services": "1", "persistentvolumeclaims": "3"}}})
@@ -97,7 +109,7 @@ async def test_other_bounds_hold_at_once(api: Api) -> None:
 
 async def test_a_charge_for_nothing_is_given_back(api: Api) -> None:
     """As if the apiserver had died between the charge and the write; or somebody had written nonsense."""
-    space = await new_namespace(api, "nothing")
+    space = await new_space(api, "nothing")
     quota = await new_quota(api, space, {"secrets": "3"})
     _, held = await api.get(quota)
     held["status"]["used"]["secrets"] = "2"
@@ -113,7 +125,7 @@ async def test_custom_objects_are_counted(api: Api) -> None:
         "spec": {"group": "quota.test.example", "scope": "Namespaced", "names": {"plural": "gadgets", "kind": "Gadget"}, "versions": [{
             "name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}]},
     }
-    space = await new_namespace(api, "custom")
+    space = await new_space(api, "custom")
     gadgets = "/apis/quota.test.example/v1/namespaces/custom/gadgets"
     name = "count/gadgets.quota.test.example"
     await api.post(f"{space}/resourcequotas", {"metadata": {"name": "q"}, "spec": {"hard": {name: "2"}}})
@@ -136,7 +148,7 @@ async def test_custom_objects_are_counted(api: Api) -> None:
 
 
 async def test_creating_and_deleting_in_turns_ends_with_the_right_count(api: Api) -> None:
-    space = await new_namespace(api, "turns")
+    space = await new_space(api, "turns")
     quota = await new_quota(api, space, {"configmaps": "8"})
 
     async def come_and_go(number: int) -> None:

@@ -63,7 +63,7 @@ class Readiness:
 async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
     clock = SystemClock()
     async with (
-        EtcdStore.connect(config.etcd_endpoints, config.etcd_tls) as store,
+        EtcdStore.connect(config.etcd_endpoints, config.etcd_tls, config.encryption_provider_config) as store,
         _background() as tasks,
     ):
         cache = WatchCache(store, SCHEME, events_per_resource=config.watch_cache_events)
@@ -75,6 +75,7 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
             server.custom.attach()
             server.aggregator.attach()
             tasks.create_task(server.custom.run(), name="custom resources")
+            tasks.create_task(server.reloading.run(), name="configuration files")
             if not await _unless_stopped(_bootstrap(config, server, store, cache, clock), stop):
                 return
             readiness.bootstrapped = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -46,6 +46,7 @@ from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.reader import Reader
 from control_plane.apiserver.registry.watching import Watching
 from control_plane.apiserver.registry.writer import Writer
+from control_plane.apiserver.reloading import Reload, Reloading
 from control_plane.apiserver.streaming.connect import Connector
 from control_plane.apiserver.streaming.nodes import NodeConnections
 from control_plane.apiserver.streaming.proxy.connector import ProxyConnector
@@ -79,6 +80,7 @@ class Apiserver:
     lifecycle: Lifecycle
     legacy_tokens: LegacyTokenUse
     aggregator: Aggregator
+    reloading: Reloading
 
 
 def assemble(
@@ -86,7 +88,7 @@ def assemble(
     checks: HealthChecks, clock: Clock,
 ) -> Apiserver:
     """Raises ConfigError."""
-    tokens, authenticator, authorities = identity(config, cache, clock)
+    tokens, authenticator, authorities, read_authentication = identity(config, cache, clock)
     metrics = process_registry()
     admission_context = AdmissionContext(
         cache, SCHEME, authorizer, webhook_metrics=WebhookMetrics(metrics), store=store,
@@ -124,7 +126,7 @@ def assemble(
     http = Handler(pipeline, resources, paths, authorities, aggregator, _audit(config, clock))
     return Apiserver(
         api, ips, Repair(cache, ips, node_ports, clock), http, AggregatingObjectService(pipeline, api, aggregator),
-        custom, lifecycle, legacy_tokens, aggregator,
+        custom, lifecycle, legacy_tokens, aggregator, Reloading(_reloads(config, read_authentication, authorizer, store)),
     )
 
 
@@ -143,6 +145,19 @@ def _audit(config: ApiserverConfig, clock: Clock) -> AuditLog | None:
     from control_plane.apiserver.audit import log, policy  # few clusters have one
 
     return log.AuditLog(policy.read_policy(config.audit_policy_file), config.audit_log_path, clock)
+
+
+def _reloads(
+    config: ApiserverConfig, read_authentication: Callable[[], None], authorizer: Authorizer, store: EtcdStore
+) -> list[Reload]:
+    reloads = []
+    if config.authentication_config:
+        reloads.append(Reload(config.authentication_config, read_authentication))
+    if config.authorization_config:
+        reloads.append(Reload(config.authorization_config, authorizer.read))
+    if config.encryption_provider_config and config.encryption_provider_config_automatic_reload:
+        reloads.append(Reload(config.encryption_provider_config, store.read_encryption))
+    return reloads
 
 
 def _paths(

@@ -34,6 +34,8 @@ class ApiserverConfig(IdentityConfig, frozen=True, kw_only=True):
     admission_control_config_file: str = ""       # AdmissionConfiguration of apiserver.config.k8s.io/v1
     default_not_ready_toleration_seconds: int = 300
     default_unreachable_toleration_seconds: int = 300
+    encryption_provider_config: str = ""          # EncryptionConfiguration of apiserver.config.k8s.io/v1
+    encryption_provider_config_automatic_reload: bool = False      # read again when the file changes
     event_ttl_s: float = 3600.0
     watch_cache_events: int = 10_000              # recent events kept per resource, to resume watches from
     min_request_timeout_s: float = 1800.0         # a watch without timeoutSeconds lives between this and twice as long

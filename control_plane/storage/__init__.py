@@ -6,5 +6,6 @@ compaction.py    which history may go, one at a time      errors.py       what c
 keys.py          object <-> etcd key                      conversion.py   served versions <-> the stored one (conversion_hpa.py)
 cached_object.py one revision of one object               resource_cache.py  objects and recent events of one resource
 subscription.py  a watcher's bounded queue                watch_cache.py  everything under /registry/, in memory
+encryption/      values encrypted at rest
 freshness.py     "at least as new as now", asked once for all waiting readers
 """

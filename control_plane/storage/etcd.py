@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aetcd import rpc
 
 from control_plane.storage.connection import REQUEST_TIMEOUT_S, TRY_TIMEOUT_S, Connection, LeaseNotFound, open_connection, tries
 from control_plane.storage.errors import KeyExists, NotReached, RevisionMismatch, StoredValue, StoreUnavailable
-from control_plane.storage.etcd_watch import WatchBatch, watch_forever
+from control_plane.storage.etcd_watch import StoreEvent, WatchBatch, watch_forever
 from control_plane.storage.leases import LeasePool
 from kube.process.config import TlsFiles
+
+if TYPE_CHECKING:
+    from control_plane.storage.encryption.encryption import Encryption
 
 
 class RangeResult(NamedTuple):
@@ -35,21 +38,41 @@ class _TxnResult(NamedTuple):
 
 
 class EtcdStore:
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, encryption_file: str = "") -> None:
+        """`encryption_file`: an EncryptionConfiguration; none: everything is stored as it is. Raises ConfigError."""
         self._connection = connection
+        self._encryption_file = encryption_file
+        self._encryption: Encryption | None = None
+        if encryption_file:
+            self.read_encryption()
         self._leases = LeasePool(connection)
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, endpoints: Sequence[str], tls: TlsFiles | None = None) -> AsyncIterator[EtcdStore]:
-        """Open while the context is. `endpoints` are host:port."""
+    async def connect(
+        cls, endpoints: Sequence[str], tls: TlsFiles | None = None, encryption_file: str = ""
+    ) -> AsyncIterator[EtcdStore]:
+        """Open while the context is. `endpoints` are host:port. Raises ConfigError for what is wrong with the file."""
         async with open_connection(endpoints, tls) as connection:
-            yield cls(connection)
+            yield cls(connection, encryption_file)
+
+    def read_encryption(self) -> None:
+        """Raises ConfigError, and leaves what there is."""
+        from control_plane.storage.encryption import configuration, encryption  # few clusters encrypt
+
+        self._encryption = encryption.Encryption(configuration.read_rules(self._encryption_file))
 
     async def get(self, key: str, *, revision: int = 0, serializable: bool = False) -> StoredValue | None:
         """`serializable` is cheaper, and may be stale."""
         response = await self._range(rpc.RangeRequest(key=key.encode(), revision=revision, serializable=serializable))
-        return _stored(response.kvs[0]) if response.kvs else None
+        return self._opened(response.kvs[0]) if response.kvs else None
+
+    async def is_stale(self, key: str) -> bool:
+        """Whether it is to be written again though nothing changed: with another key than it would be encrypted with now."""
+        if self._encryption is None:
+            return False
+        response = await self._range(rpc.RangeRequest(key=key.encode()))
+        return bool(response.kvs) and self._encryption.is_stale(key, response.kvs[0].value)
 
     async def range(
         self, prefix: str, *, revision: int = 0, limit: int = 0, start_after: str = "", keys_only: bool = False
@@ -60,7 +83,8 @@ class EtcdStore:
             key=start_after.encode() + b"\0" if start_after else start, range_end=end,
             revision=revision, limit=limit, keys_only=keys_only,
         ))
-        return RangeResult([_stored(kv) for kv in response.kvs], response.header.revision, response.more, response.count)
+        items = [_stored(kv) if keys_only else self._opened(kv) for kv in response.kvs]
+        return RangeResult(items, response.header.revision, response.more, response.count)
 
     async def current_revision(self) -> int:
         """Linearizable: no write acknowledged before the call is newer."""
@@ -91,7 +115,8 @@ class EtcdStore:
 
     def watch(self, prefix: str, *, start_revision: int) -> AsyncIterator[WatchBatch]:
         """From `start_revision` on, across reconnects, each event once. No prefix: everything. Raises Compacted."""
-        return watch_forever(self._connection, *prefix_range(prefix), start_revision)
+        batches = watch_forever(self._connection, *prefix_range(prefix), start_revision)
+        return batches if self._encryption is None else _opened_batches(batches, self)
 
     async def compact(self, revision: int) -> None:
         """Forgets history before `revision`. Raises Compacted if it is gone already."""
@@ -118,13 +143,24 @@ class EtcdStore:
 
     async def _put(self, key: str, value: bytes, expected_revision: int, ttl_s: float | None) -> _TxnResult:
         lease = await self._leases.lease_for(ttl_s) if ttl_s else 0
+        hidden = self._encryption.seal(key, value) if self._encryption else value
         try:
-            return await self._guarded(key, expected_revision, _put_op(key, value, lease), value)
+            return await self._guarded(key, expected_revision, _put_op(key, hidden, lease), value)
         except LeaseNotFound:
             assert ttl_s
             self._leases.forget(lease)      # etcd was restored from a backup, or its clock jumped
             lease = await self._leases.lease_for(ttl_s)
-            return await self._guarded(key, expected_revision, _put_op(key, value, lease), value)
+            return await self._guarded(key, expected_revision, _put_op(key, hidden, lease), value)
+
+    def opened(self, event: StoreEvent) -> StoreEvent:
+        """By the keys of this moment. Raises TransformError."""
+        if event.value is None or self._encryption is None:
+            return event
+        return event._replace(value=self._encryption.unseal(event.key, event.value))
+
+    def _opened(self, kv: Any) -> StoredValue:
+        stored = _stored(kv)
+        return stored if self._encryption is None else stored._replace(value=self._encryption.unseal(stored.key, stored.value))
 
     async def _guarded(self, key: str, expected_revision: int, change: Any, wanted: bytes | None) -> _TxnResult:
         name = key.encode()
@@ -142,9 +178,21 @@ class EtcdStore:
             except StoreUnavailable as error:
                 in_doubt, last = in_doubt or not isinstance(error, NotReached), error
                 continue
-            result = _txn_result(response)
+            result = self._txn_result(response)
             return result if result.succeeded or not in_doubt else _settle(key, expected_revision, wanted, result)
         raise last
+
+    def _txn_result(self, response: Any) -> _TxnResult:
+        current = None
+        if not response.succeeded:
+            kvs = response.responses[0].response_range.kvs
+            current = self._opened(kvs[0]) if kvs else None
+        return _TxnResult(response.succeeded, response.header.revision, current)
+
+
+async def _opened_batches(batches: AsyncIterator[WatchBatch], store: EtcdStore) -> AsyncIterator[WatchBatch]:
+    async for batch in batches:
+        yield WatchBatch([store.opened(event) for event in batch.events], batch.revision)
 
 
 def _settle(key: str, expected_revision: int, wanted: bytes | None, result: _TxnResult) -> _TxnResult:
@@ -168,14 +216,6 @@ def _settle(key: str, expected_revision: int, wanted: bytes | None, result: _Txn
     elif held is None:
         return result
     raise StoreUnavailable(f"txn: the connection broke, and nobody knows whether {key} was written")
-
-
-def _txn_result(response: Any) -> _TxnResult:
-    current = None
-    if not response.succeeded:
-        kvs = response.responses[0].response_range.kvs
-        current = _stored(kvs[0]) if kvs else None
-    return _TxnResult(response.succeeded, response.header.revision, current)
 
 
 def _put_op(key: str, value: bytes, lease: int) -> Any:

@@ -57,12 +57,17 @@ class Authenticator:
         ways = ways or Ways()
         self._tokens = tokens
         self.accounts = AccountLookup(cache, clock, lookup=lookup)
-        self._anonymous = anonymous
-        self._anonymous_paths = ways.anonymous_paths
         self._front_proxy = ways.front_proxy
         bootstrap = BootstrapTokens(cache, clock, tokens.api_audiences) if ways.bootstrap else None
-        methods = (ways.token_file, ServiceAccountTokens(tokens, self.accounts), bootstrap, *ways.issuers, ways.webhook)
-        self._methods: tuple[TokenMethod, ...] = tuple(method for method in methods if method is not None)
+        self._first = (ways.token_file, ServiceAccountTokens(tokens, self.accounts), bootstrap)
+        self._last = ways.webhook
+        self._methods: tuple[TokenMethod, ...] = ()
+        self.replace(ways.issuers, anonymous=anonymous, anonymous_paths=ways.anonymous_paths)
+
+    def replace(self, issuers: Sequence[TokenMethod], *, anonymous: bool, anonymous_paths: frozenset[str]) -> None:
+        """What an AuthenticationConfiguration says may change while the server runs."""
+        self._anonymous, self._anonymous_paths = anonymous, anonymous_paths
+        self._methods = tuple(method for method in (*self._first, *issuers, self._last) if method is not None)
 
     async def authenticate(self, credentials: RequestCredentials) -> UserInfo:
         """Raises errors.Unauthorized."""

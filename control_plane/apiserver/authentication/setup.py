@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -28,6 +29,7 @@ class Identity(NamedTuple):
     tokens: TokenAuthority
     authenticator: Authenticator
     authorities: ClientAuthorities
+    reload: Callable[[], None]      # reads the AuthenticationConfiguration again; raises ConfigError
 
 
 def identity(config: ApiserverConfig, cache: WatchCache, clock: Clock) -> Identity:
@@ -45,7 +47,12 @@ def identity(config: ApiserverConfig, cache: WatchCache, clock: Clock) -> Identi
         front_proxy=_front_proxy(config), anonymous_paths=paths,
     )
     authenticator = Authenticator(tokens, cache, clock, anonymous=anonymous, lookup=config.service_account_lookup, ways=ways)
-    return Identity(tokens, authenticator, ClientAuthorities(config.serving_tls.ca_file, config.requestheader_client_ca_file))
+
+    def reload() -> None:
+        issuers, anonymous, paths = _issuers(config, tokens, clock, threads)
+        authenticator.replace(issuers, anonymous=anonymous, anonymous_paths=paths)
+
+    return Identity(tokens, authenticator, ClientAuthorities(config.serving_tls.ca_file, config.requestheader_client_ca_file), reload)
 
 
 def _issuers(

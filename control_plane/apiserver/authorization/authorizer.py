@@ -64,24 +64,37 @@ class Authorizer:
         """`config` says more than `modes`. Raises ConfigError for what is wrong with it."""
         self.index = RbacIndex(cache)
         self._rbac = RbacAuthorizer(self.index)
-        config = config or IdentityConfig(authorization_modes=tuple(modes))
-        config.check_identity()
-        made = [Link(link.name, self._mode(link, config, cache)) for link in chain_of(config)]
-        self._modes = {link.type for link in chain_of(config)}
+        self._config = config or IdentityConfig(authorization_modes=tuple(modes))
+        self._config.check_identity()
+        self._cache = cache
+        self._node: NodeAuthorizer | None = None
+        self._checks = Threads()      # not the webhooks' own: a check waits for one of theirs
+        self.read()
+
+    def read(self) -> None:
+        """The chain as the configuration has it now. Raises ConfigError, and leaves the chain that there is."""
+        wanted = chain_of(self._config)
+        made = [Link(link.name, self._mode(link, self._config)) for link in wanted]
+        self._modes = {link.type for link in wanted}
         self._chain: tuple[Link, ...] = (Link("privileged", PrivilegedGroups()), *made)
         self.asks_others = any(isinstance(link.mode, WebhookAuthorizer) for link in made)
-        self._checks = Threads()      # not the webhooks' own: a check waits for one of theirs
 
-    def _mode(self, link: configuration.Link, config: IdentityConfig, cache: WatchCache) -> Mode:
+    def _mode(self, link: configuration.Link, config: IdentityConfig) -> Mode:
         if link.type == "Webhook" and link.webhook:
             return webhook_of(link.webhook)
         if link.type == "ABAC":
             return AbacAuthorizer(config.authorization_policy_file)
         makers: dict[str, Callable[[], Mode]] = {
-            "Node": lambda: NodeAuthorizer(NodeGraph(cache)), "RBAC": lambda: self._rbac,
+            "Node": self._node_mode, "RBAC": lambda: self._rbac,
             "AlwaysAllow": AlwaysAllow, "AlwaysDeny": AlwaysDeny,
         }
         return makers[link.type]()
+
+    def _node_mode(self) -> NodeAuthorizer:
+        """One, for its graph observes the cache."""
+        if self._node is None:
+            self._node = NodeAuthorizer(NodeGraph(self._cache))
+        return self._node
 
     def authorize(self, attributes: Attributes) -> Decision:
         """Blocks where a webhook has to be asked (`asks_others`): the event loop calls `decide`, or `asking` with what calls this."""

@@ -306,7 +306,9 @@ class Writer:
                 await hook.release(old)
             return revision
         if obj == old and item.obj.get("apiVersion") == call.resource.storage_gvk.api_version:      # an older form is written anew
-            return await self._unchanged(call, item)
+            unchanged = await self._unchanged(call, item)
+            if not await self._store.is_stale(key):
+                return unchanged
         return await self._store.update(
             key, await stored_value(call.resource, obj), expected_revision=item.revision, ttl_s=self._ttl_s(call.resource)
         )

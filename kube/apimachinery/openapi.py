@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kube.apimachinery.openapi_custom import published, published_list, references
+from kube.apimachinery.openapi_facts import add_facts
 from kube.apimachinery.openapi_paths import Path as ApiPath
 from kube.apimachinery.schema import REF_PREFIX, RawSchema, schemas
 from kube.apimachinery.scheme import ResourceType
@@ -65,7 +66,7 @@ def definition(name: str, reference: str, *, version: int, custom: Custom | None
     raw = schemas().raw(name)
     if "oneOf" in raw:                                      # Quantity and IntOrString
         return {"description": raw.get("description", "")} | values_of_two_types(name, version)
-    return normalised(raw, reference, version=version)
+    return add_facts(name, normalised(raw, reference, version=version))
 
 
 def values_of_two_types(name: str, version: int) -> RawSchema:
@@ -108,7 +109,7 @@ def source_digest() -> bytes:
     digest = hashlib.sha256(KUBERNETES_VERSION.encode())
     digest.update(definitions_path().read_bytes())
     here = Path(__file__).parent
-    for module in (*sorted(here.glob("openapi*.py")), here / "resources.py"):
+    for module in (*sorted(here.glob("openapi*.py")), here / "openapi_facts.json", here / "resources.py"):
         digest.update(module.read_bytes())
     return digest.digest()
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 EXAMPLES = re.findall(r"^## ([^\n,]+)[^\n]*$|```python\n(.*?)```\n```text\n(.*?)```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def examples() -> list[object]:
+def examples() -> list[Any]:
     """(program, what it prints), named after the chapter."""
     found, chapter = [], ""
     for heading, program, output in EXAMPLES:

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from kube.apimachinery.openapi import source_digest
+from kube.apimachinery.openapi import definition, source_digest
 from kube.apimachinery.openapi_v2 import openapi_v2_json, openapi_v2_protobuf
 from kube.apimachinery.openapi_v3 import openapi_v3_document, openapi_v3_hash, openapi_v3_index
 from kube.apimachinery.resources import RESOURCES, SCHEME
@@ -122,3 +122,15 @@ def test_gnostic_protobuf_says_the_same_as_the_json() -> None:
     patch = dict(fields(named(fields(paths), 2)["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]))[8]
     assert b"fieldValidation" in patch
     assert json.loads(dict(fields(named(fields(patch), 13)["x-kubernetes-group-version-kind"]))[2]) == DEPLOYMENT
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_fields_show_their_enumerations_and_default_values(version: int) -> None:
+    container = definition("io.k8s.api.core.v1.Container", "#/", version=version)["properties"]
+    port = definition("io.k8s.api.core.v1.ContainerPort", "#/", version=version)["properties"]
+    volume = definition("io.k8s.api.core.v1.PersistentVolumeSpec", "#/", version=version)["properties"]
+
+    assert container["imagePullPolicy"]["enum"] == ["Always", "IfNotPresent", "Never"]
+    assert (port["protocol"]["default"], port["containerPort"]["default"]) == ("TCP", 0)
+    assert "ReadWriteOnce" in volume["accessModes"]["items"]["enum"]
+    assert "default" not in container["imagePullPolicy"]

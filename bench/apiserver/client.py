@@ -120,10 +120,20 @@ class Load(NamedTuple):
     cpu_s: float            # of the server
     etcd_cpu_s: float
     latencies: list[float]
+    waited_s: float = 0.0   # how long the server's threads were ready to run and no core was free
 
     def percentile(self, share: float) -> float:
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+        return _percentile(self.latencies, share)
+
+    def percentile_of_the_median_second(self, share: float, rate: int) -> float:
+        """What a machine that is busy with something else for some of the time shows for the rest of it."""
+        seconds = [self.latencies[first:first + rate] for first in range(0, len(self.latencies), rate)]
+        return _percentile([_percentile(one, share) for one in seconds], 0.5)
+
+
+def _percentile(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 async def closed_loop(server: Server, requests: Iterable[bytes], *, parallel: int = 16) -> Load:
@@ -146,12 +156,12 @@ async def closed_loop(server: Server, requests: Iterable[bytes], *, parallel: in
 
 async def open_loop(server: Server, make: Callable[[int], bytes], *, rate: float, seconds: float, parallel: int = 64) -> Load:
     """`make(n)` is the n-th request, made when it is due."""
-    latencies: list[float] = []
+    latencies = [0.0] * int(rate * seconds)
     tasks: set[asyncio.Task[None]] = set()
     async with connections(server, parallel) as held:
         idle: deque[Connection] = deque(held)
         freed = asyncio.Semaphore(parallel)
-        cpu, etcd, began = server.cpu_s(), server.etcd_cpu_s(), time.perf_counter()
+        waited, cpu, etcd, began = server.waited_s(), server.cpu_s(), server.etcd_cpu_s(), time.perf_counter()
 
         async def one(number: int, due: float) -> None:
             async with freed:
@@ -159,9 +169,9 @@ async def open_loop(server: Server, make: Callable[[int], bytes], *, rate: float
                 asked = make(number)
                 expect(await connection.ask(asked), asked)
                 idle.append(connection)
-            latencies.append(time.perf_counter() - due)
+            latencies[number] = time.perf_counter() - due
 
-        for number in range(int(rate * seconds)):
+        for number in range(len(latencies)):
             due = began + number / rate
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
@@ -170,4 +180,4 @@ async def open_loop(server: Server, make: Callable[[int], bytes], *, rate: float
             task.add_done_callback(tasks.discard)
         await asyncio.gather(*tasks)
         wall = time.perf_counter() - began
-    return Load(len(latencies), wall, server.cpu_s() - cpu, server.etcd_cpu_s() - etcd, latencies)
+    return Load(len(latencies), wall, server.cpu_s() - cpu, server.etcd_cpu_s() - etcd, latencies, server.waited_s() - waited)

@@ -52,6 +52,10 @@ class Server:
         """Seconds of user and system time so far."""
         return _cpu_s(self.pid)
 
+    def waited_s(self) -> float:
+        """Seconds that its threads could have run and did not, since others did."""
+        return sum(int(path.read_text().split()[1]) for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat")) / 1e9
+
     def etcd_cpu_s(self) -> float:
         return _cpu_s(self._etcd_pid)
 

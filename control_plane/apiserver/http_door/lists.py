@@ -23,6 +23,7 @@ from kube.apimachinery.scheme import GroupVersionKind
 _PART_BYTES: Final = 256 * 1024
 _TURN_S: Final = 0.005      # of encoding, before others have theirs
 _encode_json: Final = msgspec.json.Encoder().encode
+_format: Final = msgspec.json.format
 
 
 class ListAnswer(web.Response):
@@ -65,13 +66,13 @@ def parts(pieces: Sequence[bytes]) -> Iterator[bytes]:
 
 def is_plain(wanted: Representation) -> bool:
     """Whether a LIST is made of its objects' bytes as they are kept."""
-    return wanted.media_type in (JSON, PROTOBUF) and not wanted.transform and not wanted.pretty
+    return wanted.media_type in (JSON, PROTOBUF) and not wanted.transform
 
 
 async def list_answer(call: Call, page: ListPage, wanted: Representation) -> ListAnswer:
     """Of a representation that `is_plain`. Raises NotAcceptable."""
     if wanted.media_type == JSON:
-        return ListAnswer(await _json(call, page), JSON)
+        return ListAnswer(await (_pretty_json(call, page) if wanted.pretty else _json(call, page)), JSON)
     return ListAnswer(await _protobuf(call, page), PROTOBUF)
 
 
@@ -92,6 +93,22 @@ async def _json(call: Call, page: ListPage) -> list[bytes]:
     if page.items:
         pieces.pop()
     pieces.append(b"]}\n")
+    return pieces
+
+
+async def _pretty_json(call: Call, page: ListPage) -> list[bytes]:
+    """As the whole would be indented; no string of JSON has a line end in it."""
+    api_version = call.resource.api_version
+    empty = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": page.metadata(), "items": []}
+    skeleton = _format(_encode_json(empty), indent=2)
+    if not page.items:
+        return [skeleton]
+    pieces, turn = [skeleton.removesuffix(b"]\n}") + b"\n    "], _Turn()
+    for item in page.items:
+        pieces += (_format(item.encoded(api_version), indent=2).replace(b"\n", b"\n    "), b",\n    ")
+        if turn.is_over():
+            await asyncio.sleep(0)
+    pieces[-1] = b"\n  ]\n}"
     return pieces
 
 

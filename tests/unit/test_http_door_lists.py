@@ -1,0 +1,56 @@
+"""LISTs told in parts are what they would be as a whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from control_plane.apiserver.http_door import lists
+from control_plane.apiserver.http_door.lists import list_answer, parts
+from control_plane.apiserver.negotiation import JSON, PROTOBUF, Representation
+from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.reader import ListPage
+from control_plane.storage.cached_object import CachedObject, encode_value
+from kube.apimachinery.codec.protobuf import decode_protobuf, encode_protobuf
+from kube.apimachinery.resources import SCHEME
+
+PODS = SCHEME.for_path("", "v1", "pods")
+assert PODS is not None
+
+
+class PodsCall:
+    resource = PODS
+
+
+def page(count: int) -> ListPage:
+    assert PODS is not None
+    items = []
+    for number in range(count):
+        obj = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": f"p{number}", "labels": {"text": "a\nb"}}, "spec": {}, "status": {}}
+        items.append(CachedObject(PODS, f"d/p{number}", encode_value(PODS, obj), number + 1))
+    return ListPage(items, 77, "token", 5)
+
+
+def whole(shown: ListPage) -> dict[str, Any]:
+    return {"kind": "PodList", "apiVersion": "v1", "metadata": shown.metadata(), "items": [item.view("v1") for item in shown.items]}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300])
+async def test_every_form_is_that_of_the_whole(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "_PART_BYTES", 1000)
+    monkeypatch.setattr(lists, "_TURN_S", 0.0)
+    shown, call = page(count), cast(Call, PodsCall())
+
+    plain = await list_answer(call, shown, Representation(JSON))
+    pretty = await list_answer(call, shown, Representation(JSON, pretty=True))
+    binary = await list_answer(call, shown, Representation(PROTOBUF))
+
+    assert json.loads(plain.joined()) == whole(shown)
+    assert pretty.joined() == msgspec.json.format(msgspec.json.encode(whole(shown)), indent=2)
+    assert decode_protobuf(binary.joined()) == decode_protobuf(encode_protobuf(whole(shown)))
+    for answer in (plain, pretty, binary):
+        assert b"".join(parts(answer.pieces)) == answer.joined()
+        assert answer.content_length == len(answer.joined())

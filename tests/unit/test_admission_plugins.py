@@ -13,7 +13,7 @@ from control_plane.apiserver.admission.plugin import AdmissionContext, Admission
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.storage.watch_cache import WatchCache
-from kube.apimachinery.errors import Forbidden, NotFound
+from kube.apimachinery.errors import ApiError, Forbidden, NotFound
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import SCHEME
 from tests.support.memory_store import memory_cache, resource_of
@@ -191,108 +191,6 @@ async def test_a_priority_that_is_not_the_class_is_refused() -> None:
     )
 
 
-BOUND = new("Pod", "web", metadata={"uid": "pod-1", "labels": {"app": "web"}}, spec={"nodeName": "node1"})
-FOREIGN = new("Pod", "other", metadata={"uid": "pod-2"}, spec={"nodeName": "node2"})
-NODE = new("Node", "node1", namespace="", metadata={"uid": "node-1"}, spec={"taints": [{"key": "a", "effect": "NoSchedule"}]})
-OTHER_NODE = new("Node", "node2", namespace="")
-OWNER = {"apiVersion": "v1", "kind": "Node", "name": "node1", "uid": "node-1", "controller": True}
-MIRROR = new(
-    "Pod", "static-node1", metadata={"annotations": {"kubernetes.io/config.mirror": "x"}, "ownerReferences": [OWNER]},
-    spec={"nodeName": "node1"},
-)
-LEASE = new("Lease", "node1", api_version="coordination.k8s.io/v1", namespace="kube-node-lease")
-
-
-def token_request(**ref: str) -> AdmissionRequest:
-    return AdmissionRequest(
-        user=KUBELET, operation=Operation.CREATE, resource=resource_of(ACCOUNT), subresource="token", namespace="default",
-        name="default", obj={"spec": {"boundObjectRef": ref}},
-    )
-
-
-def changed(obj: JsonObject, **metadata: Any) -> JsonObject:
-    return {**obj, "metadata": {**obj["metadata"], **metadata}}
-
-
-@pytest.mark.req("RBC-03")
-@pytest.mark.parametrize(("asked", "why"), [
-    pytest.param(request(NODE, user=KUBELET), None, id="own node"),
-    pytest.param(request(OTHER_NODE, user=KUBELET), 'node "node1" is not allowed to modify node "node2"', id="node"),
-    pytest.param(
-        request(changed(NODE, labels={"node-role.kubernetes.io/control-plane": "", "disk": "", "kubernetes.io/os": ""}), user=KUBELET),
-        'node "node1" is not allowed to set the following labels: node-role.kubernetes.io/control-plane', id="role label",
-    ),
-    pytest.param(
-        request(changed(NODE, labels={"node-restriction.kubernetes.io/pci": "1"}), Operation.UPDATE, old=NODE, user=KUBELET),
-        "is not allowed to modify labels: node-restriction.kubernetes.io/pci", id="restricted label",
-    ),
-    pytest.param(
-        request({**NODE, "spec": {}}, Operation.UPDATE, old=NODE, user=KUBELET),
-        'node "node1" is not allowed to modify taints', id="taints",
-    ),
-    pytest.param(
-        request(changed(NODE, ownerReferences=[OWNER]), Operation.UPDATE, old=NODE, user=KUBELET),
-        'node "node1" is not allowed to modify ownerReferences', id="owners",
-    ),
-    pytest.param(request(NODE, Operation.UPDATE, old=NODE, subresource="status", user=KUBELET), None, id="own node status"),
-    pytest.param(request(LEASE, user=KUBELET), None, id="own lease"),
-    pytest.param(
-        request(changed(LEASE, name="node2"), user=KUBELET), "can only access node lease with the same name as the requesting node",
-        id="other lease",
-    ),
-    pytest.param(request(BOUND, Operation.UPDATE, old=BOUND, subresource="status", user=KUBELET), None, id="own pod status"),
-    pytest.param(
-        request(FOREIGN, Operation.UPDATE, old=FOREIGN, subresource="status", user=KUBELET),
-        'node "node1" can only update pod status for pods with spec.nodeName set to itself', id="other pod status",
-    ),
-    pytest.param(
-        request(changed(BOUND, labels={}), Operation.UPDATE, old=BOUND, subresource="status", user=KUBELET),
-        'node "node1" cannot update labels through pod status', id="labels through status",
-    ),
-    pytest.param(request(BOUND, Operation.DELETE, user=KUBELET), None, id="delete own pod"),
-    pytest.param(
-        request(FOREIGN, Operation.DELETE, user=KUBELET), 'node "node1" can only delete pods with spec.nodeName set to itself',
-        id="delete other pod",
-    ),
-    pytest.param(
-        request(BOUND, Operation.UPDATE, old=BOUND, user=KUBELET),
-        'unexpected operation "UPDATE", node "node1" can only create and delete mirror pods', id="change a pod",
-    ),
-    pytest.param(
-        request(new("Pod", spec={"nodeName": "node1"}), user=KUBELET),
-        'pod does not have "kubernetes.io/config.mirror" annotation, node "node1" can only create mirror pods', id="create a pod",
-    ),
-    pytest.param(request(MIRROR, user=KUBELET), None, id="mirror pod"),
-    pytest.param(
-        request(changed(MIRROR, ownerReferences=[]), user=KUBELET),
-        'node "node1" can only create pods with an owner reference set to itself', id="mirror pod of nobody",
-    ),
-    pytest.param(
-        request({**MIRROR, "spec": {"nodeName": "node1", "containers": [{"envFrom": [{"secretRef": {"name": "s"}}]}]}}, user=KUBELET),
-        'node "node1" can not create pods that reference secrets', id="mirror pod with secrets",
-    ),
-    pytest.param(token_request(apiVersion="v1", kind="Pod", name="web", uid="pod-1"), None, id="token of own pod"),
-    pytest.param(
-        token_request(apiVersion="v1", kind="Pod", name="other", uid="pod-2"),
-        "node requested token bound to a pod scheduled on a different node", id="token of other pod",
-    ),
-    pytest.param(token_request(), "node requested token not bound to a pod", id="unbound token"),
-    pytest.param(
-        token_request(apiVersion="v1", kind="Pod", name="web", uid="old"),
-        "the UID in the bound object reference (old) does not match the UID in record. "
-        "The object might have been deleted and then recreated",
-        id="token of a former pod",
-    ),
-    pytest.param(request(OTHER_NODE), None, id="others are not restricted"),
-])
-async def test_a_kubelet_changes_only_what_is_its_own(asked: AdmissionRequest, why: str | None) -> None:
-    objects = (BOUND, FOREIGN, NODE)
-    if why is None:
-        await admit(asked, "NodeRestriction", *objects)
-    else:
-        assert (await refusal(asked, "NodeRestriction", *objects)).partition(" is forbidden: ")[2] == why
-
-
 @pytest.mark.req("ADM-07")
 async def test_how_long_a_lost_node_is_tolerated_is_a_setting() -> None:
     async with memory_cache(NAMESPACE) as (_, cache):
@@ -302,3 +200,44 @@ async def test_how_long_a_lost_node_is_tolerated_is_a_setting() -> None:
         await AdmissionChain(context, disable=others).admit(asked)
     assert asked.obj is not None
     assert [one["tolerationSeconds"] for one in asked.obj["spec"]["tolerations"]] == [10, 20]
+
+
+LISTING = {
+    **ACCOUNT, "metadata": {**ACCOUNT["metadata"], "annotations": {"kubernetes.io/enforce-mountable-secrets": "true"}},
+    "secrets": [{"name": "own"}], "imagePullSecrets": [{"name": "registry"}],
+}
+
+
+def using(secret: str) -> JsonObject:
+    return {"name": "a", "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": secret, "key": "k"}}}]}
+
+
+@pytest.mark.parametrize(("spec", "why"), [
+    pytest.param({"containers": [using("own")], "volumes": [{"name": "v", "secret": {"secretName": "own"}}]}, "", id="own"),
+    pytest.param(
+        {"volumes": [{"name": "v", "secret": {"secretName": "s"}}]}, 'volume with secret.secretName="s" is not allowed', id="volume",
+    ),
+    pytest.param({"containers": [using("s")]}, 'container a with envVar A referencing secret.secretName="s" is not allowed', id="variable"),
+    pytest.param(
+        {"initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "s"}}]}]},
+        'init container i with envFrom referencing secret.secretName="s" is not allowed', id="variables",
+    ),
+    pytest.param({"imagePullSecrets": [{"name": "s"}]}, 'imagePullSecrets[0].name="s" is not allowed', id="pull secret"),
+])
+async def test_an_account_may_limit_its_pods_to_its_secrets(spec: JsonObject, why: str) -> None:
+    asked = request(new("Pod", spec={"containers": [], "automountServiceAccountToken": False, **spec}))
+    if not why:
+        await admit(asked, "ServiceAccount", LISTING)
+        return
+    what = "imagePullSecret" if "Pull" in why else "secret"
+    assert await refusal(asked, "ServiceAccount", LISTING) == (
+        f'pods "x" is forbidden: {why} because service account default does not reference that {what}'
+    )
+
+
+async def test_a_debugger_too_uses_the_accounts_secrets_alone() -> None:
+    pod = new("Pod", spec={"serviceAccountName": "default", "ephemeralContainers": [using("s")]})
+    asked = request(pod, Operation.UPDATE, old=pod, subresource="ephemeralcontainers")
+    async with memory_cache(NAMESPACE, LISTING) as (_, cache):
+        with pytest.raises(ApiError, match="ephemeral container a with envVar A referencing secret"):
+            await chain(cache, "ServiceAccount").validate(asked)

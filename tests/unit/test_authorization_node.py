@@ -125,5 +125,6 @@ async def test_a_mirror_pod_gives_no_rights() -> None:
 
 async def test_others_are_left_to_other_authorizers() -> None:
     assert await decide("get secrets/vol", namespace="a", user=UserInfo("bob")) == (False, "")
-    unknown = UserInfo("bob", groups=("system:nodes",))
-    assert await decide("get secrets/vol", namespace="a", user=unknown) == (False, 'node: unknown node for user "bob"')
+    called_otherwise, nameless = (UserInfo(name, groups=("system:nodes",)) for name in ("bob", "system:node:"))
+    assert await decide("get secrets/vol", namespace="a", user=called_otherwise) == (False, "")
+    assert await decide("get secrets/vol", namespace="a", user=nameless) == (False, 'node: unknown node for user "system:node:"')

@@ -5,12 +5,14 @@ The Node authorizer decides by names; here the contents of the objects are looke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, Final
 
+from control_plane.apiserver.admission.api_references import UnknownReference, api_reference_of
+from control_plane.apiserver.admission.node_grants import NodeGrants
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
 from control_plane.apiserver.authentication.user import NODE_USER_PREFIX, node_name_of
-from control_plane.apiserver.authorization.node_graph import MIRROR_ANNOTATION, references_of
+from control_plane.apiserver.authorization.node_graph import MIRROR_ANNOTATION
 from control_plane.certificate_requests import KUBE_APISERVER_CLIENT_KUBELET, KUBELET_SERVING, MalformedRequest, parse_request
 from kube.apimachinery.errors import not_found
 from kube.apimachinery.meta import JsonObject, NamespacedName
@@ -27,7 +29,7 @@ KUBELET_NAMESPACES: Final = ("kubelet.kubernetes.io", "node.kubernetes.io")
 NODE_LEASES: Final = "kube-node-lease"
 CLAIM_STATUS: Final = ("capacity", "conditions", "allocatedResourceStatuses", "allocatedResources")
 
-Check = Callable[["NodeRestriction", str, AdmissionRequest], None]
+Check = Callable[["NodeRestriction", str, AdmissionRequest], Awaitable[None] | None]
 
 
 def _row(plural: str) -> ResourceType:
@@ -44,6 +46,7 @@ class NodeRestriction:
     def __init__(self, context: AdmissionContext) -> None:
         self._cache = context.cache
         self._pods, self._nodes = _row("pods"), _row("nodes")
+        self._grants = NodeGrants(context)
 
     def handles(self, operation: Operation) -> bool:
         return operation is not Operation.CONNECT
@@ -55,7 +58,9 @@ class NodeRestriction:
         if not node:
             raise request.forbidden(f'could not determine node from user "{request.user.name}"')
         if check := _CHECKS.get(request.resource.group_resource):
-            check(self, node, request)
+            waiting = check(self, node, request)
+            if waiting is not None:
+                await waiting
 
     def _check_pod(self, node: str, request: AdmissionRequest) -> None:
         match request.subresource, request.operation:
@@ -84,13 +89,12 @@ class NodeRestriction:
         if spec.get("nodeName") != node:
             raise request.forbidden(f'node "{node}" can only create pods with spec.nodeName set to itself')
         self._check_owner(node, request, metadata.get("ownerReferences") or [])
-        if spec.get("serviceAccountName"):
-            raise request.forbidden(f'node "{node}" can not create pods that reference a service account')
-        # A mirror Pod's references give no rights, hence the annotation is left out to see them.
-        named = references_of({"metadata": {"name": metadata.get("name", ""), "namespace": request.namespace}, "spec": spec})
-        for resource in ("secrets", "configmaps", "persistentvolumeclaims"):
-            if any(reference.resource == resource for reference in named):
-                raise request.forbidden(f'node "{node}" can not create pods that reference {resource}')
+        try:
+            referred = api_reference_of(spec)
+        except UnknownReference as error:
+            raise request.forbidden(f"error checking mirror pod for API references: {error}") from error
+        if referred:
+            raise request.forbidden(f'node "{node}" can not create pods that reference {referred}')
 
     def _check_owner(self, node: str, request: AdmissionRequest, owners: list[JsonObject]) -> None:
         if len(owners) > 1:
@@ -116,16 +120,25 @@ class NodeRestriction:
             raise request.forbidden(f'node "{node}" cannot update labels through pod status')
         if _claim_statuses(old) != _claim_statuses(new):
             raise request.forbidden(f'node "{node}" cannot update resource claim statues')
+        for key, words in (("extendedResourceClaimStatus", "extended resource claim status"),
+                           ("nodeAllocatableResourceClaimStatuses", "node allocatable resource claim statuses")):
+            if ((old.get("status") or {}).get(key) or None) != ((new.get("status") or {}).get(key) or None):
+                raise request.forbidden(f'node "{node}" cannot update {words}')
 
     def _check_node(self, node: str, request: AdmissionRequest) -> None:
         requested = request.name or _name(request)
         if requested != node:
             raise request.forbidden(f'node "{node}" is not allowed to modify node "{requested}"')
+        source = ((request.obj or {}).get("spec") or {}).get("configSource")
         if request.operation is Operation.CREATE:
+            if source is not None:
+                raise request.forbidden(f'node "{node}" is not allowed to create pods with a non-nil configSource')
             if labels := _forbidden_labels(_labels(request.obj or {}), {}):
                 raise request.forbidden(f'node "{node}" is not allowed to set the following labels: {", ".join(labels)}')
         elif request.operation is Operation.UPDATE:
             old, new = request.old or {}, request.obj or {}
+            if source is not None and source != (old.get("spec") or {}).get("configSource"):
+                raise request.forbidden(f'node "{node}" is not allowed to update configSource to a new non-nil configSource')
             if ((old.get("spec") or {}).get("taints") or []) != ((new.get("spec") or {}).get("taints") or []):
                 raise request.forbidden(f'node "{node}" is not allowed to modify taints')
             # It could have itself deleted by the garbage collector, and come back with other taints and labels.
@@ -142,7 +155,7 @@ class NodeRestriction:
         if _but_growth(request.old or {}) != _but_growth(request.obj or {}):
             raise request.forbidden(f'node "{node}" is not allowed to update fields other than status.capacity and status.conditions')
 
-    def _check_token(self, node: str, request: AdmissionRequest) -> None:
+    async def _check_token(self, node: str, request: AdmissionRequest) -> None:
         if request.operation is not Operation.CREATE or request.subresource != "token":
             return
         ref = ((request.obj or {}).get("spec") or {}).get("boundObjectRef") or {}
@@ -158,6 +171,7 @@ class NodeRestriction:
             )
         if _node_of(pod) != node:
             raise request.forbidden("node requested token bound to a pod scheduled on a different node")
+        await self._grants.check_audience(request, pod)
 
     def _check_lease(self, node: str, request: AdmissionRequest) -> None:
         if request.namespace != NODE_LEASES:
@@ -170,9 +184,14 @@ class NodeRestriction:
             raise request.forbidden("can only access CSINode with the same name as the requesting node")
 
     def _check_resource_slice(self, node: str, request: AdmissionRequest) -> None:
-        slice_ = (request.old if request.operation is Operation.DELETE else request.obj) or {}
-        if (slice_.get("spec") or {}).get("nodeName") != node:
-            raise request.forbidden("can only access ResourceSlice with the same NodeName as the requesting node")
+        if request.operation is Operation.UPDATE:      # the Node authorizer's business
+            return
+        slice_, does = (request.old, "delete") if request.operation is Operation.DELETE else (request.obj, "create")
+        if ((slice_ or {}).get("spec") or {}).get("nodeName") != node:
+            raise request.forbidden(f"can only {does} ResourceSlice with the same NodeName as the requesting node")
+
+    async def _check_pod_certificate(self, node: str, request: AdmissionRequest) -> None:
+        await self._grants.check_certificate(node, request)
 
     def _check_certificate_request(self, node: str, request: AdmissionRequest) -> None:
         if request.operation is not Operation.CREATE:
@@ -246,6 +265,7 @@ _CHECKS: Final[dict[GroupResource, Check]] = {
     GroupResource("", "serviceaccounts"): NodeRestriction._check_token,
     GroupResource("coordination.k8s.io", "leases"): NodeRestriction._check_lease,
     GroupResource("storage.k8s.io", "csinodes"): NodeRestriction._check_csi_node,
+    GroupResource("certificates.k8s.io", "podcertificaterequests"): NodeRestriction._check_pod_certificate,
     GroupResource("certificates.k8s.io", "certificatesigningrequests"): NodeRestriction._check_certificate_request,
     GroupResource("resource.k8s.io", "resourceslices"): NodeRestriction._check_resource_slice,
 }

@@ -48,7 +48,7 @@ def split_service_account(username: str) -> tuple[str, str] | None:
 
 
 def node_name_of(user: UserInfo) -> str | None:
-    """The node that a kubelet's user stands for; "" when it is in system:nodes under another name; None for others."""
-    if NODES_GROUP not in user.groups:
+    """The node that a kubelet's user stands for, perhaps ""; None for others: the group alone makes no kubelet."""
+    if NODES_GROUP not in user.groups or not user.name.startswith(NODE_USER_PREFIX):
         return None
-    return user.name.removeprefix(NODE_USER_PREFIX) if user.name.startswith(NODE_USER_PREFIX) else ""
+    return user.name.removeprefix(NODE_USER_PREFIX)

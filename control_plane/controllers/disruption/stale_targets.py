@@ -40,7 +40,10 @@ class StaleDisruptionTargets(ManagedController[NamespacedName]):
             wait_s = (from_rfc3339(mark.last_transition_time) + self._stale_after - now).total_seconds()
             if wait_s > 0:
                 return Result(requeue_after_s=wait_s)
-        gone = {"type": mark.type, "status": "False", "reason": None, "message": None, "lastTransitionTime": to_rfc3339(now)}
+        gone = {
+            "type": mark.type, "status": "False", "reason": None, "message": None, "lastTransitionTime": to_rfc3339(now),
+            "observedGeneration": pod.metadata.generation,
+        }
         metadata = {"uid": pod.metadata.uid, "resourceVersion": pod.metadata.resource_version}
         patch = {"metadata": metadata, "status": {"conditions": [gone]}}
         try:

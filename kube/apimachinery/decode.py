@@ -105,7 +105,7 @@ class _Walk:
                 elif new is not value:
                     obj[key] = new
         for key, empty in form.shown:
-            if not obj.get(key):
+            if (found := obj.get(key)) is None or (not found and properties[key].type in ("array", "map")):
                 obj[key] = empty
         for key, definition in form.structs:
             if key not in obj:

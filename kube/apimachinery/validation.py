@@ -141,6 +141,13 @@ def underscored_subdomain_problems(value: str) -> list[str]:
     return problems
 
 
+def c_identifier_problems(value: str) -> list[str]:
+    """A name as programs have them."""
+    return [] if re.fullmatch(_C_IDENTIFIER, value) else [regex_problem(
+        "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric characters or '_'",
+        _C_IDENTIFIER, "my_name", "MY_NAME", "MyName")]
+
+
 def domain_path_problems(value: str) -> list[str]:
     """A domain, a slash and a path, as names of controllers are."""
     if not value:

@@ -194,6 +194,13 @@ class LeaseStrategy(Strategy):
     allows_update_without_version = False
     allows_create_on_update = True
 
+    def prepare_for_create(self, obj: JsonObject) -> None:
+        super().prepare_for_create(obj)
+        _without_coordination(obj, {})
+
+    def align_with_old(self, obj: JsonObject, old: JsonObject) -> None:
+        _without_coordination(obj, old)
+
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         spec, causes = obj.get("spec") or {}, []
         if (duration := spec.get("leaseDurationSeconds")) is not None and duration <= 0:
@@ -203,9 +210,19 @@ class LeaseStrategy(Strategy):
         return causes
 
 
+def _without_coordination(obj: JsonObject, old: JsonObject) -> None:
+    """CoordinatedLeaderElection is off, as it is by default upstream."""
+    for key in ("strategy", "preferredHolder"):
+        if (old.get("spec") or {}).get(key) is None:
+            (obj.get("spec") or {}).pop(key, None)
+
+
 class PriorityClassStrategy(Strategy):
     looks_at_names_again = False
-    counts_generations = True
+
+    def prepare_for_create(self, obj: JsonObject) -> None:
+        super().prepare_for_create(obj)
+        obj["metadata"]["generation"] = 1       # and never another
 
     def default(self, obj: JsonObject) -> None:
         obj.setdefault("preemptionPolicy", "PreemptLowerPriority")

@@ -74,6 +74,15 @@ class SecretStrategy(Strategy):
         causes = [] if obj.get("type") == old.get("type") else [invalid("type", obj.get("type"), FIELD_IMMUTABLE)]
         return causes + _validate_immutable(obj, old, ("data",))
 
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        if obj.get("type") != "kubernetes.io/tls":
+            return []
+        from control_plane.apiserver.strategies.key_pairs import key_pair_problem  # cryptography is heavy, TLS secrets are rare
+
+        data = obj.get("data") or {}
+        problem = key_pair_problem(*(base64.b64decode(data.get(key) or "") for key in ("tls.crt", "tls.key")))
+        return [problem] if problem else []
+
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         return {"type": obj.get("type", "")}
 

@@ -168,7 +168,8 @@ class PriorityLevelStrategy(Strategy):
                 exempt.setdefault(key, 0)
         if (limited := spec.get("limited")) is None:
             return
-        limited.setdefault("nominalConcurrencyShares", 30)
+        if limited.get("nominalConcurrencyShares") is None:
+            limited["nominalConcurrencyShares"] = 30
         limited.setdefault("lendablePercent", 0)
         if (queuing := (limited.get("limitResponse") or {}).get("queuing")) is not None:
             for key, value in (("handSize", 8), ("queues", 64), ("queueLengthLimit", 50)):

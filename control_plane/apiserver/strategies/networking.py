@@ -278,7 +278,6 @@ def _validate_block(block: JsonObject, path: str) -> list[Cause]:
 
 
 class IPAddressStrategy(Strategy):
-    counts_generations = True
 
     def name_problems(self, name: str) -> list[str]:
         return ip_problems(name)
@@ -307,7 +306,6 @@ class IPAddressStrategy(Strategy):
 
 class ServiceCIDRStrategy(Strategy):
     looks_at_names_again = False
-    counts_generations = True
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         cidrs = (obj.get("spec") or {}).get("cidrs") or ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
@@ -29,6 +30,7 @@ from kube.apimachinery.validation import (
     not_supported,
     required,
 )
+from kube.process.clock import to_rfc3339
 
 RECLAIM_POLICIES: Final = ("Delete", "Recycle", "Retain")
 _MOUNT_OPTIONS: Final = "volume.beta.kubernetes.io/mount-options"
@@ -56,7 +58,17 @@ class PersistentVolumeStrategy(Strategy):
     status_metadata = OPEN_METADATA
 
     def initial_status(self, obj: JsonObject) -> JsonObject:
-        return {"phase": "Pending"}
+        return {"phase": "Pending", "lastPhaseTransitionTime": to_rfc3339(datetime.now(UTC))}
+
+    def align_status_with_old(self, obj: JsonObject, old: JsonObject) -> None:
+        """When the phase changed, unless the writer says when."""
+        status, held = obj.setdefault("status", {}), old.get("status") or {}
+        key = "lastPhaseTransitionTime"
+        if status.get("phase") != held.get("phase"):
+            if status.get(key) in {None, held.get(key)}:
+                status[key] = to_rfc3339(datetime.now(UTC))
+        elif status.get(key) is None and held.get(key):
+            status[key] = held[key]
 
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})

@@ -14,6 +14,7 @@ from control_plane.apiserver.strategies import (
     cluster,
     cluster_trust_bundles,
     config,
+    device_claims,
     endpoints,
     events,
     extensions,
@@ -25,6 +26,7 @@ from control_plane.apiserver.strategies import (
     policy,
     quotas,
     rbac,
+    resource_slices,
     services,
     stateful_sets,
     storage,
@@ -90,7 +92,10 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
     "flowcontrol.apiserver.k8s.io": {
         "flowschemas": flow_control.FlowSchemaStrategy, "prioritylevelconfigurations": flow_control.PriorityLevelStrategy,
     },
-    "resource.k8s.io": {"resourceslices": extensions.GenerationStrategy},
+    "resource.k8s.io": {
+        "resourceslices": resource_slices.ResourceSliceStrategy, "deviceclasses": device_claims.DeviceClassStrategy,
+        "resourceclaims": device_claims.ResourceClaimStrategy, "resourceclaimtemplates": device_claims.ResourceClaimTemplateStrategy,
+    },
 }
 _BY_RESOURCE = {GroupResource(group, plural): kind for group, kinds in _KINDS.items() for plural, kind in kinds.items()}
 

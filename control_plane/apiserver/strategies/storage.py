@@ -75,6 +75,12 @@ def _validate_topologies(terms: Sequence[JsonObject], path: str) -> list[Cause]:
     return causes
 
 
+_TOKENS_IN_ATTRIBUTES: Final = (
+    "spec.serviceAccountTokenInSecrets is unset; if supported by this CSI driver, set to true to prevent possible logging of tokens in "
+    "volume attributes"
+)
+
+
 class StorageClassStrategy(Strategy):
     def default(self, obj: JsonObject) -> None:
         obj.setdefault("reclaimPolicy", "Delete")
@@ -118,10 +124,20 @@ class CSIDriverStrategy(Strategy):
     allows_update_without_version = False
     counts_generations = True
 
+    def prepare_for_create(self, obj: JsonObject) -> None:
+        super().prepare_for_create(obj)
+        del obj["metadata"]["generation"]       # upstream counts changes alone
+
+    def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
+        spec = obj.get("spec") or {}
+        asked = spec.get("tokenRequests")
+        changed = old is None or asked != (old.get("spec") or {}).get("tokenRequests")
+        return [_TOKENS_IN_ATTRIBUTES] if asked and changed and spec.get("serviceAccountTokenInSecrets") is None else []
+
     def default(self, obj: JsonObject) -> None:
         spec = obj.setdefault("spec", {})
         for key, value in (("attachRequired", True), ("podInfoOnMount", False), ("storageCapacity", False), ("requiresRepublish", False),
-                           ("seLinuxMount", False), ("fsGroupPolicy", "ReadWriteOnceWithFSType")):
+                           ("seLinuxMount", False), ("preventPodSchedulingIfMissing", False), ("fsGroupPolicy", "ReadWriteOnceWithFSType")):
             spec.setdefault(key, value)
         spec["volumeLifecycleModes"] = spec.get("volumeLifecycleModes") or ["Persistent"]
 

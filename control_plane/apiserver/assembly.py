@@ -123,9 +123,10 @@ def assemble(
     resources = Resources(api, connector, clock)
     custom = CustomResources(cache, SCHEME, Services(cache))
     lifecycle = Lifecycle(store, cache, swap, deleter, custom, SCHEME, clock)
-    http = Handler(pipeline, resources, paths, authorities, aggregator, _audit(config, clock))
+    audit = _audit(config, clock)
+    http = Handler(pipeline, resources, paths, authorities, aggregator, audit)
     return Apiserver(
-        api, ips, Repair(cache, ips, node_ports, clock), http, AggregatingObjectService(pipeline, api, aggregator),
+        api, ips, Repair(cache, ips, node_ports, clock), http, AggregatingObjectService(pipeline, api, aggregator, audit),
         custom, lifecycle, legacy_tokens, aggregator, Reloading(_reloads(config, read_authentication, authorizer, store)),
     )
 

@@ -25,6 +25,7 @@ from kube.process.log import get_logger
 from kube.rpc.v1 import objects_pb2 as pb
 
 if TYPE_CHECKING:
+    from control_plane.apiserver.audit.log import AuditLog
     from kube.client.rest_transport import RestTransport
 
 log = get_logger("grpc-door")
@@ -36,8 +37,8 @@ _TYPES: Final[dict[EventType, Any]] = {kind: pb.EventType.Value(kind.value) for 
 class AggregatingObjectService(ObjectService):
     """Looks first whose kinds a call is about; without an extension server that costs one question."""
 
-    def __init__(self, pipeline: Pipeline, api: ObjectApi, aggregator: Aggregator) -> None:
-        super().__init__(pipeline, api)
+    def __init__(self, pipeline: Pipeline, api: ObjectApi, aggregator: Aggregator, audit: AuditLog | None = None) -> None:
+        super().__init__(pipeline, api, audit)
         self._aggregator = aggregator
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.ObjectReply:  # noqa: N802

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import grpc
 import grpc.aio
 
 from control_plane.apiserver.custom.patches import refuse_strategic
 from control_plane.apiserver.grpc_door.events import encode_json, replies
-from control_plane.apiserver.grpc_door.identity import credentials_of
+from control_plane.apiserver.grpc_door.identity import credentials_of, trail_of
 from control_plane.apiserver.http_door.handler import storage_error
 from control_plane.apiserver.http_door.representations import partial_metadata
 from control_plane.apiserver.negotiation import JSON
@@ -31,6 +31,9 @@ from kube.apimachinery.errors import ApiError, BadRequest, Expired, InternalErro
 from kube.process.log import get_logger
 from kube.rpc.v1 import objects_pb2 as pb
 from kube.rpc.v1.objects_pb2_grpc import ObjectServiceServicer
+
+if TYPE_CHECKING:
+    from control_plane.apiserver.audit.log import AuditLog, Trail
 
 log = get_logger("grpc-door")
 
@@ -50,15 +53,17 @@ Selecting = pb.ListRequest | pb.WatchRequest | pb.DeleteCollectionRequest
 
 
 class ObjectService(ObjectServiceServicer):
-    def __init__(self, pipeline: Pipeline, api: ObjectApi) -> None:
+    def __init__(self, pipeline: Pipeline, api: ObjectApi, audit: AuditLog | None = None) -> None:
         self._pipeline = pipeline
         self._api = api
+        self._audit = audit
+        self._answers: dict[int, bytes] = {}      # by call, for the audit log
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.ObjectReply:  # noqa: N802 (named by the .proto)
         async with self._entered("get", request.at, context) as call:
             item = await self._api.get(call)
             data = item.encoded(call.resource.api_version) if isinstance(item, CachedObject) else encode_json(item)
-            return pb.ObjectReply(object=data)
+            return self._reply(call, data)
         raise AssertionError("unreachable")
 
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListReply:  # noqa: N802
@@ -100,29 +105,29 @@ class ObjectService(ObjectServiceServicer):
                 watcher.close()
 
     async def Create(self, request: pb.CreateRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
-        async with self._entered("create", request.at, context) as call:
+        async with self._entered("create", request.at, context, body=request.object) as call:
             written = await self._api.create(call, request.object, JSON, _write_options(request.options, "CreateOptions"))
-            return pb.ObjectReply(object=encode_json(written.obj))
+            return self._reply(call, encode_json(written.obj))
         raise AssertionError("unreachable")
 
     async def Update(self, request: pb.UpdateRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
-        async with self._entered("update", request.at, context) as call:
+        async with self._entered("update", request.at, context, body=request.object) as call:
             written = await self._api.update(call, request.object, JSON, _write_options(request.options, "UpdateOptions"))
-            return pb.ObjectReply(object=encode_json(written.obj))
+            return self._reply(call, encode_json(written.obj))
         raise AssertionError("unreachable")
 
     async def Patch(self, request: pb.PatchRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
-        async with self._entered("patch", request.at, context) as call:
+        async with self._entered("patch", request.at, context, body=request.patch) as call:
             options = _write_options(request.options, "PatchOptions")
             refuse_strategic(call, request.content_type)
             written = await self._api.patch(call, request.content_type, request.patch, options)
-            return pb.ObjectReply(object=encode_json(written.obj))
+            return self._reply(call, encode_json(written.obj))
         raise AssertionError("unreachable")
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
-        async with self._entered("delete", request.at, context) as call:
+        async with self._entered("delete", request.at, context, body=request.options) as call:
             written = await self._api.delete(call, request.options, JSON, {})
-            return pb.ObjectReply(object=encode_json(written.obj))
+            return self._reply(call, encode_json(written.obj))
         raise AssertionError("unreachable")
 
     async def DeleteCollection(self, request: pb.DeleteCollectionRequest, context: Context) -> pb.ObjectReply:  # noqa: N802
@@ -134,26 +139,35 @@ class ObjectService(ObjectServiceServicer):
 
     @asynccontextmanager
     async def _entered(
-        self, verb: str, at: pb.Coordinates, context: Context, selecting: Selecting | None = None
+        self, verb: str, at: pb.Coordinates, context: Context, selecting: Selecting | None = None, *, body: bytes = b""
     ) -> AsyncIterator[Call]:
         """The request's way through the pipeline; ends the RPC with the Status of whatever is raised."""
+        info = _info(verb, at)
+        trail = trail_of(self._audit, info, context) if self._audit is not None else None
         try:
-            info = _info(verb, at)
             if selecting is not None:
                 select(info, selecting.field_selector, selecting.label_selector)
-            async with self._pipeline.enter(info, credentials_of(context)) as admitted:
-                yield self._api.call(info, admitted.user)
+            async with self._pipeline.enter(info, credentials_of(context), trail=trail) as admitted:
+                call = self._api.call(info, admitted.user)
+                yield call
+            if trail is not None:
+                trail.completed(201 if verb == "create" else 200, info.annotations, body, self._answers.pop(id(call), b""))
         except ApiError as error:
-            await _fail(context, error)
+            await _fail(context, error, trail, info)
         except StorageError as error:
-            await _fail(context, storage_error(error))
+            await _fail(context, storage_error(error), trail, info)
         except RecursionError:
-            await _fail(context, BadRequest(TOO_DEEP))
+            await _fail(context, BadRequest(TOO_DEEP), trail, info)
         except (grpc.RpcError, grpc.aio.AbortError, grpc.aio.UsageError):
             raise
         except Exception:
             log.exception("call failed", verb=verb, resource=at.resource, namespace=at.namespace, object=at.name)
-            await _fail(context, InternalError("Internal error occurred: see the apiserver's log"))
+            await _fail(context, InternalError("Internal error occurred: see the apiserver's log"), trail, info)
+
+    def _reply(self, call: Call, data: bytes) -> pb.ObjectReply:
+        if self._audit is not None:
+            self._answers[id(call)] = data
+        return pb.ObjectReply(object=data)
 
 
 def _info(verb: str, at: pb.Coordinates) -> RequestInfo:
@@ -173,7 +187,9 @@ def _write_options(options: pb.WriteOptions, kind: str) -> WriteOptions:
     )
 
 
-async def _fail(context: Context, error: ApiError) -> NoReturn:
+async def _fail(context: Context, error: ApiError, trail: Trail | None = None, info: RequestInfo | None = None) -> NoReturn:
+    if trail is not None and info is not None:
+        trail.completed(error.code, info.annotations, b"", encode_json(error.to_status()))
     await context.abort(
         _CODES.get(error.code, grpc.StatusCode.INTERNAL), error.message[:_DETAILS],
         trailing_metadata=((STATUS_METADATA, _status_bytes(error)),),

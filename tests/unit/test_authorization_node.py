@@ -123,6 +123,16 @@ async def test_a_mirror_pod_gives_no_rights() -> None:
     assert (await decide("get pods/web", mirror, namespace="a"))[0]
 
 
+@pytest.mark.parametrize("verb", ["get", "update", "patch", "delete"])
+async def test_a_kubelet_keeps_its_own_resource_slices(verb: str) -> None:
+    slices = [
+        {"apiVersion": "resource.k8s.io/v1", "kind": "ResourceSlice", "metadata": {"name": node}, "spec": {"nodeName": node}}
+        for node in ("node1", "node2")
+    ]
+    assert (await decide(f"{verb} resource.k8s.io:resourceslices/node1", *slices))[0]
+    assert not (await decide(f"{verb} resource.k8s.io:resourceslices/node2", *slices))[0]
+
+
 async def test_others_are_left_to_other_authorizers() -> None:
     assert await decide("get secrets/vol", namespace="a", user=UserInfo("bob")) == (False, "")
     called_otherwise, nameless = (UserInfo(name, groups=("system:nodes",)) for name in ("bob", "system:node:"))

@@ -31,7 +31,9 @@ def _row(group: str, plural: str) -> ResourceType:
 _PODS = _row("", "pods")
 _CLAIMS = _row("", "persistentvolumeclaims")
 _VOLUMES = _row("", "persistentvolumes")
-_ATTACHMENTS = _row("storage.k8s.io", "volumeattachments")
+_BY_NODE: Final = {      # whose spec names the node itself
+    "volumeattachments": _row("storage.k8s.io", "volumeattachments"), "resourceslices": _row("resource.k8s.io", "resourceslices"),
+}
 
 
 class NodeGraph:
@@ -50,8 +52,8 @@ class NodeGraph:
             return self._is_bound_volume(node, name)
         if resource == "secrets":
             return self._is_secret_of_volume(node, namespace, name)
-        if resource == "volumeattachments":
-            held = self._cache.get(_ATTACHMENTS, NamespacedName("", name))
+        if row := _BY_NODE.get(resource):
+            held = self._cache.get(row, NamespacedName("", name))
             return held is not None and (held.obj.get("spec") or {}).get("nodeName") == node
         return False
 

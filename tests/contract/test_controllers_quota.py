@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -117,6 +120,31 @@ async def test_a_charge_for_nothing_is_given_back(api: Api) -> None:
     assert (await api.put(f"{quota}/status", held))[0] == 200
 
     await becomes(api, quota, secrets="0")
+
+
+async def test_an_apiserver_that_dies_leaves_no_charge_behind(server: RunningApiserver, api: Api, tmp_path: Path) -> None:
+    space = await new_space(api, "dies")
+    quota = await new_quota(api, space, {"configmaps": "5000"})
+    other = RunningApiserver(tmp_path, server.etcd, server.pki)
+    await other.start()
+    made = asyncio.Semaphore(0)
+
+    async def flood(session: aiohttp.ClientSession, number: int) -> None:
+        with suppress(aiohttp.ClientError):
+            for turn in range(1000):
+                await Api(session).post(f"{space}/configmaps", config_map(f"c{number}-{turn}"))
+                made.release()
+
+    async with other.session() as session, asyncio.TaskGroup() as tasks:
+        for number in range(12):
+            tasks.create_task(flood(session, number))
+        for _ in range(60):
+            await made.acquire()
+        await other.kill()
+
+    left = len((await api.get(f"{space}/configmaps"))[1]["items"])
+    assert left > 60
+    await becomes(api, quota, configmaps=str(left))
 
 
 async def test_custom_objects_are_counted(api: Api) -> None:

@@ -6,12 +6,14 @@ from typing import ClassVar
 
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
 from control_plane.apiserver.admission.signer_rights import CERTIFICATE_REQUESTS, may_for_signer, signer_of
+from kube.apimachinery.scheme import GroupResource
 
 
 class CertificateApproval:
     """Follows kube-apiserver's CertificateApproval."""
 
     name: ClassVar[str] = "CertificateApproval"
+    resources: ClassVar[frozenset[GroupResource]] = frozenset({CERTIFICATE_REQUESTS})
 
     def __init__(self, context: AdmissionContext) -> None:
         self._authorizer = context.authorizer

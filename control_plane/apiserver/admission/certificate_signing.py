@@ -7,12 +7,14 @@ from typing import ClassVar
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
 from control_plane.apiserver.admission.signer_rights import CERTIFICATE_REQUESTS, may_for_signer, signer_of
 from kube.apimachinery.meta import JsonObject
+from kube.apimachinery.scheme import GroupResource
 
 
 class CertificateSigning:
     """Follows kube-apiserver's CertificateSigning."""
 
     name: ClassVar[str] = "CertificateSigning"
+    resources: ClassVar[frozenset[GroupResource]] = frozenset({CERTIFICATE_REQUESTS})
 
     def __init__(self, context: AdmissionContext) -> None:
         self._authorizer = context.authorizer

@@ -8,6 +8,7 @@ from control_plane.apiserver.admission.plugin import AdmissionContext, Admission
 from control_plane.apiserver.admission.signer_rights import CERTIFICATE_REQUESTS, signer_of
 from control_plane.apiserver.authentication.user import MASTERS_GROUP
 from control_plane.certificate_requests import KUBE_APISERVER_CLIENT, MalformedRequest, parse_request
+from kube.apimachinery.scheme import GroupResource
 
 _REFUSAL: Final = f"use of {KUBE_APISERVER_CLIENT} signer with {MASTERS_GROUP} group is not allowed"
 
@@ -16,6 +17,7 @@ class CertificateSubjectRestriction:
     """Follows kube-apiserver's CertificateSubjectRestriction."""
 
     name: ClassVar[str] = "CertificateSubjectRestriction"
+    resources: ClassVar[frozenset[GroupResource]] = frozenset({CERTIFICATE_REQUESTS})
 
     def __init__(self, context: AdmissionContext) -> None:
         pass

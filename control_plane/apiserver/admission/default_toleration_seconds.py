@@ -16,6 +16,7 @@ class DefaultTolerationSeconds:
     """Follows kube-apiserver's DefaultTolerationSeconds."""
 
     name: ClassVar[str] = "DefaultTolerationSeconds"
+    resources: ClassVar[frozenset[GroupResource]] = frozenset({PODS})
 
     def __init__(self, context: AdmissionContext) -> None:
         self._seconds = ((NOT_READY, context.not_ready_toleration_s), (UNREACHABLE, context.unreachable_toleration_s))

@@ -20,6 +20,7 @@ class Priority:
     """Follows kube-apiserver's Priority."""
 
     name: ClassVar[str] = "Priority"
+    resources: ClassVar[frozenset[GroupResource]] = frozenset({PODS, PRIORITY_CLASSES})
 
     def __init__(self, context: AdmissionContext) -> None:
         self._cache = context.cache

@@ -15,6 +15,7 @@ class TaintNodesByCondition:
     """Follows kube-apiserver's TaintNodesByCondition."""
 
     name: ClassVar[str] = "TaintNodesByCondition"
+    resources: ClassVar[frozenset[GroupResource]] = frozenset({NODES})
 
     def __init__(self, context: AdmissionContext) -> None:
         pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from sys import intern
 from typing import Final
 
@@ -24,6 +25,17 @@ _decoded: dict[GroupResource, deque[CachedObject]] = {}       # the latest; a pr
 _COORDINATES: Final = frozenset({"kind", "apiVersion", "metadata"})
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+
+
+class _Metadata(msgspec.Struct):
+    labels: dict[str, str] | None = None
+
+
+class _Labelled(msgspec.Struct):
+    metadata: _Metadata
+
+
+_decode_labels = msgspec.json.Decoder(_Labelled).decode      # a fifth of the time that all of a Pod takes
 
 
 class CachedObject:
@@ -86,8 +98,15 @@ class CachedObject:
     @property
     def labels(self) -> Mapping[str, str]:
         if (labels := self._labels) is None:
-            labels = self._labels = self.obj["metadata"].get("labels") or {}
+            labels = self._labels = self._found_labels()
         return labels
+
+    def _found_labels(self) -> Mapping[str, str]:
+        if self._obj is None and self._version:
+            assert self._data is not None
+            with suppress(msgspec.ValidationError):      # no strings: then as they stand
+                return _decode_labels(self._data).metadata.labels or {}
+        return self.obj["metadata"].get("labels") or {}
 
     def fields(self, api_version: str, values: Callable[[JsonObject], Mapping[str, str]]) -> Mapping[str, str]:
         """What `values` finds in the object in that version; it must find the same each time."""

@@ -103,6 +103,9 @@ class ResourceCache:
         objects = self.objects
         return [objects[key] for key in keys]
 
+    def has_index(self, field: str) -> bool:
+        return field in self._indexes
+
     def objects_with(self, field: str, value: str, value_of: ValueOf, namespace: str) -> list[CachedObject]:
         """As `sorted_objects`, of those with that value; the first question about a field makes an index."""
         index = self._indexes.get(field)

@@ -207,6 +207,9 @@ class WatchCache:
     def get(self, resource: ResourceType, key: NamespacedName) -> CachedObject | None:
         return self._of(resource).objects.get(str(key))
 
+    def has_index(self, resource: ResourceType, field: str) -> bool:
+        return self._of(resource).has_index(field)
+
     def list_with(
         self, resource: ResourceType, field: str, value: str, value_of: ValueOf, namespace: str = ""
     ) -> tuple[list[CachedObject], int]:

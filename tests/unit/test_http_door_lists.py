@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from control_plane.apiserver import turn
 from control_plane.apiserver.http_door import lists
 from control_plane.apiserver.http_door.lists import list_answer, parts
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, Representation
@@ -41,7 +42,7 @@ def whole(shown: ListPage) -> dict[str, Any]:
 @pytest.mark.parametrize("count", [0, 1, 2, 300])
 async def test_every_form_is_that_of_the_whole(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "_PART_BYTES", 1000)
-    monkeypatch.setattr(lists, "_TURN_S", 0.0)
+    monkeypatch.setattr(turn, "_TURN_S", 0.0)
     shown, call = page(count), cast(Call, PodsCall())
 
     plain = await list_answer(call, shown, Representation(JSON))

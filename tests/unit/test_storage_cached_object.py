@@ -67,9 +67,9 @@ def test_only_the_latest_stay_decoded_and_all_can_be_looked_into(monkeypatch: py
     monkeypatch.setattr(cached_object, "_decoded", {})
     held = [CachedObject(PODS, f"d/p{n}", encode_value(PODS, pod(f"p{n}")), n + 1) for n in range(5)]
 
-    labels = [item.labels for item in held]
-
+    assert [item.labels for item in held] == [{"a": "b"}] * 5
+    assert [item._obj is None for item in held] == [True] * 5
+    for item in held:
+        assert item.obj["metadata"]["labels"] == item.labels
     assert [item._obj is None for item in held] == [True, True, False, False, False]
-    assert labels == [{"a": "b"}] * 5
-    assert [item.labels for item in held] == labels
     assert [item.obj["metadata"]["name"] for item in held] == [f"p{n}" for n in range(5)]

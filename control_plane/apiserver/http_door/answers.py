@@ -7,8 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from control_plane.apiserver.http_door.lists import protobuf_object
-from control_plane.apiserver.http_door.lists import list_metadata
+from control_plane.apiserver.http_door.lists import list_metadata, protobuf_object
 from control_plane.apiserver.http_door.representations import partial_metadata_list, table, transformed
 from control_plane.apiserver.negotiation import (
     JSON,

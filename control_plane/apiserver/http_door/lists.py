@@ -16,12 +16,12 @@ from aiohttp import web
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, Representation
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.reader import ListPage
+from control_plane.apiserver.turn import Turn
 from control_plane.storage.cached_object import CachedObject
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupVersionKind
 
 _PART_BYTES: Final = 256 * 1024
-_TURN_S: Final = 0.005      # of encoding, before others have theirs
 _encode_json: Final = msgspec.json.Encoder().encode
 _format: Final = msgspec.json.format
 
@@ -85,7 +85,7 @@ async def _json(call: Call, page: ListPage) -> list[bytes]:
     api_version = call.resource.api_version
     head = _encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page)})
     pieces = [head[:-1] + b',"items":[']
-    turn = _Turn()
+    turn = Turn()
     for item in page.items:
         pieces += (item.encoded(api_version), b",")
         if turn.is_over():
@@ -103,7 +103,7 @@ async def _pretty_json(call: Call, page: ListPage) -> list[bytes]:
     skeleton = _format(_encode_json(empty), indent=2)
     if not page.items:
         return [skeleton]
-    pieces, turn = [skeleton.removesuffix(b"]\n}") + b"\n    "], _Turn()
+    pieces, turn = [skeleton.removesuffix(b"]\n}") + b"\n    "], Turn()
     for item in page.items:
         pieces += (_format(item.encoded(api_version), indent=2).replace(b"\n", b"\n    "), b",\n    ")
         if turn.is_over():
@@ -117,7 +117,7 @@ async def _protobuf(call: Call, page: ListPage) -> list[bytes]:
 
     gvk = GroupVersionKind.of(call.resource.api_version, call.resource.list_kind)
     metadata = protobuf.message_of(gvk, {"metadata": page.metadata()})
-    pieces, turn = [b"", metadata], _Turn()
+    pieces, turn = [b"", metadata], Turn()
     tag, varint = protobuf_wire.delimited_tag(2), protobuf_wire.write_varint
     for item in page.items:
         message = protobuf_message(item, call.resource.gvk)
@@ -145,19 +145,3 @@ def protobuf_object(item: CachedObject, gvk: GroupVersionKind) -> bytes:
     from kube.apimachinery.codec.protobuf import enveloped
 
     return enveloped(gvk, message)
-
-
-class _Turn:
-    """Whether this request has worked long enough."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._until = self._loop.time() + _TURN_S
-        self._steps = 0
-
-    def is_over(self) -> bool:
-        self._steps += 1
-        if self._steps & 31 or (now := self._loop.time()) < self._until:
-            return False
-        self._until = now + _TURN_S
-        return True

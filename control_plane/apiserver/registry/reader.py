@@ -10,14 +10,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.continue_token import ContinueExpired, ContinueToken
 from control_plane.apiserver.registry.options import ListOptions, parse_resource_version
 from control_plane.apiserver.strategies.registry import strategy_for
+from control_plane.apiserver.turn import Turn
 from control_plane.storage.cached_object import CachedObject, prepare
 from control_plane.storage.errors import Compacted, FutureRevision, StoredValue
 from control_plane.storage.etcd import EtcdStore
@@ -103,15 +104,24 @@ class Reader:
         """As the cache has it, which may lag."""
         return self._cache.get(call.resource, call.key)
 
-    def _candidates(self, call: Call, options: ListOptions) -> tuple[list[CachedObject], int]:
+    async def _candidates(self, call: Call, options: ListOptions) -> tuple[list[CachedObject], int]:
         """All that a LIST can show, or fewer where an index tells."""
         field = _INDEXED.get(call.group_resource)
         value = None if field is None or options.fields is None else options.fields.required_value(field)
         if field is None or value is None:
             return self._cache.list(call.resource, call.namespace)
         api_version, values = call.resource.api_version, strategy_for(call.resource).fields
-        return self._cache.list_with(
-            call.resource, field, value, lambda item: item.fields(api_version, values)[field], call.namespace)
+
+        def value_of(item: CachedObject) -> str:
+            return item.fields(api_version, values)[field]
+
+        if not self._cache.has_index(call.resource, field):       # what it is made of is looked up in turns, it itself then at once
+            turn = Turn()
+            for item in self._cache.list(call.resource)[0]:
+                value_of(item)
+                if turn.is_over():
+                    await asyncio.sleep(0)
+        return self._cache.list_with(call.resource, field, value, value_of, call.namespace)
 
     async def list(self, call: Call, options: ListOptions) -> ListPage:
         chosen = predicate(call.resource, options)
@@ -126,10 +136,12 @@ class Reader:
             await self._cache.fresh()
         elif wanted:
             await self._cache.wait_for(wanted)
-        items, revision = self._candidates(call, options)
+        items, revision = await self._candidates(call, options)
         await prepare(call.resource, items)
         limit = 0 if options.resource_version == "0" else options.limit
-        return _first_page(items, revision, chosen, limit, call.namespace)
+        if chosen is None:
+            return _first_page(items, revision, limit, call.namespace)
+        return _first_selected(await _selected(items, chosen, limit), revision, limit, call.namespace)
 
     async def _continue(self, call: Call, options: ListOptions, chosen: Predicate | None) -> ListPage:
         if options.resource_version not in ("", "0"):
@@ -172,20 +184,30 @@ def _stored_object(resource: ResourceType, stored: StoredValue) -> CachedObject:
     return CachedObject.from_stored(resource, stored, NamespacedName(namespace, name))
 
 
-def _first_page(
-    items: list[CachedObject], revision: int, chosen: Predicate | None, limit: int, namespace: str
-) -> ListPage:
-    if chosen is None:
-        if not limit or len(items) <= limit:
-            return ListPage(items, revision)
-        return _cut(items[:limit], revision, _relative(items[limit - 1], namespace), len(items) - limit, len(items) - limit)
-    matching: Iterable[CachedObject] = (item for item in items if chosen(item))
-    if not limit:
-        return ListPage(list(matching), revision)
-    page = list(islice(matching, limit + 1))
-    if len(page) <= limit:
-        return ListPage(page, revision)
-    return _cut(page[:limit], revision, _relative(page[limit - 1], namespace), 1, None)
+def _first_page(items: list[CachedObject], revision: int, limit: int, namespace: str) -> ListPage:
+    if not limit or len(items) <= limit:
+        return ListPage(items, revision)
+    return _cut(items[:limit], revision, _relative(items[limit - 1], namespace), len(items) - limit, len(items) - limit)
+
+
+async def _selected(items: list[CachedObject], chosen: Predicate, limit: int) -> list[CachedObject]:
+    """With a limit one more than that, if there are as many. In turns: an object that nobody has looked into yet is decoded."""
+    found: list[CachedObject] = []
+    turn = Turn()
+    for item in items:
+        if chosen(item):
+            found.append(item)
+            if limit and len(found) > limit:
+                break
+        if turn.is_over():
+            await asyncio.sleep(0)
+    return found
+
+
+def _first_selected(found: list[CachedObject], revision: int, limit: int, namespace: str) -> ListPage:
+    if not limit or len(found) <= limit:
+        return ListPage(found, revision)
+    return _cut(found[:limit], revision, _relative(found[limit - 1], namespace), 1, None)
 
 
 def _relative(item: CachedObject, namespace: str) -> str:

@@ -16,6 +16,7 @@ from control_plane.apiserver.assembly import Apiserver, assemble
 from control_plane.apiserver.authorization.authorizer import Authorizer
 from control_plane.apiserver.authorization.bootstrap_policy import ensure_bootstrap_policy
 from control_plane.apiserver.bootstrap.endpoints import KubernetesEndpoints
+from control_plane.apiserver.bootstrap.flow_control_keeper import FlowControlKeeper
 from control_plane.apiserver.bootstrap.system_objects import Bootstrap, system_objects
 from control_plane.apiserver.config import ApiserverConfig
 from control_plane.apiserver.flags import flag_groups
@@ -81,6 +82,7 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
             readiness.bootstrapped = True
             tasks.create_task(Compactor(store, clock).run(), name="compaction")
             tasks.create_task(server.repair.run(), name="allocation repair")
+            tasks.create_task(FlowControlKeeper(server.api.writer, cache, SCHEME, clock).run(), name="flow control objects")
             tasks.create_task(server.legacy_tokens.run(), name="legacy token tracking")
             tasks.create_task(server.lifecycle.run(), name="custom resource definitions")
             tasks.create_task(server.aggregator.run(), name="aggregation")

@@ -99,8 +99,8 @@ RESOURCES: tuple[ResourceType, ...] = (
 
     _certificates("CertificateSigningRequest", "certificatesigningrequests", namespaced=False,
                   subresources=("approval", "status"), short_names=("csr",)),
-    _certificates("ClusterTrustBundle", "clustertrustbundles", namespaced=False),
-    _certificates("PodCertificateRequest", "podcertificaterequests", subresources=STATUS),
+    _certificates("ClusterTrustBundle", "clustertrustbundles", namespaced=False, hashed_version="v1beta1"),
+    _certificates("PodCertificateRequest", "podcertificaterequests", subresources=STATUS, hashed_version="v1beta1"),
 
     _networking("IngressClass", "ingressclasses", namespaced=False),
     _networking("Ingress", "ingresses", subresources=STATUS, short_names=("ing",)),
@@ -130,7 +130,7 @@ RESOURCES: tuple[ResourceType, ...] = (
     _admission("ValidatingWebhookConfiguration", "validatingwebhookconfigurations"),
 
     ResourceType(API_EXTENSIONS, "v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False,
-                 subresources=STATUS, short_names=("crd", "crds"), categories=EXTENSIONS),
+                 subresources=STATUS, short_names=("crd", "crds"), categories=EXTENSIONS, hashed_version="v1beta1"),
 
     ResourceType(SCHEDULING, "v1", "PriorityClass", "priorityclasses", namespaced=False, short_names=("pc",)),
     ResourceType(COORDINATION, "v1", "Lease", "leases"),
@@ -141,12 +141,13 @@ RESOURCES: tuple[ResourceType, ...] = (
     _flow_control("PriorityLevelConfiguration", "prioritylevelconfigurations"),
 
     _resource("DeviceClass", "deviceclasses", namespaced=False),
-    _resource("DeviceTaintRule", "devicetaintrules", namespaced=False, subresources=STATUS),
+    _resource("DeviceTaintRule", "devicetaintrules", namespaced=False, subresources=STATUS, hashed_version="v1beta2"),
     _resource("ResourceClaim", "resourceclaims", subresources=STATUS),
     _resource("ResourceClaimTemplate", "resourceclaimtemplates"),
     _resource("ResourceSlice", "resourceslices", namespaced=False),
 
-    ResourceType(STORAGE_MIGRATION, "v1", "StorageVersionMigration", "storageversionmigrations", namespaced=False, subresources=STATUS),
+    ResourceType(STORAGE_MIGRATION, "v1", "StorageVersionMigration", "storageversionmigrations", namespaced=False, subresources=STATUS,
+                 hashed_version="v1beta1"),
 )
 
 SCHEME = Scheme(RESOURCES)

@@ -71,6 +71,7 @@ class ResourceType:
     singular: str = ""
     storage_group: str | None = None
     storage_version: str | None = None
+    hashed_version: str = ""        # in which upstream stores it, where ours differs: discovery's hash names it
     list_name: str = ""             # kind of lists, where it is not the kind with "List" behind it
     custom: Any = None              # of a custom kind: what serves this version (control_plane/apiserver/custom); compared by identity
     discoverable: bool = True       # a custom kind is served as soon as its names are accepted, and shown once it is established

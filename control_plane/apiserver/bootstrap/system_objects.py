@@ -81,7 +81,7 @@ def system_objects(config: ApiserverConfig) -> list[JsonObject]:
     objects += [
         {
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": value,
-            "description": description, "globalDefault": False,
+            "description": description,
         }
         for name, value, description in _PRIORITY_CLASSES
     ]

@@ -107,7 +107,7 @@ def _verbs(row: ResourceType) -> list[str]:
 
 def _storage_version_hash(row: ResourceType) -> str:
     gvk = row.storage_gvk
-    text = f"{gvk.group}/{gvk.version}/{gvk.kind}".encode()
+    text = f"{gvk.group}/{row.hashed_version or gvk.version}/{gvk.kind}".encode()
     return base64.b64encode(hashlib.sha256(text).digest()[:8]).decode()
 
 

@@ -264,3 +264,40 @@ async def test_a_body_that_is_too_large_is_refused(api: Api) -> None:
         status = await answer.json()
 
     assert (answer.status, status["reason"]) == (413, "RequestEntityTooLarge")
+
+
+async def test_doubled_keys_are_warned_of_unless_that_is_declined(api: Api) -> None:
+    path = await new_namespace(api, "doubled") + "/configmaps"
+    body = b'{"metadata": {"name": "a"}, "data": {"a": "1", "a": "2"}}'
+
+    headers = {"Content-Type": "application/json"}
+    async with api.session.post(f"{path}?dryRun=All", data=body, headers=headers) as answer:
+        warned = answer.headers.getall("Warning")
+    async with api.session.post(f"{path}?dryRun=All&fieldValidation=Ignore", data=body, headers=headers) as answer:
+        assert "Warning" not in answer.headers
+
+    assert warned == ['299 - "duplicate field \\"data.a\\""']
+
+
+@pytest.mark.parametrize(("method", "path", "code"), [
+    ("POST", "/api/v1/watch/namespaces/default/configmaps", 405), ("HEAD", "/api/v1/namespaces/default/configmaps", 405),
+    ("HEAD", "/apis", 200), ("DELETE", "/version", 405), ("GET", "/api/v1/namespaces/default/configmaps?timeout=soon", 400),
+    ("GET", "/api/v1/namespaces/default/configmaps?timeout=1m30s", 200), ("DELETE", "/api/v1/namespaces/default/configmaps/a?dryRun=", 422),
+    ("PUT", "/api/v1/namespaces/default/configmaps/kube-root-ca.crt", 400),
+])
+async def test_methods_and_parameters(api: Api, method: str, path: str, code: int) -> None:
+    body, headers = (b"{}", {"Content-Type": "application/json"}) if method == "PUT" else (None, {})
+
+    async with api.session.request(method, path, data=body, headers=headers) as answer:
+        assert answer.status == code
+
+
+async def test_a_watch_from_the_start_is_a_watch_list(api: Api) -> None:
+    path = await new_namespace(api, "watch-list") + "/configmaps"
+    await api.post(path, config_map("a"))
+
+    async with api.watch(path, resourceVersion="0", allowWatchBookmarks="true") as watch:
+        added, bookmark = await watch.next(), await watch.next()
+
+    assert (added[0], added[1]["metadata"]["name"]) == ("ADDED", "a")
+    assert (bookmark[0], bookmark[1]["metadata"]["annotations"]) == ("BOOKMARK", {"k8s.io/initial-events-end": "true"})

@@ -59,6 +59,8 @@ class Resources:
             return await self._connector.serve(request, call, info.sub_path), call.warnings
         if request.method == "HEAD" and call.resource.custom is None:
             raise not_allowed()      # upstream's router has no such route
+        if info.verb == "watch" and request.method not in ("GET", "HEAD"):
+            raise not_allowed()      # the deprecated path says what, and the method says that it is something else
         if not info.long_running and "timeout" in request.query:
             check_timeout(request.query["timeout"])
         if info.verb == "watch":

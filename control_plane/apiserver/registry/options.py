@@ -231,7 +231,8 @@ def parse_resource_version(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > _INT64_MAX:
         text = text[:64]
         shown = _quoted(text)
-        raise BadRequest(f"invalid resource version: resourceVersion: Invalid value: {shown}: strconv.ParseUint: parsing {shown}: invalid syntax")
+        problem = f"strconv.ParseUint: parsing {shown}: invalid syntax"
+        raise BadRequest(f"invalid resource version: resourceVersion: Invalid value: {shown}: {problem}")
     return int(text)
 
 

@@ -48,7 +48,9 @@ class TokenRequests:
         await self._admission.admit(request)
         await self._admission.validate(request)
         spec = body.setdefault("spec", {})
-        expiration_s = spec.setdefault("expirationSeconds", _DEFAULT_EXPIRATION_S)
+        if spec.get("expirationSeconds") is None:
+            spec["expirationSeconds"] = _DEFAULT_EXPIRATION_S
+        expiration_s = spec["expirationSeconds"]
         _check_expiration(expiration_s)
         longest = self._tokens.max_expiration_s
         if longest and expiration_s > longest:

@@ -133,6 +133,25 @@ async def test_a_kubelet_keeps_its_own_resource_slices(verb: str) -> None:
     assert not (await decide(f"{verb} resource.k8s.io:resourceslices/node2", *slices))[0]
 
 
+async def test_a_kubelet_asks_for_certificates_and_sees_its_own_requests() -> None:
+    plural = "certificates.k8s.io:podcertificaterequests"
+    own, other = (
+        {"apiVersion": "certificates.k8s.io/v1", "kind": "PodCertificateRequest", "metadata": {"namespace": "a", "name": node},
+         "spec": {"nodeName": node}}
+        for node in ("node1", "node2")
+    )
+
+    async def says(question: str, **more: Any) -> tuple[bool, str]:
+        return await decide(question, own, other, namespace="a", **more)
+
+    assert (await says(f"create {plural}"))[0]
+    assert (await says(f"get {plural}/node1"))[0]
+    assert (await says(f"watch {plural}", fields="spec.nodeName=node1"))[0]
+    assert not (await says(f"get {plural}/node2"))[0]
+    assert await says(f"list {plural}") == (False, "node: can only list/watch podcertificaterequests with nodeName field selector")
+    assert await says(f"delete {plural}/node1") == (False, "node: nodes may not delete podcertificaterequests")
+
+
 async def test_others_are_left_to_other_authorizers() -> None:
     assert await decide("get secrets/vol", namespace="a", user=UserInfo("bob")) == (False, "")
     called_otherwise, nameless = (UserInfo(name, groups=("system:nodes",)) for name in ("bob", "system:node:"))

@@ -139,6 +139,19 @@ class NodeAuthorizer:
             return _no("can only list/watch/deletecollection resourceslices with nodeName field selector")
         return self._related(node, attributes)
 
+    def _pod_certificate(self, node: str, attributes: Attributes) -> Decision:
+        if attributes.subresource:
+            return _no("nodes may not access the status subresource of PodCertificateRequests")
+        if attributes.verb == "create":      # for which Pods: admission's NodeRestriction
+            return ALLOWED
+        if attributes.verb == "get":
+            return self._related(node, attributes)
+        if attributes.verb in ("list", "watch"):
+            if attributes.field_selector and attributes.field_selector.required_value("spec.nodeName") == node:
+                return ALLOWED
+            return _no("can only list/watch podcertificaterequests with nodeName field selector")
+        return _no(f"nodes may not {attributes.verb} podcertificaterequests")
+
 
 def _name(attributes: Attributes) -> str:
     """A list or watch of one object names it in its field selector."""
@@ -158,6 +171,7 @@ _CHECKS: Final[dict[tuple[str, str], Check]] = {
     ("", "persistentvolumes"): NodeAuthorizer._get,
     ("resource.k8s.io", "resourceclaims"): NodeAuthorizer._get,
     ("resource.k8s.io", "resourceslices"): NodeAuthorizer._resource_slice,
+    ("certificates.k8s.io", "podcertificaterequests"): NodeAuthorizer._pod_certificate,
     ("storage.k8s.io", "volumeattachments"): NodeAuthorizer._get,
     ("", "serviceaccounts"): NodeAuthorizer._token,
     ("coordination.k8s.io", "leases"): NodeAuthorizer._lease,

@@ -33,6 +33,7 @@ _CLAIMS = _row("", "persistentvolumeclaims")
 _VOLUMES = _row("", "persistentvolumes")
 _BY_NODE: Final = {      # whose spec names the node itself
     "volumeattachments": _row("storage.k8s.io", "volumeattachments"), "resourceslices": _row("resource.k8s.io", "resourceslices"),
+    "podcertificaterequests": _row("certificates.k8s.io", "podcertificaterequests"),
 }
 
 
@@ -53,7 +54,7 @@ class NodeGraph:
         if resource == "secrets":
             return self._is_secret_of_volume(node, namespace, name)
         if row := _BY_NODE.get(resource):
-            held = self._cache.get(row, NamespacedName("", name))
+            held = self._cache.get(row, NamespacedName(namespace, name))
             return held is not None and (held.obj.get("spec") or {}).get("nodeName") == node
         return False
 

@@ -3,7 +3,7 @@
 app.py           composition root                   assembly.py     which part gets which
 config.py        its configuration                  request_info.py what a request is about
 http_door/       HTTPS: REST, discovery, health     grpc_door/      gRPC: ObjectService for our own components
-pipeline.py      authn, impersonation, flow control, authz; with  impersonation.py  flow_control.py  observers.py
+pipeline.py      authn, impersonation, flow control, authz; with  impersonation.py  flow/  observers.py
 negotiation.py   which representation is wanted     object_api.py   verbs on resources, for both doors
 registry/        the verbs on stored objects        subresources/   binding, eviction, scale, tokens, reviews
 strategies/      rules of each kind                 tables/         columns of each kind

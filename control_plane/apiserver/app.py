@@ -20,6 +20,7 @@ from control_plane.apiserver.bootstrap.flow_control_keeper import FlowControlKee
 from control_plane.apiserver.bootstrap.system_objects import Bootstrap, system_objects
 from control_plane.apiserver.config import ApiserverConfig
 from control_plane.apiserver.flags import flag_groups
+from control_plane.apiserver.flow.defaults import ensure_flow_objects
 from control_plane.apiserver.grpc_door.server import serve_grpc
 from control_plane.apiserver.http_door.server import serve_https
 from control_plane.apiserver.registry.legacy_tokens import tracking_config
@@ -93,10 +94,12 @@ async def _bootstrap(config: ApiserverConfig, server: Apiserver, store: EtcdStor
     await cache.wait_ready()
     bootstrap = Bootstrap(server.api.writer, cache, SCHEME, clock)
     policy = asyncio.create_task(ensure_bootstrap_policy(store, cache, clock), name="default policy")
+    flows = asyncio.create_task(ensure_flow_objects(bootstrap), name="flow control")
     for obj in (*system_objects(config), tracking_config(clock)):
         await bootstrap.ensure(obj)
     await bootstrap.ensure_kubernetes_service(server.ips, config.secure_port)
     await policy
+    await flows
     await cache.fresh()
     await server.custom.settled()
 

@@ -28,7 +28,7 @@ from control_plane.apiserver.custom.lifecycle import Lifecycle
 from control_plane.apiserver.custom.serving import CustomResources
 from control_plane.apiserver.dialing import Services
 from control_plane.apiserver.discovery.index import DiscoveryIndex
-from control_plane.apiserver.flow_control import FlowControl
+from control_plane.apiserver.flow.control import FlowControl
 from control_plane.apiserver.grpc_door.elsewhere import AggregatingObjectService
 from control_plane.apiserver.grpc_door.service import ObjectService
 from control_plane.apiserver.http_door.handler import Handler
@@ -115,6 +115,7 @@ def assemble(
     watching = Watching(cache, min_timeout_s=config.min_request_timeout_s, bookmark_interval_s=config.bookmark_interval_s)
     api = ObjectApi(SCHEME, reader, watching, writer, deleter, Scales(reader, writer), creators)
     flow = FlowControl(config.max_requests_inflight, config.max_mutating_requests_inflight)
+    flow.attach(cache, SCHEME)
     pipeline = Pipeline(authenticator, authorizer, flow, [RequestMetrics(metrics, flow)])
     aggregator = Aggregator(store, cache, swap, writer, deleter, SCHEME, config.front_proxy, clock)
     paths = _paths(config, checks, metrics, tokens, aggregator)

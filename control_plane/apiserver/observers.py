@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.platform_collector import PlatformCollector
 
 from control_plane.apiserver.authentication.user import UserInfo
-from control_plane.apiserver.flow_control import FlowControl
+from control_plane.apiserver.flow.control import FlowControl
 from control_plane.apiserver.request_info import RequestInfo
 from kube.apimachinery.resources import SCHEME
 

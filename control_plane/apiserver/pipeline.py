@@ -16,7 +16,8 @@ from control_plane.apiserver.authentication.authenticator import Authenticator, 
 from control_plane.apiserver.authentication.user import UserInfo
 from control_plane.apiserver.authorization.attributes import Attributes
 from control_plane.apiserver.authorization.authorizer import Authorizer, forbidden_error
-from control_plane.apiserver.flow_control import FlowControl
+from control_plane.apiserver.flow.control import FlowControl
+from control_plane.apiserver.flow.levels import Level
 from control_plane.apiserver.impersonation import impersonated
 from control_plane.apiserver.observers import RequestObserver
 from control_plane.apiserver.request_info import RequestInfo
@@ -41,7 +42,7 @@ class Admitted:
 class Passage:
     """One request on its way. Written out, since a generator-based context costs more than all the rest of the pipeline."""
 
-    __slots__ = ("_pipeline", "admitted", "began", "credentials", "has_place", "impersonation", "info", "trail")
+    __slots__ = ("_pipeline", "admitted", "began", "credentials", "impersonation", "info", "place", "trail")
 
     def __init__(
         self, pipeline: Pipeline, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]],
@@ -53,7 +54,7 @@ class Passage:
         self.credentials = credentials
         self.impersonation = impersonation
         self.began = time.monotonic()
-        self.has_place = False
+        self.place: Level | None = None
         self.admitted: Admitted | None = None
 
     async def __aenter__(self) -> Admitted:
@@ -92,8 +93,8 @@ class Pipeline:
             if trail is not None:
                 trail.acts_as(user)
         passage.admitted = Admitted(user)
-        if not self._flow.exempt(passage.info):
-            passage.has_place = self._flow.take_place(passage.info, user.groups)
+        if self._flow.takes_place(passage.info):
+            passage.place = await self._flow.enter(passage.info, user)
         attributes = attributes_of(passage.info, user)
         authorizer = self._authorizer
         decision = await authorizer.decide(attributes) if authorizer.asks_others else authorizer.authorize(attributes)
@@ -109,8 +110,8 @@ class Pipeline:
         return passage.admitted
 
     def complete(self, passage: Passage, error: BaseException | None) -> None:
-        if passage.has_place:
-            self._flow.give_back(passage.info)
+        if passage.place is not None:
+            self._flow.leave(passage.info, passage.place)
         code, user = 500, None
         if passage.admitted is not None:
             code, user = passage.admitted.code, passage.admitted.user

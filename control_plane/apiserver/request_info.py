@@ -37,6 +37,7 @@ class RequestInfo:
     field_selector: str = ""      # as sent, of list, watch and deletecollection; authorization may depend on it
     label_selector: str = ""
     warnings: list[str] = field(default_factory=list)             # of the answer, whatever it is
+    flow: tuple[str, str] = ("", "")                              # uids of the FlowSchema and PriorityLevelConfiguration that it is of
     annotations: dict[str, str] = field(default_factory=dict)     # what admission notes for the audit log
 
     @property

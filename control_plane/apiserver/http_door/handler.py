@@ -87,6 +87,8 @@ class Handler:
             _complete(trail, request, response, info)
         if not response.prepared:
             response.headers["Audit-Id"] = audit_id
+            if info.flow[0]:
+                response.headers["X-Kubernetes-Pf-Flowschema-Uid"], response.headers["X-Kubernetes-Pf-Prioritylevel-Uid"] = info.flow
             if info.warnings:
                 _add_warnings(response, info.warnings)
         return response

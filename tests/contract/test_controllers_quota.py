@@ -124,7 +124,7 @@ async def test_a_charge_for_nothing_is_given_back(api: Api) -> None:
 
 async def test_an_apiserver_that_dies_leaves_no_charge_behind(server: RunningApiserver, api: Api, tmp_path: Path) -> None:
     space = await new_space(api, "dies")
-    quota = await new_quota(api, space, {"configmaps": "5000"})
+    quota = await new_quota(api, space, {"configmaps": "900"})
     other = RunningApiserver(tmp_path, server.etcd, server.pki)
     await other.start()
     made = asyncio.Semaphore(0)

@@ -45,7 +45,7 @@ def problems(plural: str, obj: dict[str, Any], group: str = "apps") -> str:
     pytest.param("replicasets", {"replicas": 1}, {"replicas": 0}, id="replicaset"),
     pytest.param("statefulsets", {
         "replicas": 1, "revisionHistoryLimit": 10, "podManagementPolicy": "OrderedReady",
-        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 1}},
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"}},
         {"replicas": 0, "availableReplicas": 0}, id="statefulset"),
     pytest.param("daemonsets", {

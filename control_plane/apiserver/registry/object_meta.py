@@ -110,7 +110,7 @@ def check_versions(call: Call, obj: JsonObject, old: JsonObject) -> None:
     if (uid := metadata.get("uid")) and uid != before.get("uid"):
         raise conflict(
             call.group_resource, call.name,
-            f"StorageError: invalid object, Code: 4, Key: {object_key(call.resource, call.key).removeprefix('/registry')}, "
+            f"StorageError: invalid object, Code: 4, Key: {object_key(call.resource, call.key)}, "
             f"ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, "
             f"UID in object meta: {before.get('uid', '')}",
         )

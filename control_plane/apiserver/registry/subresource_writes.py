@@ -48,7 +48,9 @@ def _finalize(obj: JsonObject, old: JsonObject) -> JsonObject:
 
 def _approval(obj: JsonObject, old: JsonObject) -> JsonObject:
     merged = _with_own_metadata(obj, old)
-    merged["status"] = {**merged.get("status", {}), "conditions": obj.get("status", {}).get("conditions") or []}
+    conditions = obj.get("status", {}).get("conditions")
+    if conditions or merged.get("status", {}).get("conditions"):
+        merged["status"] = {**merged.get("status", {}), "conditions": conditions or []}
     return merged
 
 
@@ -61,9 +63,12 @@ def _ephemeral_containers(obj: JsonObject, old: JsonObject) -> JsonObject:
 def _resize(obj: JsonObject, old: JsonObject) -> JsonObject:
     merged = _with_locking(obj, old)
     for group in ("containers", "initContainers"):
-        wanted = {one.get("name"): one for one in obj.get("spec", {}).get(group) or []}
-        for container in merged["spec"].get(group) or []:
-            _copy_resources(container, wanted.get(container["name"]) or {})
+        sent, held = obj.get("spec", {}).get(group) or [], merged["spec"].get(group) or []
+        if [one.get("name") for one in sent] != [one["name"] for one in held]:
+            merged["spec"][group] = sent      # validation refuses it
+            continue
+        for container, wanted in zip(held, sent, strict=True):
+            _copy_resources(container, wanted)
     return merged
 
 

@@ -61,8 +61,8 @@ class NamespaceStrategy(Strategy):
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         return [
-            cause for name in (obj.get("spec") or {}).get("finalizers") or ()
-            for cause in _validate_finalizer(name)
+            cause for index, name in enumerate((obj.get("spec") or {}).get("finalizers") or ())
+            for cause in _validate_finalizer(name, f"spec.finalizers[{index}]")
         ]
 
     def validate_status(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
@@ -82,10 +82,10 @@ class NamespaceStrategy(Strategy):
         return not (obj.get("spec") or {}).get("finalizers")
 
 
-def _validate_finalizer(name: str) -> list[Cause]:
-    causes = each("spec.finalizers", name, qualified_name_problems(name))
+def _validate_finalizer(name: str, path: str) -> list[Cause]:
+    causes = each(path, name, qualified_name_problems(name))
     if "/" not in name and name != NAMESPACE_FINALIZER:
-        causes.append(invalid("spec.finalizers", name, "name is neither a standard finalizer name nor is it fully qualified"))
+        causes.append(invalid(path, name, "name is neither a standard finalizer name nor is it fully qualified"))
     return causes
 
 

@@ -144,7 +144,8 @@ def validate_resize(new: JsonObject, old: JsonObject) -> list[Cause]:
     """Of whole Pods: cpu and memory of containers may change, within the class of service."""
     if (old["spec"].get("os") or {}).get("name") == "windows":
         return [forbidden("", "windows pods cannot be resized")]
-    causes: list[Cause] = []
+    if causes := [cause for key in _LISTS for cause in _validate_names(new["spec"].get(key) or (), old["spec"].get(key) or (), key)]:
+        return causes
     try:
         if qos_class(new["spec"]) != ((old.get("status") or {}).get("qosClass") or qos_class(old["spec"])):
             quality = (new.get("status") or {}).get("qosClass") or ""
@@ -172,6 +173,15 @@ def _others(container: JsonObject) -> Any:
     kept = {key: {name: value for name, value in (resources.get(key) or {}).items() if name not in {"cpu", "memory"}}
             for key in ("limits", "requests")}
     return {key: value for key, value in container.items() if key not in {"resources", "resizePolicy"}}, kept, container.get("resizePolicy")
+
+
+def _validate_names(new: Sequence[JsonObject], old: Sequence[JsonObject], key: str) -> list[Cause]:
+    if len(new) != len(old):
+        return [forbidden(f"spec.{key}", f"{key} may not be added or removed on resize")]
+    return [
+        forbidden(f"spec.{key}[{index}].name", f"{key} may not be renamed or reordered on resize")
+        for index, (container, held) in enumerate(zip(new, old, strict=True)) if container.get("name") != held.get("name")
+    ]
 
 
 def _validate_container_resize(container: JsonObject, held: JsonObject, path: str) -> list[Cause]:

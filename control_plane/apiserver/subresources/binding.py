@@ -9,7 +9,8 @@ from control_plane.apiserver.admission.plugin import AdmissionRequest, Operation
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.writer import Writer
-from kube.apimachinery.errors import Cause, conflict, invalid
+from control_plane.storage.keys import object_key
+from kube.apimachinery.errors import BadRequest, Cause, conflict, invalid
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupResource, GroupVersionKind
@@ -28,7 +29,11 @@ class Bindings:
     async def create(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
         pods = SCHEME.for_path("", "v1", "pods")
         assert pods is not None
-        name = call.name or (body.get("metadata") or {}).get("name", "")
+        sent = (body.get("metadata") or {}).get("name", "")
+        if not (name := call.name or sent):
+            raise BadRequest("Name parameter required.")
+        if call.name and sent and sent != name:
+            raise BadRequest("name in URL does not match name in Binding object")
         call = Call(call.user, "create", pods, call.namespace, name, "binding", call.user_agent, call.warnings, call.annotations)
         body.setdefault("metadata", {}).update(name=name, namespace=call.namespace)
         _check(name, body)
@@ -47,7 +52,9 @@ class Bindings:
         uid = binding["metadata"].get("uid")
         if uid and uid != metadata.get("uid"):
             raise conflict(
-                _SUBJECT, call.name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata.get('uid')}"
+                call.resource.group_resource, call.name,
+                f"StorageError: invalid object, Code: 4, Key: {object_key(call.resource, call.key)}, ResourceVersion: 0, "
+                f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata.get('uid')}",
             )
         if metadata.get("deletionTimestamp"):
             raise conflict(_SUBJECT, call.name, f"pod {call.name} is being deleted, cannot be assigned to a host")

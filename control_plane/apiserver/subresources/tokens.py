@@ -39,6 +39,7 @@ class TokenRequests:
         self._clock = clock
 
     async def create(self, call: Call, body: JsonObject, options: WriteOptions) -> JsonObject:
+        _check_identity(call, body.get("metadata") or {})
         account = (await self._reader.get(call)).obj
         request = AdmissionRequest(
             user=call.user, operation=Operation.CREATE, resource=call.resource, subresource="token", namespace=call.namespace,
@@ -71,7 +72,8 @@ class TokenRequests:
         kind, name, uid = reference.get("kind", ""), reference.get("name", ""), reference.get("uid", "")
         resource = _BINDABLE.get(kind)
         if resource is None or reference.get("apiVersion") != "v1":
-            raise BadRequest(f"cannot bind token to object of type {reference.get('apiVersion', '')}, Kind={kind}")
+            group, _, version = reference.get("apiVersion", "").rpartition("/")
+            raise BadRequest(f"cannot bind token to object of type {group}/{version}, Kind={kind}")
         namespace = call.namespace if resource.namespaced else ""
         obj = (await self._reader.get(Call(call.user, "get", resource, namespace, name))).obj
         if kind == "Pod" and obj.get("spec", {}).get("serviceAccountName") != call.name:
@@ -92,6 +94,13 @@ class TokenRequests:
         nodes = _BINDABLE["Node"]
         node = await self._reader.find(Call(call.user, "get", nodes, "", name))
         return node.obj["metadata"].get("uid", "") if node else ""
+
+
+def _check_identity(call: Call, metadata: JsonObject) -> None:
+    for key, held in (("name", call.name), ("namespace", call.namespace)):
+        if (sent := metadata.get(key)) and sent != held:
+            why = f'Invalid value: "{sent}": must match the service account {key} if specified'
+            raise invalid(_KIND, call.name, [Cause("FieldValueInvalid", f"metadata.{key}", why)])
 
 
 def _check_expiration(seconds: int) -> None:

@@ -16,7 +16,7 @@ from control_plane.apiserver.negotiation import PROTOBUF, YAML
 from kube.apimachinery.custom_rows import SHOWN_VERBS_OF_THE_DYING
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import subresource_of
-from kube.apimachinery.scheme import GroupVersion, ResourceType, Scheme
+from kube.apimachinery.scheme import GroupVersion, GroupVersionKind, ResourceType, Scheme
 
 AGGREGATED_KIND: Final = "APIGroupDiscoveryList"
 
@@ -149,7 +149,7 @@ def aggregated(scheme: Scheme, version: str, *, legacy: bool) -> JsonObject:
 def _discovered(row: ResourceType) -> JsonObject:
     described: JsonObject = {
         "resource": row.plural,
-        "responseKind": _response_kind(row.group, row.version, row.kind),
+        "responseKind": _own_kind(row),
         "scope": "Namespaced" if row.namespaced else "Cluster",
         "singularResource": row.singular_name,
         "verbs": _verbs(row),
@@ -165,8 +165,15 @@ def _discovered(row: ResourceType) -> JsonObject:
 
 def _discovered_subresource(row: ResourceType, name: str) -> JsonObject:
     subresource = subresource_of(row, name)
-    kind = subresource.kind or row.gvk
-    return {"subresource": name, "responseKind": _response_kind(*kind), "verbs": list(subresource.verbs)}
+    kind = subresource.kind
+    return {"subresource": name, "responseKind": _own_kind(row, kind), "verbs": list(subresource.verbs)}
+
+
+def _own_kind(row: ResourceType, kind: GroupVersionKind | None = None) -> JsonObject:
+    """Upstream leaves group and version of built-in kinds empty where they are those of the document's own place."""
+    kind = kind or row.gvk
+    here = row.custom is None and (kind.group, kind.version) == row.group_version
+    return _response_kind("", "", kind.kind) if here else _response_kind(*kind)
 
 
 def _response_kind(group: str, version: str, kind: str) -> JsonObject:

@@ -55,11 +55,18 @@ def run_process(
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(live())
-    except ConfigError as error:      # found out while the parts were put together: in a file that the configuration names
-        print(f"{name}: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    except Exception:
+    except Exception as error:
+        if wrong := _config_error(error):      # found out while the parts were put together: in a file that the configuration names
+            print(f"{name}: {wrong}", file=sys.stderr)  # noqa: T201
+            return 2
         log.exception("ended by an unexpected error")
         return 1
     log.info("stopped")
     return 0
+
+
+def _config_error(error: BaseException) -> ConfigError | None:
+    """The one that ended the process, also out of task groups."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, ConfigError) else None

@@ -73,3 +73,14 @@ async def test_pod_security_speaks_through_kubectl(kubectl: Kubectl) -> None:
     assert "Warning: p: allowPrivilegeEscalation != false, unrestricted capabilities, runAsNonRoot != true, seccompProfile" in warned
     assert 'Warning: would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "c" must set' in workload
     assert 'metadata.labels[pod-security.kubernetes.io/warn]: Invalid value: "most": must be one of privileged, baseline' in wrong
+
+
+async def test_an_apiserver_with_a_wrong_configuration_says_so_and_ends(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("wrong")
+    (folder / "admission.yaml").write_text(json.dumps({
+        "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AdmissionConfiguration",
+        "plugins": [{"name": "PodSecurity", "configuration": {"kind": "Other"}}],
+    }))
+    with pytest.raises(AssertionError, match="kube-apiserver: PodSecurity: no kind PodSecurityConfiguration of pod-security"):
+        async with running_apiserver(folder, admission_control_config_file=str(folder / "admission.yaml")):
+            pass

@@ -94,7 +94,7 @@ def assemble(
         cache, SCHEME, authorizer, webhook_metrics=WebhookMetrics(metrics), store=store,
         configuration=load_configuration(config.admission_control_config_file),
         not_ready_toleration_s=config.default_not_ready_toleration_seconds,
-        unreachable_toleration_s=config.default_unreachable_toleration_seconds,
+        unreachable_toleration_s=config.default_unreachable_toleration_seconds, registry=metrics,
     )
     admission = AdmissionChain(
         admission_context, enable=config.enable_admission_plugins, disable=config.disable_admission_plugins

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from control_plane.apiserver.admission.chain import ADMISSION_CHAIN, AdmissionChain
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Later, Operation
@@ -42,12 +43,13 @@ def request(
 
 def chain(
     cache: WatchCache, plugin: str, configuration: Mapping[str, JsonObject] | None = None, *, authorizer: Authorizer | None = None,
-    later: Later | None = None,
+    later: Later | None = None, registry: CollectorRegistry | None = None,
 ) -> AdmissionChain:
     """Of that plugin alone."""
     others = [row.name for row in ADMISSION_CHAIN if row.name != plugin]
     context = AdmissionContext(
-        cache, SCHEME, authorizer or Authorizer(cache), configuration=configuration or {}, later=later or Later()
+        cache, SCHEME, authorizer or Authorizer(cache), configuration=configuration or {}, later=later or Later(),
+        registry=registry,
     )
     return AdmissionChain(context, enable=[plugin], disable=others)
 

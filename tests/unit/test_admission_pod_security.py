@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from control_plane.apiserver.admission.plugin import Operation
 from control_plane.apiserver.admission.pod_security.levels import LATEST, LevelVersion, parse_version
 from control_plane.apiserver.admission.pod_security.pod import PodView
 from control_plane.apiserver.admission.pod_security.registry import violations
 from control_plane.apiserver.authentication.user import UserInfo
-from kube.apimachinery.errors import Invalid
+from kube.apimachinery.errors import Forbidden, Invalid
 from kube.apimachinery.meta import JsonObject
 from kube.process.config import ConfigError
-from tests.support.admission import admit, new, pod, refusal, request
+from tests.support.admission import admit, chain, new, pod, refusal, request
+from tests.support.memory_store import memory_cache
 
 P = "pod-security.kubernetes.io/"
 GOOD_CONTAINER: JsonObject = {
@@ -287,3 +289,24 @@ async def test_the_configuration_sets_what_holds_without_labels() -> None:
 async def test_a_wrong_configuration_is_refused(keys: JsonObject, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         await admit(request(pod()), "PodSecurity", configuration=configuration(**keys))
+
+
+async def test_what_was_judged_is_counted() -> None:
+    registry = CollectorRegistry()
+    exempt = configuration(exemptions={"namespaces": [], "usernames": ["root"]})
+    async with memory_cache(namespace({"enforce": "baseline", "enforce-version": "v1.99", "audit": "restricted"})) as (_, cache):
+        plugin = chain(cache, "PodSecurity", exempt, registry=registry)
+        await plugin.validate(request(pod()))
+        await plugin.validate(request(pod(), user=UserInfo("root")))
+        with pytest.raises(Forbidden):
+            await plugin.validate(request(pod("x", hostPID=True)))
+
+    def count(name: str, **labels: str) -> float | None:
+        asked = {"request_operation": "create", "resource": "pod", "subresource": ""}
+        return registry.get_sample_value(f"pod_security_{name}_total", {**asked, **labels})
+
+    enforced = {"policy_level": "baseline", "policy_version": "future", "mode": "enforce"}
+    audited = {"policy_level": "restricted", "policy_version": "latest", "mode": "audit"}
+    assert count("evaluations", decision="allow", **enforced) == count("evaluations", decision="deny", **enforced) == 1
+    assert count("evaluations", decision="deny", **audited) == 2
+    assert count("exemptions") == 1

@@ -16,6 +16,8 @@ from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import ResourceType, Scheme
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from control_plane.apiserver.admission.webhooks.metrics import WebhookMetrics
 
 
@@ -72,6 +74,7 @@ class AdmissionContext:
     configuration: Mapping[str, JsonObject] = field(default_factory=dict)       # plugin -> its part of the AdmissionConfiguration
     not_ready_toleration_s: int = 300                                           # --default-not-ready-toleration-seconds
     unreachable_toleration_s: int = 300                                         # --default-unreachable-toleration-seconds
+    registry: CollectorRegistry | None = None                                   # for plugins with metrics
     later: Later = field(default_factory=Later)
 
 

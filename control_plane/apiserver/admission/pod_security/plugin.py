@@ -7,10 +7,13 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final
 
+from prometheus_client import CollectorRegistry
+
 from control_plane.apiserver.admission.lookup import NAMESPACES, PODS, find, row_of
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
 from control_plane.apiserver.admission.pod_security.config import read_configuration
 from control_plane.apiserver.admission.pod_security.levels import LATEST, PREFIX, PRIVILEGED, LevelVersion, Policy, policy_of
+from control_plane.apiserver.admission.pod_security.metrics import PodSecurityMetrics
 from control_plane.apiserver.admission.pod_security.pod import PodView
 from control_plane.apiserver.admission.pod_security.registry import violations
 from kube.apimachinery.errors import Cause, InternalError, invalid
@@ -47,6 +50,7 @@ class PodSecurity:
         configuration = read_configuration(context.configuration.get(self.name))
         self._defaults = configuration.defaults.policy()
         self._exempt = configuration.exemptions
+        self._metrics = PodSecurityMetrics(context.registry or CollectorRegistry())
 
     def handles(self, operation: Operation) -> bool:
         return operation in (Operation.CREATE, Operation.UPDATE)
@@ -101,10 +105,12 @@ class PodSecurity:
             return
         namespace = await find(self._cache, self._namespaces, request.namespace)
         if namespace is None:
+            self._metrics.failed(request, fatal=True)
             raise InternalError(f'Internal error occurred: failed to lookup namespace "{request.namespace}"')
         policy, causes = policy_of(namespace["metadata"].get("labels"), self._defaults)
         if not causes and policy.is_privileged:
             request.annotations[PREFIX + "enforce-policy"] = str(_LATEST_PRIVILEGED)
+            self._metrics.evaluated(request, policy.enforce, "enforce", allowed=True)
             return
         if request.operation is Operation.UPDATE and not _is_significant(pod, request.old or {}):
             return
@@ -115,6 +121,7 @@ class PodSecurity:
             return
         namespace = await find(self._cache, self._namespaces, request.namespace)
         if namespace is None:
+            self._metrics.failed(request, fatal=True)
             request.annotations[PREFIX + "error"] = f'failed to lookup namespace "{request.namespace}"'
             return
         policy, causes = policy_of(namespace["metadata"].get("labels"), self._defaults)
@@ -133,19 +140,24 @@ class PodSecurity:
         """`enforce`: False for templates, whose Pods will be refused when they come."""
         if pod.spec.get("runtimeClassName") in self._exempt.runtime_classes:
             request.annotations[PREFIX + "exempt"] = "runtimeClass"
+            self._metrics.exempted(request)
             return
         if causes:
+            self._metrics.failed(request, fatal=False)
             said = ", ".join(f"{cause.field}: {cause.message}" for cause in causes)
             request.annotations[PREFIX + "error"] = f"Failed to parse policy: {f'[{said}]' if len(causes) > 1 else said}"
         asked = set(policy if enforce else (policy.audit, policy.warn))
         found = {held_to: _listed(violations(held_to, pod)) for held_to in asked}
         if enforce:
             request.annotations[PREFIX + "enforce-policy"] = str(policy.enforce)
+            self._metrics.evaluated(request, policy.enforce, "enforce", allowed=not found[policy.enforce])
         if words := found[policy.audit]:
+            self._metrics.evaluated(request, policy.audit, "audit", allowed=False)
             request.annotations[PREFIX + "audit-violations"] = f'would violate PodSecurity "{policy.audit}": {words}'
         if enforce and (words := found[policy.enforce]):
             raise request.forbidden(f'violates PodSecurity "{policy.enforce}": {words}')
         if words := found[policy.warn]:
+            self._metrics.evaluated(request, policy.warn, "warn", allowed=False)
             request.warnings.append(f'would violate PodSecurity "{policy.warn}": {words}')
 
     async def _existing_pods(self, namespace: str, enforce: LevelVersion) -> list[str]:
@@ -191,6 +203,7 @@ class PodSecurity:
             request.annotations[PREFIX + "exempt"] = "user"
         else:
             return False
+        self._metrics.exempted(request)
         return True
 
 

@@ -19,7 +19,7 @@ from control_plane.apiserver.bootstrap.endpoints import KubernetesEndpoints
 from control_plane.apiserver.bootstrap.flow_control_keeper import FlowControlKeeper
 from control_plane.apiserver.bootstrap.system_objects import Bootstrap, system_objects
 from control_plane.apiserver.config import ApiserverConfig
-from control_plane.apiserver.flags import flag_groups
+from control_plane.apiserver.flags import REMOVED, flag_groups
 from control_plane.apiserver.flow.defaults import ensure_flow_objects
 from control_plane.apiserver.grpc_door.server import serve_grpc
 from control_plane.apiserver.http_door.server import serve_https
@@ -179,4 +179,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     # As Go's runtime does: the soft limit is often 1,024, and every watch is a connection.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return run_process("kube-apiserver", ApiserverConfig, run, argv, flag_groups())
+    return run_process("kube-apiserver", ApiserverConfig, run, argv, flag_groups(), REMOVED)

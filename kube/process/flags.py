@@ -6,7 +6,7 @@ A flag overrules the file. Their part of the help has a line of its own each, ho
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 
@@ -39,6 +39,18 @@ def flag_parser(name: str, groups: Iterable[FlagGroup]) -> argparse.ArgumentPars
 def given_flags(options: argparse.Namespace) -> dict[str, Any]:
     """Keys of the configuration -> the values of the flags that were given."""
     return {key.removeprefix(_PREFIX): value for key, value in vars(options).items() if key.startswith(_PREFIX)}
+
+
+def unknown_flag(argument: str, keys: Container[str], removed: Mapping[str, str]) -> str:
+    """What is wrong with an argument, in pflag's words, and what to do instead. `keys`: of the configuration."""
+    if not argument.startswith("--"):
+        return f'unknown command "{argument}"'
+    name = argument[2:].partition("=")[0]
+    said = f"unknown flag: --{name}"
+    if name in removed:
+        return f"{said}: Kubernetes removed it; {removed[name]}"
+    key = name.replace("-", "_")
+    return f'{said}: set "{key}" in the file of --config' if key in keys else said
 
 
 def _strings(text: str) -> list[str]:

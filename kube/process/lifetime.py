@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import uvloop
 
 from kube.process.config import Config, ConfigError, load_config
-from kube.process.flags import FlagGroup, flag_parser, given_flags
+from kube.process.flags import FlagGroup, flag_parser, given_flags, unknown_flag
 from kube.process.log import configure_logging, get_logger
 
 C = TypeVar("C", bound=Config)
@@ -25,17 +25,23 @@ C = TypeVar("C", bound=Config)
 
 def run_process(
     name: str, config_type: type[C], run: Callable[[C, asyncio.Event], Awaitable[None]], argv: Sequence[str] | None = None,
-    flags: Iterable[FlagGroup] = (),
+    flags: Iterable[FlagGroup] = (), removed: Mapping[str, str] | None = None,
 ) -> int:
     """Parses `--config FILE [-v]` and `flags`, runs `run(config, stop)` until it returns; SIGTERM and SIGINT set `stop`.
 
+    `removed`: flags that Kubernetes has no more, and what to use instead.
     `run` owns everything it makes and must end soon after `stop` is set. Returns the process's exit code:
-    0 after an orderly end, 1 after an error, 2 for a bad configuration.
+    0 after an orderly end, 1 after an error or for an unknown flag, 2 for a bad configuration.
     """
     parser = flag_parser(name, flags)
-    parser.add_argument("--config", required=True, metavar="FILE", help="configuration of this process, YAML or JSON")
+    parser.add_argument("--config", metavar="FILE", help="configuration of this process, YAML or JSON")
     parser.add_argument("-v", "--verbose", action="store_true", help="log at debug level")
-    options = parser.parse_args(argv)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        print(f"Error: {unknown_flag(unknown[0], config_type.__struct_fields__, removed or {})}", file=sys.stderr)  # noqa: T201
+        return 1
+    if options.config is None:
+        parser.error("the following arguments are required: --config")
     configure_logging("DEBUG" if options.verbose else "INFO")
     log = get_logger(name)
     try:

@@ -73,7 +73,7 @@ _RULES: list[tuple[str, dict[str, Any], str]] = [
      "spec.nfs: Forbidden: may not specify more than 1 volume type"),
     ("persistentvolumes", {"spec": {**VOLUME, "hostPath": {"path": "/"}, "persistentVolumeReclaimPolicy": "Recycle"}},
      "spec.persistentVolumeReclaimPolicy: Forbidden: may not be 'recycle' for a hostPath mount of '/'"),
-    ("persistentvolumeclaims", {"spec": {**CLAIM, "dataSource": {"kind": "Pod", "name": "p"}}},
+    ("persistentvolumeclaims", {"spec": {**CLAIM, "dataSourceRef": {"kind": "Pod", "name": "p"}}},
      "spec.dataSource: Invalid value: \"Pod\": must be 'PersistentVolumeClaim' when referencing the default apiGroup | spec.dataSourceRef: "
      "Invalid value: \"Pod\": must be 'PersistentVolumeClaim' when referencing the default apiGroup"),
     ("storageclasses.storage.k8s.io", {"provisioner": "p", "volumeBindingMode": "Later"},

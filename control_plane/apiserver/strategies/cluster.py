@@ -145,7 +145,8 @@ class NodeStrategy(Strategy):
         if held.get("podCIDRs") and new.get("podCIDRs") != held["podCIDRs"]:
             causes.append(forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"))
         if held.get("providerID") and new.get("providerID") != held["providerID"]:
-            causes.append(forbidden("spec.providerID", "node updates may not change providerID except from \"\" to valid"))
+            what = "modified" if new.get("providerID") else "cleared"
+            causes.append(invalid("spec.providerID", None, f"field cannot be {what} once set"))
         return causes
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:

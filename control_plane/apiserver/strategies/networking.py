@@ -14,7 +14,6 @@ from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
     FIELD_IMMUTABLE,
     cidr_problems,
-    dns1035_problems,
     dns_label_problems,
     dns_subdomain_problems,
     domain_path_problems,
@@ -137,7 +136,7 @@ def _validate_backend(backend: JsonObject, path: str) -> list[Cause]:
     if service is None:
         return [invalid(path, "", "resource or service backend is required")]
     name = service.get("name") or ""
-    causes = each(f"{path}.service.name", name, dns1035_problems(name)) if name else [required(f"{path}.service.name")]
+    causes = each(f"{path}.service.name", name, dns_label_problems(name)) if name else [required(f"{path}.service.name")]
     port = service.get("port") or {}
     at = f"{path}.service.port"
     if port.get("name") and port.get("number"):

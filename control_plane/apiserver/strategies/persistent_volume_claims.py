@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
+from control_plane.apiserver.strategies.differences import unified
 from control_plane.apiserver.strategies.pod_defaults import canonical_list
 from control_plane.apiserver.strategies.resource_lists import read, validate_amount
 from control_plane.apiserver.strategies.selectors import validate_label_selector
@@ -28,6 +29,7 @@ VOLUME_MODES: Final = ("Block", "Filesystem")
 BETA_CLASS: Final = "volume.beta.kubernetes.io/storage-class"
 _FROZEN: Final = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 _CLAIM: Final = "PersistentVolumeClaim"
+_SOURCES: Final = (("", _CLAIM), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 _RESIZE_STATES: Final = ("ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress", "NodeResizeInfeasible",
                          "NodeResizePending")
 
@@ -51,7 +53,7 @@ class PersistentVolumeClaimStrategy(Strategy):
         _align_sources(obj["spec"])
 
     def align_with_old(self, obj: JsonObject, old: JsonObject) -> None:
-        _align_sources(obj.setdefault("spec", {}))
+        _align_sources(obj.setdefault("spec", {}), held=old["spec"].get("dataSource") is not None)
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         return validate_claim_spec(obj.get("spec") or {}, "spec", lenient=old is not None)
@@ -65,7 +67,7 @@ class PersistentVolumeClaimStrategy(Strategy):
         if (obj.get("status") or {}).get("phase") == "Bound":
             _without_growth(new, held)
         if _told(new) != _told(held):
-            causes.append(forbidden("spec", _FROZEN))
+            causes.append(forbidden("spec", f"{_FROZEN}\n{unified(held, new)}"))
         wanted, had = _storage(obj["spec"]), _storage(old["spec"])
         if wanted < had and wanted <= (read(((old.get("status") or {}).get("capacity") or {}).get("storage")) or Quantity.of(0)):
             causes.append(forbidden("spec.resources.requests.storage", "field can not be less than status.capacity"))
@@ -103,9 +105,12 @@ class PersistentVolumeClaimStrategy(Strategy):
         return said + claim_warnings(obj.get("spec") or {}, "spec")
 
 
-def _align_sources(spec: JsonObject) -> None:
-    """`dataSource` and `dataSourceRef` say the same unless another namespace is meant."""
+def _align_sources(spec: JsonObject, *, held: bool = False) -> None:
+    """`dataSource` and `dataSourceRef` say the same unless another namespace is meant; others than claims and snapshots need the latter."""
     source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source is not None and not held and (source.get("apiGroup") or "", source.get("kind")) not in _SOURCES:
+        source = None
+        del spec["dataSource"]
     if source is not None and reference is None:
         spec["dataSourceRef"] = dict(source)
     elif reference is not None and source is None and not reference.get("namespace"):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
+from control_plane.apiserver.strategies.differences import unified
 from control_plane.apiserver.strategies.paths import validate_no_backsteps
 from control_plane.apiserver.strategies.persistent_volume_claims import (
     BETA_CLASS,
@@ -85,7 +86,8 @@ class PersistentVolumeStrategy(Strategy):
         new, held = _source(obj), _source(old)
         causes: list[Cause] = []
         if new != held and _without_expand_secret(new, held) != held:
-            causes.append(forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation"))
+            words = "spec.persistentvolumesource is immutable after creation"
+            causes.append(forbidden("spec.persistentvolumesource", f"{words}\n{unified(held, new)}"))
         if obj["spec"].get("volumeMode") != old["spec"].get("volumeMode"):
             causes.append(invalid("volumeMode", obj["spec"].get("volumeMode"), FIELD_IMMUTABLE))
         before, now = (one["spec"].get("nodeAffinity") for one in (old, obj))
@@ -182,7 +184,7 @@ def _validate_inline(spec: JsonObject, path: str) -> list[Cause]:
 def _validate_capacity(capacity: JsonObject, path: str) -> list[Cause]:
     causes = [] if capacity else [required(path)]
     if list(capacity) != ["storage"]:
-        causes.append(not_supported(path, capacity, ("storage",)))
+        causes.append(not_supported(path, capacity or None, ("storage",)))
     return causes + [cause for name, value in capacity.items() for cause in validate_positive(value, f"{path}[{name}]")]
 
 

@@ -6,11 +6,10 @@ Follows ValidatePodUpdate, ValidatePodResize and ValidatePodEphemeralContainersU
 from __future__ import annotations
 
 import copy
-import difflib
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from control_plane.apiserver.strategies.differences import unified
 from control_plane.apiserver.strategies.pod_qos import qos_class
 from control_plane.apiserver.strategies.pod_scheduling import added_tolerations_only
 from kube.apimachinery.errors import Cause
@@ -115,12 +114,10 @@ def _only_adds(term: JsonObject, before: JsonObject) -> bool:
 
 
 def _differences(new: JsonObject, old: JsonObject) -> str:
-    """A unified diff of both as JSON, three lines around each change; "" when nothing but emptiness differs."""
+    """A diff, or "" when nothing but emptiness differs."""
     if all(new.get(key) == old.get(key) or not (_says(new.get(key)) or _says(old.get(key))) for key in new.keys() | old.keys()):
         return ""
-    before, after = (json.dumps(one, indent=1, ensure_ascii=False, sort_keys=True).split("\n") for one in (old, new))
-    _, _, *lines = difflib.unified_diff(before, after, lineterm="")
-    return "\n".join([*lines, ""])
+    return unified(old, new)
 
 
 def _says(value: Any) -> bool:

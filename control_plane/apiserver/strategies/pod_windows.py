@@ -35,7 +35,7 @@ def validate_os(spec: JsonObject, path: str) -> list[Cause]:
         return []
     name = spec["os"].get("name") or ""
     if not name:
-        return [required(f"{path}.os.name", "cannot be empty")]
+        return [required(f"{path}.os.name")]
     if name not in _SYSTEMS:
         return [not_supported(f"{path}.os", name, _SYSTEMS)]
     return _validate_windows(spec, path) if name == "windows" else _validate_linux(spec, path)

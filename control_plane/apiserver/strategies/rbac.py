@@ -8,8 +8,17 @@ from control_plane.apiserver.strategies.base import Strategy
 from control_plane.apiserver.strategies.selectors import validate_label_selector
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.validation import dns_subdomain_problems, each, invalid, not_supported, path_segment_problems, required
+from kube.apimachinery.validation import (
+    FIELD_IMMUTABLE,
+    dns_subdomain_problems,
+    each,
+    invalid,
+    not_supported,
+    path_segment_problems,
+    required,
+)
 
+_REFERENCE: Final = (("apiGroup", "APIGroup"), ("kind", "Kind"), ("name", "Name"))      # as upstream's message shows it
 GROUP: Final = "rbac.authorization.k8s.io"
 
 
@@ -35,7 +44,7 @@ class RoleStrategy(Strategy):
 def _validate_rule(rule: JsonObject, path: str, *, namespaced: bool) -> list[Cause]:
     causes: list[Cause] = []
     if not rule.get("verbs"):
-        causes.append(required(f"{path}.verbs", "verbs must contain at least one value"))
+        causes.append(required(f"{path}.verbs"))
     urls = rule.get("nonResourceURLs")
     if urls:
         if namespaced:
@@ -81,7 +90,8 @@ class BindingStrategy(Strategy):
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         if obj.get("roleRef") == old.get("roleRef"):
             return []
-        return [invalid("roleRef", obj.get("roleRef"), "cannot change roleRef")]
+        role = obj.get("roleRef") or {}
+        return [invalid("roleRef", {shown: role.get(key) or "" for key, shown in _REFERENCE}, FIELD_IMMUTABLE)]
 
 
 def _validate_subject(subject: JsonObject, path: str, *, namespaced: bool) -> list[Cause]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
-from control_plane.apiserver.strategies.persistent_volume_claims import claim_warnings
+from control_plane.apiserver.strategies.persistent_volume_claims import claim_warnings, validate_claim_spec
 from control_plane.apiserver.strategies.pod_spec import validate_pod_template
 from control_plane.apiserver.strategies.workloads import WorkloadStrategy, at_most_all, is_zero, validate_share
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.validation import dns_label_problems, forbidden, invalid, not_negative, not_supported, required
+from kube.apimachinery.validation import dns_label_problems, each, forbidden, invalid, not_negative, not_supported, required
 
 _FREE: Final = ("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy",
                 "minReadySeconds")
+_FROZEN: Final = ("selector", "volumeClaimTemplates", "serviceName", "podManagementPolicy")
 _RETENTIONS: Final = ("Retain", "Delete")
 
 
@@ -44,6 +46,7 @@ class StatefulSetStrategy(WorkloadStrategy):
         if strategy["type"] == "RollingUpdate" and strategy.get("rollingUpdate") is not None:
             strategy["rollingUpdate"].setdefault("partition", 0)
             strategy["rollingUpdate"].setdefault("maxUnavailable", 1)
+            strategy["rollingUpdate"].setdefault("maxUnavailable", 1)
         retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
         for key in ("whenDeleted", "whenScaled"):
             retention[key] = retention.get(key) or "Retain"
@@ -54,7 +57,14 @@ class StatefulSetStrategy(WorkloadStrategy):
             claim.setdefault("status", {}).setdefault("phase", "Pending")
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-        return _validate_policies(obj.get("spec") or {}) + super().validate_object(obj, old)
+        spec = obj.get("spec") or {}
+        causes, held = _validate_policies(spec), (old or {}).get("spec") or {}
+        if old is None or spec.get("volumeClaimTemplates") != held.get("volumeClaimTemplates"):
+            causes += _validate_claims(spec.get("volumeClaimTemplates") or ())
+        name = spec.get("serviceName") or ""
+        if name and (old is None or name != held.get("serviceName")):
+            causes += each("spec.serviceName", name, dns_label_problems(name))
+        return causes + super().validate_object(obj, old)
 
     def validate_template(self, spec: JsonObject) -> list[Cause]:
         """Containers mount the claims as if they were volumes of the template; the controller will make them so."""
@@ -68,8 +78,9 @@ class StatefulSetStrategy(WorkloadStrategy):
         return validate_pod_template(template, "spec.template")
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
-        new, held = ({key: value for key, value in one["spec"].items() if key not in _FREE} for one in (obj, old))
-        if _without_claim_status(new) == _without_claim_status(held):
+        """In the sentence of the releases up to 1.36: v1.37 names each field and calls it immutable."""
+        new, held = obj["spec"], old["spec"]
+        if all(_without_status(new.get(key)) == _without_status(held.get(key)) for key in _FROZEN):
             return []
         *first, last = (f"'{name}'" for name in _FREE)
         return [forbidden("spec", f"updates to statefulset spec for fields other than {', '.join(first)} and {last} are forbidden")]
@@ -117,6 +128,13 @@ def _validate_strategy(strategy: JsonObject, path: str) -> list[Cause]:
     return causes
 
 
-def _without_claim_status(spec: JsonObject) -> JsonObject:
-    claims = [{key: claim.get(key) for key in ("metadata", "spec")} for claim in spec.get("volumeClaimTemplates") or ()]
-    return {**spec, "volumeClaimTemplates": claims}
+def _without_status(value: Any) -> Any:
+    """Of claims, metadata and spec count; an empty value is none."""
+    if not isinstance(value, list):
+        return value or None
+    return [{key: claim.get(key) for key in ("metadata", "spec")} for claim in value] or None
+
+
+def _validate_claims(claims: Sequence[JsonObject]) -> list[Cause]:
+    return [cause for index, claim in enumerate(claims)
+            for cause in validate_claim_spec(claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}].spec")]

@@ -163,9 +163,9 @@ def _named_secret(rule: SourceRule) -> SourceRule:
 
 
 def validate_driver_name(name: str, path: str) -> list[Cause]:
-    causes = [] if name else [required(path)]
-    if len(name) > 63:
-        causes.append(too_long(path, 63))
+    if not name:
+        return [required(path)]
+    causes = [too_long(path, 63)] if len(name) > 63 else []
     return causes + each(path, name, dns_subdomain_problems(name.lower()))
 
 

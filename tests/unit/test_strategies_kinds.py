@@ -151,7 +151,7 @@ def test_what_never_changes(path: str, old: dict[str, Any], new: dict[str, Any],
     pytest.param("secrets", {}, {"type": "Opaque"}, id="secrets"),
     pytest.param("namespaces", {}, {"status.phase": "Active"}, id="namespaces"),
     pytest.param("nodes", {"spec": {"unschedulable": True}}, {"spec.unschedulable": "true"}, id="nodes"),
-    pytest.param("replicasets.apps", {}, {"status.replicas": "0"}, id="replicasets"),
+    pytest.param("replicationcontrollers", {}, {"status.replicas": "0"}, id="replication controllers"),
     pytest.param("jobs.batch", {}, {"status.successful": "0"}, id="jobs"),
     pytest.param("certificatesigningrequests.certificates.k8s.io", {"spec": {"signerName": "a/b"}}, {"spec.signerName": "a/b"}, id="csrs"),
 ])

@@ -99,7 +99,7 @@ async def _json(call: Call, page: ListPage) -> list[bytes]:
 async def _pretty_json(call: Call, page: ListPage) -> list[bytes]:
     """As the whole would be indented; no string of JSON has a line end in it."""
     api_version = call.resource.api_version
-    empty = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": page.metadata(), "items": []}
+    empty = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page), "items": []}
     skeleton = _format(_encode_json(empty), indent=2)
     if not page.items:
         return [skeleton]

@@ -190,8 +190,7 @@ class Strategy:
             return ""
         if self.own_fields({"metadata": {}}):
             return f"field label not supported: {key}"
-        known = '"metadata.name", "metadata.namespace"' if self.resource.namespaced else '"metadata.name"'
-        return f'"{key}" is not a known field selector: only {known}'
+        return f'"{key}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
     def grace_period(self, obj: JsonObject, options: Mapping[str, Any]) -> int | None:
         """Seconds an object lives on after a delete request; None: it is removed at once."""

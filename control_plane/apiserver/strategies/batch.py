@@ -109,6 +109,9 @@ class JobStrategy(Strategy):
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         return {"status.successful": str((obj.get("status") or {}).get("succeeded") or 0)}
 
+    def unsupported_field(self, key: str) -> str:
+        return "" if key in self.supported_fields else f'field label "{key}" not supported for Job'
+
 
 def _may_be_rescheduled(old: JsonObject) -> bool:
     """Where Pods run may be changed until they run."""

@@ -185,9 +185,6 @@ class ReplicaSetStrategy(WorkloadStrategy):
     def initial_status(self, obj: JsonObject) -> JsonObject:
         return {"replicas": 0}
 
-    def own_fields(self, obj: JsonObject) -> dict[str, str]:
-        return {"status.replicas": str((obj.get("status") or {}).get("replicas") or 0)}
-
 
 class ReplicationControllerStrategy(WorkloadStrategy):
     default_dependents = ORPHAN

@@ -61,10 +61,18 @@ async def idle_memory(server: Server, sizes: Sizes) -> AsyncIterator[Figure]:
 async def creating(server: Server, sizes: Sizes) -> AsyncIterator[Figure]:
     asked = (request("POST", PODS, pod(f"p{number}", number)) for number in range(sizes.pods))
     load = await closed_loop(server, asked)
+    yield Figure("consistent GET right after", "ms", await _consistent_get_s(server) * 1e3)      # how far behind the writes the cache is
     yield Figure("create, 16 at once", "ms", load.wall_s / load.requests * 1e3)
     yield Figure("create", "ms CPU", load.cpu_s / load.requests * 1e3)
     yield Figure("create, etcd's share", "ms CPU", load.etcd_cpu_s / load.requests * 1e3)
     yield Figure(f"memory, {sizes.pods} Pods", "MB", server.memory() / 1e6)
+
+
+async def _consistent_get_s(server: Server) -> float:
+    async with connections(server, 1) as (connection,):
+        asked, began = request("GET", f"{PODS}/p0"), time.perf_counter()
+        expect(await connection.ask(asked), asked)
+        return time.perf_counter() - began
 
 
 async def getting(server: Server, sizes: Sizes) -> AsyncIterator[Figure]:

@@ -69,6 +69,7 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
         _background() as tasks,
     ):
         cache = WatchCache(store, SCHEME, events_per_resource=config.watch_cache_events)
+        store.pace_by(cache.keep_up)
         authorizer = Authorizer(cache, config=config)
         readiness = Readiness(cache)
         tasks.create_task(cache.run(), name="watch cache")

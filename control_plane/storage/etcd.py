@@ -8,7 +8,7 @@ Never a success that may be another's: two clients that count from 1 to 2 write 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,6 +46,12 @@ class EtcdStore:
         if encryption_file:
             self.read_encryption()
         self._leases = LeasePool(connection)
+        self._newest = 0                # revision of the latest write known to have happened
+        self._keep_up: Callable[[int], Awaitable[None]] | None = None
+
+    def pace_by(self, keep_up: Callable[[int], Awaitable[None]]) -> None:
+        """Each write first awaits `keep_up`, which is told the latest write's revision: whoever follows may be far behind it."""
+        self._keep_up = keep_up
 
     @classmethod
     @asynccontextmanager
@@ -169,6 +175,8 @@ class EtcdStore:
             success=[change],
             failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=name))],
         )
+        if self._keep_up is not None:
+            await self._keep_up(self._newest)
         in_doubt = False
         async for budget_s in tries(REQUEST_TIMEOUT_S):
             try:
@@ -179,6 +187,7 @@ class EtcdStore:
                 in_doubt, last = in_doubt or not isinstance(error, NotReached), error
                 continue
             result = self._txn_result(response)
+            self._newest = max(self._newest, result.revision)
             return result if result.succeeded or not in_doubt else _settle(key, expected_revision, wanted, result)
         raise last
 

@@ -34,6 +34,7 @@ from kube.process.log import get_logger
 log = get_logger("watch-cache")
 
 FRESH_TIMEOUT_S: Final = 3.0        # upstream's blockTimeout
+FAR_BEHIND: Final = 64              # revisions
 PAGE: Final = 5000                  # keys per range while loading
 SWEEP_S: Final = 15.0
 RETRY_S: Final = 0.5
@@ -153,6 +154,16 @@ class WatchCache:
                 with contextlib.suppress(ValueError):      # woken in the same moment
                     self._waiting.remove(waiting)          # or it would stay until that revision comes, which may be never
                     heapq.heapify(self._waiting)
+
+    async def keep_up(self, newest: int) -> None:
+        """Holds up writes while this cache is far behind them; see EtcdStore.pace_by.
+
+        Under a load of writes the event loop has an event of the watch only every few rounds, and many writes in each. The cache would
+        fall behind by seconds, and everybody who asks for the newest state would time out.
+        """
+        if self.ready and newest - self._revision > FAR_BEHIND:
+            with contextlib.suppress(Timeout):
+                await self.wait_for(newest - FAR_BEHIND // 2)
 
     async def add(self, resource: ResourceType) -> None:
         """Holds a resource that comes at run time; returns once its objects are there. Raises StorageError."""

@@ -43,7 +43,10 @@ class FlowControlKeeper:
 
     async def run(self) -> None:
         while True:
-            await self.step()
+            try:
+                await self.step()
+            except ApiError as error:      # a cache that cannot catch up in time, for one: no reason for the apiserver to end
+                log.info("not looked after, trying again later", error=error.message)
             await self._clock.sleep(INTERVAL_S)
 
     async def step(self) -> None:

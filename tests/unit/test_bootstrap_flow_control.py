@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from control_plane.apiserver.bootstrap.flow_control_keeper import dangling, kept_object
-from control_plane.apiserver.bootstrap.flow_control_objects import AUTO_UPDATE, flow_control_objects
+from control_plane.apiserver.bootstrap.flow_control_keeper import AUTO_UPDATE, dangling, kept_object
+from control_plane.apiserver.flow.defaults import default_levels, default_schemas
 from control_plane.apiserver.strategies.registry import strategy_for
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import GroupVersionKind
 
+OBJECTS = [*default_levels(), *default_schemas()]
 NOW = "2026-01-02T03:04:05Z"
 
 
 def wanted(name: str, kind: str = "FlowSchema") -> dict[str, Any]:
-    return next(one for one in flow_control_objects() if (one["kind"], one["metadata"]["name"]) == (kind, name))
+    return next(one for one in OBJECTS if (one["kind"], one["metadata"]["name"]) == (kind, name))
 
 
 def held(name: str, kind: str = "FlowSchema", *, said: str | None = "true", generation: int = 1, **spec: Any) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def held(name: str, kind: str = "FlowSchema", *, said: str | None = "true", gene
     return {**obj, "metadata": {"name": name, "generation": generation, "annotations": annotations}, "spec": {**obj["spec"], **spec}}
 
 
-@pytest.mark.parametrize("obj", flow_control_objects(), ids=lambda obj: f"{obj['kind']} {obj['metadata']['name']}")
+@pytest.mark.parametrize("obj", OBJECTS, ids=lambda obj: f"{obj['kind']} {obj['metadata']['name']}")
 def test_each_is_valid_and_whole(obj: dict[str, Any]) -> None:
     row = SCHEME.for_kind(GroupVersionKind.of(obj["apiVersion"], obj["kind"]))
     assert row is not None
@@ -38,7 +39,7 @@ def test_each_is_valid_and_whole(obj: dict[str, Any]) -> None:
 
 
 def test_what_nobody_touched_stays() -> None:
-    for obj in flow_control_objects():
+    for obj in OBJECTS:
         assert kept_object(copy.deepcopy(obj), obj) is None
 
 

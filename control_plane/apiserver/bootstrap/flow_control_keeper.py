@@ -1,7 +1,7 @@
 """Keeps the FlowSchemas and PriorityLevelConfigurations a cluster starts with, and says of each FlowSchema whether its level exists.
 
 Follows registry/flowcontrol/ensurer and the Dangling condition of apiserver's apf_controller.go. Every apiserver does it; who is second
-finds nothing to do.
+finds nothing to do. Mandatory ones ("exempt", "catch-all") always have their spec, suggested ones as long as their annotation says so.
 """
 
 from __future__ import annotations
@@ -10,14 +10,9 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from control_plane.apiserver.authentication.user import APISERVER_USER
-from control_plane.apiserver.bootstrap.flow_control_objects import (
-    AUTO_UPDATE,
-    FLOW_SCHEMA,
-    MANDATORY,
-    PRIORITY_LEVEL,
-    flow_control_objects,
-)
+from control_plane.apiserver.flow.defaults import CATCH_ALL, EXEMPT, default_levels, default_schemas
 from control_plane.apiserver.registry.call import Call
+from control_plane.apiserver.registry.object_meta import deep_copy
 from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.writer import Writer
 from control_plane.storage.watch_cache import WatchCache
@@ -30,6 +25,10 @@ from kube.process.log import get_logger
 log = get_logger("flow-control-objects")
 
 INTERVAL_S: Final = 10.0
+AUTO_UPDATE: Final = "apf.kubernetes.io/autoupdate-spec"
+FLOW_SCHEMA: Final = "FlowSchema"
+PRIORITY_LEVEL: Final = "PriorityLevelConfiguration"
+_MANDATORY: Final = frozenset({EXEMPT, CATCH_ALL})
 _SPEC_MANAGER: Final = "api-priority-and-fairness-config-producer-v1"
 _STATUS_MANAGER: Final = "api-priority-and-fairness-config-consumer-v1"
 
@@ -50,7 +49,7 @@ class FlowControlKeeper:
             await self._clock.sleep(INTERVAL_S)
 
     async def step(self) -> None:
-        for wanted in flow_control_objects():
+        for wanted in map(deep_copy, (*default_levels(), *default_schemas())):
             await self._attempt(wanted["metadata"]["name"], wanted["kind"], self._keep(wanted))
         await self._cache.fresh()
         levels = {item.name for item in self._cache.list(self._rows[PRIORITY_LEVEL])[0]}
@@ -99,7 +98,7 @@ def kept_object(held: JsonObject, wanted: JsonObject) -> JsonObject | None:
     name, metadata = wanted["metadata"]["name"], held["metadata"]
     annotations = metadata.get("annotations") or {}
     said = annotations.get(AUTO_UPDATE)
-    follows = name in MANDATORY or (said == "true" if said in {"true", "false"} else metadata.get("generation", 1) == 1)
+    follows = name in _MANDATORY or (said == "true" if said in {"true", "false"} else metadata.get("generation", 1) == 1)
     value = "true" if follows else "false"
     spec = wanted["spec"] if follows and not _equal(held, wanted) else held.get("spec")
     if said == value and spec == held.get("spec"):

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -301,3 +302,17 @@ async def test_a_watch_from_the_start_is_a_watch_list(api: Api) -> None:
 
     assert (added[0], added[1]["metadata"]["name"]) == ("ADDED", "a")
     assert (bookmark[0], bookmark[1]["metadata"]["annotations"]) == ("BOOKMARK", {"k8s.io/initial-events-end": "true"})
+
+
+@pytest.mark.parametrize(("patch", "code", "message"), [
+    ({"metadata": {"uid": "other"}}, 422, 'ConfigMap "a" is invalid: metadata.uid: Invalid value: "other": field is immutable'),
+    ({"metadata": {"resourceVersion": "1"}}, 409, "the object has been modified"),
+    ({"metadata": None}, 400, "the name of the object (a based on URL) was undeterminable: name must be provided"),
+])
+async def test_a_patch_keeps_to_its_object(api: Api, patch: dict[str, Any], code: int, message: str) -> None:
+    path = await new_namespace(api, f"patched-{code}") + "/configmaps"
+    await api.post(path, config_map("a"))
+
+    answered, status = await api.patch(f"{path}/a", patch)
+
+    assert (answered, message in status["message"]) == (code, True), status

@@ -67,7 +67,7 @@ def expect_kind(obj: JsonObject, expected: GroupVersionKind) -> None:
         if kind and SCHEME.for_kind(GroupVersionKind.of(api_version, kind)) is None and SCHEME.for_kind(expected) is not None:
             raise BadRequest(
                 f'{kind} in version "{api_version.rpartition("/")[2]}" cannot be handled as a {expected.kind}: '
-                f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+                f'no kind "{kind}" is registered for version "{api_version}" in scheme "pkg/runtime/scheme.go:111"'
             )
         raise BadRequest(
             f"the API version in the data ({api_version}) does not match the expected API version ({expected.api_version})"

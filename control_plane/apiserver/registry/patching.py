@@ -76,7 +76,8 @@ class Patch:
         except MalformedJsonError as error:
             raise BadRequest("invalid JSON patch") from error
         if self._type == JSON_PATCH and not isinstance(self._patch, list):
-            raise BadRequest(f"error decoding patch: json: cannot unmarshal {json_kind(self._patch)} into Go value of type []jsonPatchOp")
+            found = json_kind(self._patch)
+            raise BadRequest(f"error decoding patch: json: cannot unmarshal {found} into Go value of type []handlers.jsonPatchOp")
         if self._type != JSON_PATCH and not isinstance(self._patch, dict):
             where, found = "" if self._type == STRATEGIC_PATCH else "error decoding patch: ", json_kind(self._patch)
             raise BadRequest(f"{where}json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")

@@ -61,6 +61,8 @@ def translating(operation: str) -> Iterator[None]:
             raise FutureRevision(details) from error
         if error.code() is grpc.StatusCode.INVALID_ARGUMENT and "too large" in details:
             raise ValueTooLarge(details) from error
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:      # by far too large
+            raise ValueTooLarge("etcdserver: request is too large") from error
         if error.code() is grpc.StatusCode.NOT_FOUND and "lease" in details:
             raise LeaseNotFound(details) from error
         if error.code() is grpc.StatusCode.UNAVAILABLE and "failed to connect" in details:      # gRPC's words: never sent

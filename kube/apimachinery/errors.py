@@ -18,6 +18,8 @@ from typing import Any
 
 from kube.apimachinery.scheme import GroupResource, GroupVersionKind
 
+MOST_TOLD = 1000      # causes of one refusal: a megabyte of wrong keys would be answered by fifty
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -197,7 +199,8 @@ def forbidden(resource: GroupResource, name: str, why: str) -> Forbidden:
 
 
 def invalid(gvk: GroupVersionKind, name: str, causes: Sequence[Cause]) -> Invalid:
-    """Upstream's NewInvalid: one cause stands in the message itself, several in brackets."""
+    """Upstream's NewInvalid: one cause stands in the message itself, several in brackets. More than `MOST_TOLD` are cut off."""
+    causes = causes[:MOST_TOLD]
     texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     listed = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
     kind = f"{gvk.kind}.{gvk.group}" if gvk.group else gvk.kind

@@ -117,13 +117,12 @@ def operated(doc: Any, operation: Json) -> Any:
     if kind == "remove":
         take(doc, path)
         return doc
-    if kind == "replace":
-        find(doc, path)
-        if path:
-            place = find(doc, path[:-1])
-            place[path[-1] if isinstance(place, dict) else int(path[-1])] = copy.deepcopy(operation["value"])
-            return doc
-        return copy.deepcopy(operation["value"])
+    if kind == "replace":      # upstream's library adds a key that is missing, whatever the RFC says
+        place = find(doc, path[:-1])
+        if not isinstance(place, dict | list):
+            raise Refused
+        place[path[-1] if isinstance(place, dict) else index(path[-1], len(place))] = copy.deepcopy(operation["value"])
+        return doc
     source = steps(operation["from"])
     value = copy.deepcopy(find(doc, source))
     if kind == "move":

@@ -13,11 +13,16 @@ def order_elements(merged: list[Any], patch_order: list[Any], live_order: list[A
     ours = _sorted([item for item in merged if _key(item, merge_key) in in_patch], _ranks(patch_order, merge_key), merge_key)
     others = _sorted([item for item in merged if _key(item, merge_key) not in in_patch], live_rank, merge_key)
     out: list[Any] = []
-    while ours and others:
-        left, right = live_rank.get(_key(others[0], merge_key)), live_rank.get(_key(ours[0], merge_key))
-        take_live = left is not None and right is not None and left < right
-        out.append((others if take_live else ours).pop(0))
-    return out + ours + others
+    mine, other = 0, 0
+    while mine < len(ours) and other < len(others):
+        left, right = live_rank.get(_key(others[other], merge_key)), live_rank.get(_key(ours[mine], merge_key))
+        if left is not None and right is not None and left < right:
+            out.append(others[other])
+            other += 1
+        else:
+            out.append(ours[mine])
+            mine += 1
+    return out + ours[mine:] + others[other:]
 
 
 def _sorted(items: list[Any], ranks: dict[Any, int], merge_key: str) -> list[Any]:
@@ -38,4 +43,9 @@ def _ranks(items: list[Any], merge_key: str) -> dict[Any, int]:
 def _key(item: Any, merge_key: str) -> Any:
     if merge_key and isinstance(item, dict):
         item = item.get(merge_key)
-    return repr(item) if isinstance(item, (dict, list)) else item
+    return hashable(item)
+
+
+def hashable(value: Any) -> Any:
+    """For comparison by hash: true is no 1 here, as it is none in JSON."""
+    return repr(value) if isinstance(value, (dict, list, bool)) else value

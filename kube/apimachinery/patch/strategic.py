@@ -11,7 +11,7 @@ import copy
 from typing import Any, Final, Protocol
 
 from kube.apimachinery.errors import BadRequest, Invalid
-from kube.apimachinery.patch.ordering import order_elements
+from kube.apimachinery.patch.ordering import hashable, order_elements
 
 DIRECTIVE: Final = "$patch"
 RETAIN_KEYS: Final = "$retainKeys"
@@ -75,7 +75,8 @@ def _merge_value(old: Any, new: Any, key: str, schema: SchemaNode | None, deleti
         return new if _strategy(field) == "replace" else _merge_map(old, new, field)
     if isinstance(new, list):
         if deleting:
-            return [item for item in old if item not in new]
+            gone = {hashable(item) for item in new}
+            return [item for item in old if hashable(item) not in gone]
         return _merge_list(old, new, key, field) if _strategy(field) == "merge" else new
     return new
 
@@ -169,10 +170,13 @@ def _merge_list(old: list[Any], new: list[Any], key: str, field: SchemaNode | No
     live, plain = _special_elements(old, new, merge_key)
     before = list(live)
     items = field.items if field is not None else None
+    places = _places(live, merge_key)
     for item in plain:
-        at = _position(live, merge_key, _identity(item, merge_key))
+        wanted = hashable(_identity(item, merge_key))
+        at = places.get(wanted)
         if at is None:
             live.append(_without_directives(_without_nulls(item))[1])
+            places[wanted] = len(live) - 1
         else:
             live[at] = _merge_map(live[at], item, items)
     return order_elements(live, plain, before, merge_key)
@@ -180,7 +184,7 @@ def _merge_list(old: list[Any], new: list[Any], key: str, field: SchemaNode | No
 
 def _special_elements(old: list[Any], new: list[Any], merge_key: str) -> tuple[list[Any], list[Any]]:
     """The live list after $patch elements took effect, and the patch's plain elements."""
-    live, plain, replace = list(old), [], False
+    plain, gone, replace = [], set(), False
     for item in new:
         if not isinstance(item, dict):
             raise Invalid(f"value for key {merge_key} is not a map")
@@ -188,8 +192,7 @@ def _special_elements(old: list[Any], new: list[Any], merge_key: str) -> tuple[l
         if directive is None:
             plain.append(item)
         elif directive == "delete":
-            gone = _identity(item, merge_key)
-            live = [held for held in live if held.get(merge_key) != gone]
+            gone.add(hashable(_identity(item, merge_key)))
         elif directive == "replace":
             replace = True
         elif directive == "merge":
@@ -198,11 +201,16 @@ def _special_elements(old: list[Any], new: list[Any], merge_key: str) -> tuple[l
             raise BadRequest(f"unknown patch type: {directive} in map: {item}")
     if replace:
         return plain, []
-    return live, plain
+    return [held for held in old if hashable(held.get(merge_key)) not in gone], plain
 
 
-def _position(items: list[Any], merge_key: str, value: Any) -> int | None:
-    return next((at for at, item in enumerate(items) if item.get(merge_key) == value), None)
+def _places(items: list[Any], merge_key: str) -> dict[Any, int]:
+    """Of elements by their key, the first of each."""
+    places: dict[Any, int] = {}
+    for at, item in enumerate(items):
+        if merge_key in item:
+            places.setdefault(hashable(item[merge_key]), at)
+    return places
 
 
 def _identity(item: Any, merge_key: str) -> Any:

@@ -316,3 +316,13 @@ async def test_a_patch_keeps_to_its_object(api: Api, patch: dict[str, Any], code
     answered, status = await api.patch(f"{path}/a", patch)
 
     assert (answered, message in status["message"]) == (code, True), status
+
+
+async def test_the_uid_in_a_patch_of_the_status_must_be_the_objects(api: Api) -> None:
+    """So a kubelet makes sure that it does not write about the Pod that came after."""
+    path = await new_namespace(api, "patched-status") + "/resourcequotas"
+    await api.post(path, {"metadata": {"name": "a"}, "spec": {"hard": {"pods": "1"}}})
+
+    code, status = await api.patch(f"{path}/a/status", {"metadata": {"uid": "other"}, "status": {"hard": {"pods": "2"}}})
+
+    assert (code, status["reason"]) == (422, "Invalid")

@@ -107,7 +107,9 @@ def refuse_resource_version(call: Call, obj: JsonObject) -> None:
 def check_versions(call: Call, obj: JsonObject, old: JsonObject) -> None:
     """Optimistic locking: an object that names a resourceVersion or uid must name the current one."""
     metadata, before = metadata_of(obj), old["metadata"]
-    if (uid := metadata.get("uid")) and uid != before.get("uid") and call.verb != "patch":      # of a patch it is one more forbidden change
+    if (uid := metadata.get("uid")) and uid != before.get("uid"):
+        if call.verb == "patch" and call.subresource != "scale":      # a precondition in a PUT, a forbidden change in a patch
+            raise invalid(call.gvk, call.name, [Cause("FieldValueInvalid", "metadata.uid", f'Invalid value: "{uid}": field is immutable')])
         raise conflict(
             call.group_resource, call.name,
             f"StorageError: invalid object, Code: 4, Key: {object_key(call.resource, call.key)}, "

@@ -92,7 +92,7 @@ def test_a_wrong_validation(validation: Any, field: str, message: str) -> None:
                  id="condition"),
     pytest.param({"matchConditions": [{"name": "a", "expression": "variables.x"}], "variables": [variable("x", "true")]},
                  "matchConditions[0].expression", "undeclared reference to 'variables'", id="conditions have no variables"),
-    pytest.param({"variables": [variable("in", "1")]}, "variables[0].name", "name is not a valid CEL identifier", id="reserved"),
+    pytest.param({"variables": [variable("in", "1")]}, "variables[0].name", "must be a valid CEL identifier", id="reserved"),
     pytest.param({"variables": [variable("a", "variables.b"), variable("b", "1")]}, "variables[0].expression", "undefined field 'b'",
                  id="order"),
     pytest.param({"auditAnnotations": [{"key": "k", "valueExpression": "1"}]}, "auditAnnotations[0].valueExpression",
@@ -113,7 +113,7 @@ def test_an_empty_policy() -> None:
 @pytest.mark.parametrize(("wrong", "field", "message"), [
     pytest.param(binding("b", ""), "policyName", "Required value", id="no policy"),
     pytest.param(binding("b", "p", "Deny", "Warn"), "validationActions", "must not contain both Deny and Warn", id="deny and warn"),
-    pytest.param(binding("b", "p", validationActions=[]), "validationActions", "at least one validation action is required",
+    pytest.param(binding("b", "p", validationActions=[]), "validationActions", "Required value",
                  id="no action"),
     pytest.param(binding("b", "p", "Audit", "Audit"), "validationActions[1]", 'Duplicate value: "Audit"', id="twice"),
     pytest.param(binding("b", "p", "Log"), "validationActions[0]", 'supported values: "Audit", "Deny", "Warn"', id="unknown"),

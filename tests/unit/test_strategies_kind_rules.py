@@ -64,7 +64,7 @@ _RULES: list[tuple[str, dict[str, Any], str]] = [
      'spec.timeZone: Invalid value: "Mars/X": unknown time zone Mars/X'),
     ("services", {"spec": {"ports": PORTS, "trafficDistribution": "Near"}},
      'spec.trafficDistribution: Unsupported value: "Near": supported '
-     'values: "PreferClose", "PreferSameNode", "PreferSameZone"'),
+     'values: "PreferClose", "PreferSameZone", "PreferSameNode"'),
     ("services", {"spec": {"ports": PORTS, "loadBalancerClass": "a/b"}},
      "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'"),
     ("services", {"spec": {"ports": PORTS, "clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1", "10.0.0.2"]}},

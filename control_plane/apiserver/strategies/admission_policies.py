@@ -139,7 +139,7 @@ class PolicyBindingStrategy(Strategy):
         if (ref := spec.get("paramRef")) is not None:
             causes += validate_param_ref(ref, "spec.paramRef")
         if (match := spec.get("matchResources")) is not None:
-            causes += validate_match(match, "spec.matchResouces")       # upstream's path, spelled so
+            causes += validate_match(match, "spec.matchResources")
         if self.resource.kind.startswith("Validating"):
             causes += validate_actions(spec.get("validationActions") or (), "spec.validationActions")
         return causes
@@ -226,7 +226,7 @@ def validate_actions(actions: Sequence[str], at: str) -> list[Cause]:
     if "Deny" in actions and "Warn" in actions:
         why = "(repeating the same validation failure information in the API response and headers serves no purpose)"
         causes.append(invalid(at, list(actions), f"must not contain both Deny and Warn {why}"))
-    return causes if actions else [required(at, "at least one validation action is required")]
+    return causes if actions else [required(at)]
 
 
 # -- expressions
@@ -266,7 +266,7 @@ def validate_variables(environment: Environment, spec: JsonObject, at: str) -> l
         if not name.strip():
             causes.append(required(f"{path}.name", "name is not specified"))
         elif not _IDENTIFIER.fullmatch(name) or name in _RESERVED:
-            causes.append(invalid(f"{path}.name", name, "name is not a valid CEL identifier"))
+            causes.append(invalid(f"{path}.name", name, "must be a valid CEL identifier"))
         if not expression.strip():
             causes.append(required(f"{path}.expression", "expression is not specified"))
         else:
@@ -326,5 +326,5 @@ def validate_mutation(environment: Environment, mutation: JsonObject, at: str) -
     if (patch := mutation.get(PATCH_TYPES[kind])) is None:
         return [*causes, required(path, f"must be specified when patchType is {kind}")]
     if not (patch.get("expression") or "").strip():
-        return [*causes, required(f"{path}.expression", "expression is not specified")]
+        return [*causes, required(f"{path}.expression")]
     return causes + compile_mutation(environment, mutation).causes(f"{path}.expression")

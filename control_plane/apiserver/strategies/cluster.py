@@ -15,6 +15,7 @@ from control_plane.apiserver.strategies.resource_lists import validate_amount, v
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
+    FIELD_IMMUTABLE,
     cidr_problems,
     dns_label_problems,
     duplicate,
@@ -257,19 +258,21 @@ def _system_problem(name: str, value: int) -> str:
 
 class RuntimeClassStrategy(Strategy):
     allows_update_without_version = False
-    immutable = ("handler",)
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         handler = obj.get("handler") or ""
-        causes = each("handler", handler, dns_label_problems(handler))
+        causes = each("handler", handler, dns_label_problems(handler)) if handler else [required("handler")]
         if fixed := (obj.get("overhead") or {}).get("podFixed"):
-            causes += validate_requirements({"limits": fixed}, "overhead.podFixed")
+            causes += validate_requirements({"limits": fixed}, "overhead")
         scheduling = obj.get("scheduling") or {}
         tolerations = scheduling.get("tolerations") or ()
         causes += validate_labels(scheduling.get("nodeSelector") or {}, "scheduling.nodeSelector")
         causes += validate_tolerations(tolerations, "scheduling.tolerations")
         return causes + [duplicate(f"scheduling.tolerations[{index}]", one)
                          for index, one in enumerate(tolerations) if one in tolerations[:index]]
+
+    def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
+        return [] if obj.get("handler") == old.get("handler") else [invalid("handler", None, FIELD_IMMUTABLE)]
 
     def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
         return [f"scheduling.nodeSelector[{key}]: {DEPRECATED_LABELS[key]}"

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from control_plane.apiserver.strategies.base import Strategy
 from control_plane.apiserver.strategies.pod_containers import PROTOCOLS
-from control_plane.apiserver.strategies.workloads import immutable
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.validation import (
+    FIELD_IMMUTABLE,
     dns_label_problems,
     dns_subdomain_problems,
     duplicate,
@@ -132,7 +132,7 @@ class EndpointSliceStrategy(Strategy):
         return causes
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
-        return [Cause(c.reason, "addressType", c.message) for c in immutable(obj, old, "addressType")]
+        return [] if obj.get("addressType") == old.get("addressType") else [invalid("addressType", None, FIELD_IMMUTABLE)]
 
 
 def _validate_hints(hints: JsonObject, path: str) -> list[Cause]:
@@ -155,7 +155,7 @@ def _validate_endpoint(endpoint: JsonObject, path: str, kind: str) -> list[Cause
     addresses = endpoint.get("addresses") or ()
     causes: list[Cause] = []
     if not addresses:
-        causes.append(required(f"{path}.addresses", "must contain at least 1 address"))
+        causes.append(required(f"{path}.addresses"))
     elif len(addresses) > _MAX_ADDRESSES:
         causes.append(too_many(f"{path}.addresses", len(addresses), _MAX_ADDRESSES))
     for index, address in enumerate(addresses):

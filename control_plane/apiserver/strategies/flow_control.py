@@ -182,7 +182,10 @@ class PriorityLevelStrategy(Strategy):
         if (name == EXEMPT) != (kind == "Exempt"):
             causes.append(invalid("spec.type", kind, "type must be 'Exempt' if and only if name is 'exempt'"))
         if kind not in {"Exempt", "Limited"}:
-            return [*causes, not_supported("spec.type", kind, ("Exempt", "Limited")), *_validate_conditions(obj)]
+            causes.append(not_supported("spec.type", kind, ("Exempt", "Limited")) if kind else required("spec.type"))
+            if limited is not None:
+                causes.append(forbidden("spec.limited", ""))
+            return causes + _validate_conditions(obj)
         if kind == "Exempt" and limited is not None:
             causes.append(forbidden("spec.limited", "must be nil if the type is not Limited"))
         if kind == "Limited" and exempt is not None:
@@ -215,7 +218,8 @@ def _validate_response(response: JsonObject, path: str) -> list[Cause]:
     if kind == "Reject":
         return [] if queuing is None else [forbidden(f"{path}.queuing", "must be nil if limited.limitResponse.type is not Limited")]
     if kind != "Queue":
-        return [not_supported(f"{path}.type", kind, ("Queue", "Reject"))]
+        wrong = not_supported(f"{path}.type", kind, ("Queue", "Reject")) if kind else required(f"{path}.type")
+        return [wrong] if queuing is None else [wrong, forbidden(f"{path}.queuing", "")]
     at = f"{path}.queuing"
     if queuing is None:
         return [required(at, "must not be empty if limited.limitResponse.type is Limited")]

@@ -296,7 +296,8 @@ class IPAddressStrategy(Strategy):
         return causes
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
-        return immutable(obj.get("spec") or {}, old.get("spec") or {}, "parentRef")
+        new, held = ((one.get("spec") or {}).get("parentRef") for one in (obj, old))
+        return [] if new == held else [invalid("spec.parentRef", None, FIELD_IMMUTABLE)]
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         parent = (obj.get("spec") or {}).get("parentRef") or {}

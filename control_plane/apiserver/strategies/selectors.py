@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from control_plane.apiserver.strategies.metadata import validate_labels
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.labels import SelectorError, selector_from_label_selector
@@ -29,16 +31,23 @@ def validate_label_selector(selector: JsonObject, path: str) -> list[Cause]:
     return causes
 
 
+_SAID_OF: Final = {"replicaset": "deployment"}      # upstream's slip
+
+
 def validate_workload_selector(spec: JsonObject, path: str, kind: str) -> list[Cause]:
     """The selector of a workload: there, not empty, well formed, and matching the labels of its own template."""
     selector = spec.get("selector")
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     mismatch = invalid(f"{path}.template.metadata.labels", labels, "`selector` does not match template `labels`")
     if selector is None:
-        return [required(f"{path}.selector"), mismatch]
+        return [mismatch] if kind == "daemonset" else [required(f"{path}.selector"), mismatch]
     causes = validate_label_selector(selector, f"{path}.selector")
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):
-        return [*causes, invalid(f"{path}.selector", selector, f"empty selector is invalid for {kind}")]
+        return [*causes, invalid(f"{path}.selector", selector, f"empty selector is invalid for {_SAID_OF.get(kind, kind)}")]
+    if causes:
+        if kind == "daemonset":
+            return causes
+        return [*causes, invalid(f"{path}.selector", selector, "" if kind == "statefulset" else "invalid label selector")]
     try:
         matches = selector_from_label_selector(selector).matches(labels or {})
     except SelectorError:

@@ -95,11 +95,8 @@ class StorageClassStrategy(Strategy):
         return causes + _validate_topologies(obj.get("allowedTopologies") or (), "allowedTopologies")
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
-        causes = [forbidden(key, f"updates to {key} are forbidden.") for key in ("parameters", "provisioner", "reclaimPolicy")
-                  if (obj.get(key) or None) != (old.get(key) or None)]
-        if obj.get("volumeBindingMode") != old.get("volumeBindingMode"):
-            causes.append(invalid("volumeBindingMode", obj.get("volumeBindingMode"), FIELD_IMMUTABLE))
-        return causes
+        return [invalid(key, None, FIELD_IMMUTABLE) for key in ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
+                if (obj.get(key) or None) != (old.get(key) or None)]
 
     def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
         return [
@@ -265,4 +262,4 @@ class VolumeAttachmentStrategy(Strategy):
         return self._validate_outcome(obj)
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
-        return [] if obj.get("spec") == old.get("spec") else [invalid("spec", obj.get("spec"), FIELD_IMMUTABLE)]
+        return [] if obj.get("spec") == old.get("spec") else [invalid("spec", None, FIELD_IMMUTABLE)]

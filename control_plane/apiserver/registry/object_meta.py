@@ -108,8 +108,6 @@ def check_versions(call: Call, obj: JsonObject, old: JsonObject) -> None:
     """Optimistic locking: an object that names a resourceVersion or uid must name the current one."""
     metadata, before = metadata_of(obj), old["metadata"]
     if (uid := metadata.get("uid")) and uid != before.get("uid"):
-        if call.verb == "patch" and call.subresource != "scale":      # a precondition in a PUT, a forbidden change in a patch
-            raise invalid(call.gvk, call.name, [Cause("FieldValueInvalid", "metadata.uid", f'Invalid value: "{uid}": field is immutable')])
         raise conflict(
             call.group_resource, call.name,
             f"StorageError: invalid object, Code: 4, Key: {object_key(call.resource, call.key)}, "

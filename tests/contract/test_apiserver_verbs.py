@@ -165,7 +165,7 @@ async def test_a_wrong_type_is_told_in_the_decoders_words(api: Api) -> None:
 async def test_an_invalid_object_names_its_causes(api: Api) -> None:
     code, status = await api.post("/api/v1/namespaces/default/configmaps", config_map("Not_A_Name"))
 
-    assert (code, status["reason"]) == (409, "Conflict")
+    assert (code, status["reason"]) == (422, "Invalid")
     assert status["message"].startswith('ConfigMap "Not_A_Name" is invalid: metadata.name: Invalid value: "Not_A_Name":')
     assert status["details"]["causes"][0]["field"] == "metadata.name"
 
@@ -325,4 +325,4 @@ async def test_the_uid_in_a_patch_of_the_status_must_be_the_objects(api: Api) ->
 
     code, status = await api.patch(f"{path}/a/status", {"metadata": {"uid": "other"}, "status": {"hard": {"pods": "2"}}})
 
-    assert (code, status["reason"]) == (422, "Invalid")
+    assert (code, status["reason"]) == (409, "Conflict")

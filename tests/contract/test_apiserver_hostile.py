@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from kube.process.tls import client_context, grpc_channel_credentials
-from tests.support.api_calls import Api, config_map
+from tests.support.api_calls import STRATEGIC_PATCH, Api, config_map
 from tests.support.apiserver import RunningApiserver, running_apiserver
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
@@ -241,6 +241,44 @@ async def test_who_asks_for_much_and_reads_nothing_holds_up_nobody(server: Runni
         assert (await api.post(MAPS, config_map("beside-the-mute")))[0] == 201
     for number in range(8):
         await api.delete(f"{MAPS}/large-{number}")
+
+
+ENV = [{"name": f"E{number}", "value": "x"} for number in range(15_000)]
+
+
+@pytest.mark.parametrize(("path", "body", "code"), [
+    pytest.param("configmaps", {"metadata": {"name": "heavy", "ownerReferences": [
+        {"apiVersion": "v1", "kind": "Pod", "name": f"p{number}", "uid": f"u{number}"} for number in range(10_000)]}}, 201, id="owners"),
+    pytest.param("configmaps", {"metadata": {"name": "heavy", "finalizers": [
+        f"a.b/c{number}" for number in range(60_000)]}}, 413, id="finalizers"),
+    pytest.param("configmaps", {"metadata": {"name": "heavy", "labels": {f"-{number}": "-" for number in range(9_000)}}}, 422, id="labels"),
+    pytest.param("configmaps", {"metadata": {"name": "heavy"}, "data": {f"/{number}": "" for number in range(40_000)}}, 422, id="keys"),
+    pytest.param("pods", {"metadata": {"name": "heavy"}, "spec": {"containers": [
+        {"name": f"c{number}", "image": "x"} for number in range(6000)]}}, 413, id="containers"),
+    pytest.param("services", {"metadata": {"name": "heavy"}, "spec": {"clusterIP": "None", "ports": [
+        {"name": f"p{number}", "port": number + 1} for number in range(10_000)]}}, 413, id="ports"),
+])
+async def test_objects_of_very_many_parts_are_stored_or_refused(api: Api, path: str, body: dict[str, Any], code: int) -> None:
+    await api.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+
+    answered, status = await api.post(f"/api/v1/namespaces/default/{path}", body)
+
+    assert answered == code, str(status)[:500]
+    assert len(str(status)) < 2_000_000
+    await api.delete(f"/api/v1/namespaces/default/{path}/heavy")
+
+
+async def test_a_patch_of_a_list_of_thousands_is_refused_in_time(api: Api) -> None:
+    await api.post("/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "default"}})
+    body = {"metadata": {"name": "many"}, "spec": {"containers": [{"name": "c", "image": "x", "env": ENV}]}}
+    assert (await api.post("/api/v1/namespaces/default/pods", body))[0] == 201
+    changed = [{**one, "value": "y"} for one in ENV]
+
+    code, status = await api.patch(
+        "/api/v1/namespaces/default/pods/many", {"spec": {"containers": [{"name": "c", "env": changed}]}}, STRATEGIC_PATCH)
+
+    assert (code, status["reason"]) == (422, "Invalid")
+    await api.delete("/api/v1/namespaces/default/pods/many", gracePeriodSeconds="0")
 
 
 @pytest.mark.parametrize("upgrade", [

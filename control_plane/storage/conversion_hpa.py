@@ -28,7 +28,9 @@ def hpa_v2_to_v1(obj: JsonObject) -> JsonObject:
     }
     converted = dict(obj)
     converted["spec"] = _only(spec, _V1_SPEC) | ({} if cpu is None else {"targetCPUUtilizationPercentage": cpu})
-    converted["status"] = _only(status, _V1_STATUS) | ({} if used is None else {"currentCPUUtilizationPercentage": used})
+    converted["status"] = {"currentReplicas": 0, "desiredReplicas": 0} | _only(status, _V1_STATUS)
+    if used is not None:
+        converted["status"]["currentCPUUtilizationPercentage"] = used
     written = {key: msgspec.json.encode(value).decode() for key, value in extra.items() if value}
     if written:
         metadata = obj.get("metadata") or {}
@@ -51,9 +53,11 @@ def hpa_v1_to_v2(obj: JsonObject) -> JsonObject:
     seen = [_metric_to_v2(metric, "current") for metric in current or ()]
     if (used := status.get("currentCPUUtilizationPercentage")) is not None:
         seen.insert(0, {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": used}}})
+    if not new_status.get("currentReplicas"):
+        new_status.pop("currentReplicas", None)      # v2 leaves it out, and always says which metrics there are
+    new_status["currentMetrics"] = seen or None
     for target, field, value in (
-        (new_spec, "metrics", wanted), (new_spec, "behavior", behavior), (new_status, "currentMetrics", seen),
-        (new_status, "conditions", conditions),
+        (new_spec, "metrics", wanted), (new_spec, "behavior", behavior), (new_status, "conditions", conditions),
     ):
         if value:
             target[field] = value

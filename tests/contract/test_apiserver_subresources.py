@@ -158,3 +158,16 @@ async def test_finalize_and_approval(api: Api) -> None:
     code, why = await api.refusal("PUT", path, finalizers("bad"))
     assert (code, 'spec.finalizers[0]: Invalid value: "bad": name is neither a standard finalizer name' in why) == (422, True)
     assert [(await api(method, path, {}))[0] for method in ("GET", "POST", "DELETE")] == [405, 405, 405]
+
+
+async def test_an_autoscaler_looks_the_same_whichever_version_made_it(api: Api) -> None:
+    spec = {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"}}
+    seen = []
+    for version in ("v1", "v2"):
+        path = f"/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers"
+        assert (await api("POST", path, {"metadata": {"name": f"by-{version}"}, "spec": spec}))[0] == 201
+        _, in_v1 = await api("GET", f"/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers/by-{version}")
+        _, in_v2 = await api("GET", f"/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/by-{version}")
+        seen.append((in_v1["status"], in_v2["status"], in_v1["metadata"]["generation"]))
+
+    assert seen == [({"currentReplicas": 0, "desiredReplicas": 0}, {"currentMetrics": None, "desiredReplicas": 0}, 1)] * 2

@@ -63,7 +63,7 @@ class NamespaceStrategy(Strategy):
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         return [
             cause for index, name in enumerate((obj.get("spec") or {}).get("finalizers") or ())
-            for cause in _validate_finalizer(name, f"spec.finalizers[{index}]")
+            for cause in _validate_finalizer(name, "spec.finalizers" if old is None else f"spec.finalizers[{index}]")
         ]
 
     def validate_status(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
@@ -258,6 +258,7 @@ def _system_problem(name: str, value: int) -> str:
 
 class RuntimeClassStrategy(Strategy):
     allows_update_without_version = False
+    qualified_finalizers = False
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         handler = obj.get("handler") or ""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from control_plane.apiserver.strategies.base import Strategy
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.validation import FIELD_IMMUTABLE, config_key_problems, duplicate, each, forbidden, invalid, required, too_long
+from kube.apimachinery.validation import FIELD_IMMUTABLE, config_key_problems, each, forbidden, invalid, required, too_long
 
 SIZE_LIMIT: Final = 1024 * 1024
 _IMMUTABLE_SET: Final = "field is immutable when `immutable` is set"
@@ -112,6 +112,3 @@ class ServiceAccountStrategy(Strategy):
         return [f"metadata.annotations[{key}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
                 ] if key in (obj["metadata"].get("annotations") or {}) else []
 
-    def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
-        names = [secret.get("name") for secret in obj.get("secrets") or ()]
-        return [duplicate(f"secrets[{index}].name", name) for index, name in enumerate(names) if name and name in names[:index]]

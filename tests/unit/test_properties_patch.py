@@ -118,10 +118,11 @@ def operated(doc: Any, operation: Json) -> Any:
         take(doc, path)
         return doc
     if kind == "replace":      # upstream's library adds a key that is missing, whatever the RFC says
-        place = find(doc, path[:-1])
+        place: Any = find(doc, path[:-1])
         if not isinstance(place, dict | list):
             raise Refused
-        place[path[-1] if isinstance(place, dict) else index(path[-1], len(place))] = copy.deepcopy(operation["value"])
+        at: Any = path[-1] if isinstance(place, dict) else index(path[-1], len(place))
+        place[at] = copy.deepcopy(operation["value"])
         return doc
     source = steps(operation["from"])
     value = copy.deepcopy(find(doc, source))

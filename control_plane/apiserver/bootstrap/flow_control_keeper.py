@@ -15,6 +15,7 @@ from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.object_meta import deep_copy
 from control_plane.apiserver.registry.options import WriteOptions
 from control_plane.apiserver.registry.writer import Writer
+from control_plane.storage.errors import StorageError
 from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import AlreadyExists, ApiError
 from kube.apimachinery.meta import JsonObject, NamespacedName
@@ -61,8 +62,8 @@ class FlowControlKeeper:
     async def _attempt(self, name: str, kind: str, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except ApiError as error:
-            log.info("not kept, trying again later", kind=kind, name=name, error=error.message)
+        except (ApiError, StorageError) as error:
+            log.info("not kept, trying again later", kind=kind, name=name, error=str(error))
 
     async def _keep(self, wanted: JsonObject) -> None:
         row, name = self._rows[wanted["kind"]], wanted["metadata"]["name"]

@@ -71,6 +71,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except (RuntimeServiceError, OSError) as error:
             await abort(context, errors.InternalError(str(error)))
             return
+        await _opened(context)
         await _send(context, relay_exec(session, frames))
 
     async def Attach(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
@@ -86,6 +87,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except (RuntimeServiceError, OSError) as error:
             await abort(context, errors.InternalError(str(error)))
             return
+        await _opened(context)
         await _send(context, relay_attach(session, frames))
 
     async def Dial(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
@@ -96,6 +98,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except errors.ApiError as error:
             await abort(context, error)
             return
+        await _opened(context)
         await _send(context, relay_connection(reader, writer, frames))
 
     async def _dial(self, target: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -133,6 +136,11 @@ def log_options(request: Any, now: datetime) -> LogOptions:
         follow=request.follow, timestamps=request.timestamps, tail_lines=request.tail_lines, since=since, limit_bytes=request.limit_bytes,
         stream=stream,
     )
+
+
+async def _opened(context: Context) -> None:
+    """Tells the caller that input is welcome: what is written to a call that ends meanwhile takes the place of its status."""
+    await context.send_initial_metadata((("opened", "1"),))
 
 
 async def _send(context: Context, frames: AsyncGenerator[Any, None]) -> None:

@@ -25,7 +25,8 @@ POLICY = {
 
 @pytest.mark.req("KCT-02")
 def test_get_in_every_form(session: Session) -> None:
-    session.create(pod("a", labels={"l": "1", "app": "x"}), pod("b", labels={"l": "2"}), config_map("c", k="v"), POLICY)
+    only = {"l": "1", "app": "x", "only": session.namespace}
+    session.create(pod("a", labels=only), pod("b", labels={"l": "2"}), config_map("c", k="v"), POLICY)
     session.ready("a", "b")
 
     assert session.says("get pods").splitlines()[0].split() == POD_COLUMNS
@@ -34,7 +35,7 @@ def test_get_in_every_form(session: Session) -> None:
     assert session.says("get pods -o name") == "pod/a\npod/b\n"
     assert session.says("get pod/a configmap/c -o name") == "pod/a\nconfigmap/c\n"
     assert {"pod/a", "pod/b", "configmap/c"} <= {row[0] for row in session.table("get pods,cm") if row}
-    assert [row[1] for row in session.table("get pods -A -l app=x")] == ["a"]
+    assert [row[1] for row in session.table(f"get pods -A -l only={session.namespace}")] == ["a"]
     assert session.says("get pods -l 'l in (1,2),l!=1' -o name") == "pod/b\n"
     assert session.says("get pods --field-selector=metadata.name=b -o name") == "pod/b\n"
     assert session.says("get pods --sort-by='{.metadata.labels.l}' -o name") == "pod/a\npod/b\n"

@@ -34,7 +34,7 @@ chmod +x /tmp/echo; exec nc -ll -p 8080 -e sh /tmp/echo
 '''
 MOVED = r"""exec nc -ll -p 8080 -e printf 'HTTP/1.1 302 Found\r\nLocation: /there?a=b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'"""
 # It reads its request to the last byte: a server that closes before answers with a reset, and what it said last is lost.
-ECHO = r"""while read -r l && [ ${#l} -gt 1 ]; do :; done; printf "HTTP/1.0 200 OK\r\n\r\n"; exec head -c 20000000"""
+REPEAT = r"""while read -r l && [ ${#l} -gt 1 ]; do :; done; printf "HTTP/1.0 200 OK\r\n\r\n"; exec head -c 20000000"""
 UPGRADED = r"""exec nc -ll -p 8080 -e sh -c 'while read -r l && [ ${#l} -gt 1 ]; do :; done
 printf "HTTP/1.1 101 Switching Protocols\r\nUpgrade: shout\r\nConnection: Upgrade\r\n\r\n"; exec tr a-z A-Z <&0'"""
 
@@ -60,7 +60,11 @@ class Unfollowed(urllib.request.HTTPRedirectHandler):
 
 
 def ask(url: str, method: str = "GET", data: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
-    """Status, headers, body; redirects are not followed."""
+    """Status, headers, body; redirects are not followed. A server that does not listen yet is waited for."""
+    return eventually(lambda: answer if b"connection refused" not in (answer := _answer(url, method, data, headers))[2] else None)
+
+
+def _answer(url: str, method: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, Any, bytes]:
     request = urllib.request.Request(url, data, headers, method=method)      # noqa: S310
     try:
         with urllib.request.build_opener(Unfollowed).open(request, timeout=20) as answer:
@@ -109,7 +113,7 @@ def test_requests_and_answers_pass_whole(space: Space) -> None:
 
 
 def test_large_bodies_are_streamed_both_ways(space: Space) -> None:
-    space.run(pod("web", container(script=f"exec nc -ll -p 8080 -e sh -c '{ECHO}'")))
+    space.run(pod("web", container(script=f"exec nc -ll -p 8080 -e sh -c '{REPEAT}'")))
 
     with kubectl_proxy(space) as base:
         _, _, body = ask(f"{base}/pods/web:8080/proxy/", "POST", bytes(20_000_000))

@@ -39,6 +39,7 @@ class RepeatingNode(NodeServiceServicer):
 
     async def Exec(self, requests: AsyncIterator[StreamFrame], context: Any) -> AsyncIterator[StreamFrame]:  # noqa: N802
         first = await anext(requests)
+        await context.send_initial_metadata((("opened", "1"),))
         command = list(first.start.command)
         yield StreamFrame(stdout=" ".join(command).encode() + b"\n")
         yield StreamFrame(stderr=b"warned\n")

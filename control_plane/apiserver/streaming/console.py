@@ -15,7 +15,7 @@ import msgspec
 from aiohttp import web
 
 from control_plane.apiserver.streaming.channels import terminal_size
-from control_plane.apiserver.streaming.nodes import NodeConnections, translated
+from control_plane.apiserver.streaming.nodes import NodeConnections, is_opened, translated
 from control_plane.apiserver.streaming.spdy_upgrade import wants_spdy
 from kube.apimachinery.errors import InternalError
 from kube.rpc.v1.node_pb2 import StreamFrame, StreamStart, TerminalSize
@@ -63,6 +63,8 @@ class Console:
 
         async def frames() -> AsyncIterator[StreamFrame]:
             yield StreamFrame(start=self.start)
+            if not await is_opened(call):
+                return
             async for frame in client.inputs():
                 yield frame
             call.cancel()       # nobody is there any more

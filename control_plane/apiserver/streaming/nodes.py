@@ -101,6 +101,12 @@ class NodeConnections:
         return f"{host}:{self._port}"
 
 
+async def is_opened(call: grpc.aio.StreamStreamCall[Any, Any]) -> bool:
+    """Waits for the node's word that it takes input. To a call that is about to fail nothing may be written: gRPC would take the failed
+    write for the reason, and the node's own be lost."""
+    return any(key == "opened" for key, _ in await call.initial_metadata())
+
+
 def translated(error: grpc.aio.AioRpcError, node_name: str) -> ApiError:
     """The Status that the node sent with a failed call, or what the failure itself says."""
     for key, value in error.trailing_metadata() or ():

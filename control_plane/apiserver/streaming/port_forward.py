@@ -12,7 +12,7 @@ from typing import Protocol
 import grpc.aio
 from aiohttp import web
 
-from control_plane.apiserver.streaming.nodes import NodeConnections, translated
+from control_plane.apiserver.streaming.nodes import NodeConnections, is_opened, translated
 from control_plane.apiserver.streaming.spdy_upgrade import wants_spdy
 from kube.rpc.v1.node_pb2 import DialFrame, DialTarget
 from kube.rpc.v1.node_pb2_grpc import NodeServiceStub
@@ -48,6 +48,8 @@ class Ports:
 
         async def frames() -> AsyncIterator[DialFrame]:
             yield DialFrame(target=DialTarget(namespace=self._namespace, pod=self._pod, port=port))
+            if not await is_opened(call):
+                return
             while data := await local.read():
                 yield DialFrame(data=data)
             if local.was_reset:

@@ -163,7 +163,9 @@ class _Checker:
             result = inner.element
         elif inner.kind == "object":
             known = (inner.fields or {}).get(field)
-            if known is None:
+            if inner.fields is None:        # a library's type
+                self.report(node, f"unexpected failed resolution of '{inner.name}'")
+            elif known is None:
                 self.report(node, f"undefined field '{field}'")
             else:
                 result = known.type

@@ -98,11 +98,8 @@ def compile(  # noqa: A001
     """
     if unknown := extensions - EXTENSIONS.keys():
         raise ValueError(f"no such extensions: {sorted(unknown)}")
-    tree, _ = parse(source, bindings="bindings" in extensions)
-    checked = check(tree, source, variables, table_of(extensions), types or {})
-    if issues := validate(checked, homogeneous=homogeneous):
-        raise CompileError(issues, source)
-    found = checked.types[tree.id]
+    checked = _checked(source, variables, types or {}, extensions, homogeneous=homogeneous)
+    found = checked.types[checked.root.id]
     if result is not None and not is_dyn(result) and found != result:
         raise ResultTypeError(f"must evaluate to {result} but got {found}", source)
     if problem := pattern_error(checked):
@@ -113,6 +110,22 @@ def compile(  # noqa: A001
         raise InstantiationError(str(error), source) from error
     except RecursionError:
         raise CompileError([Issue(-1, "expression recursion limit exceeded")], source) from None
+
+
+def type_of_expression(source: str, variables: Mapping[str, Type]) -> Type:
+    """What an expression gives that is not to be run. Raises CompileError."""
+    checked = _checked(source, variables, {}, frozenset(), homogeneous=True)
+    return checked.types[checked.root.id]
+
+
+def _checked(
+    source: str, variables: Mapping[str, Type], types: Mapping[str, Type], extensions: frozenset[str], *, homogeneous: bool,
+) -> Checked:
+    tree, _ = parse(source, bindings="bindings" in extensions)
+    checked = check(tree, source, variables, table_of(extensions), types)
+    if issues := validate(checked, homogeneous=homogeneous):
+        raise CompileError(issues, source)
+    return checked
 
 
 def needs_conversion(type_: Type) -> bool:

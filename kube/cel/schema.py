@@ -60,8 +60,17 @@ def _type(schema: Schema, name: str, *, root: bool) -> Type | None:
 
 
 def _with_meta(schema: Schema) -> Schema:
+    """As it is, if it describes these fields itself."""
+    if _is_text(schema, "kind") and _is_text(schema, "apiVersion"):
+        described = schema["properties"].get("metadata", {})
+        if described.get("type") == "object" and _is_text(described, "name") and _is_text(described, "generateName"):
+            return schema
     meta = {"type": "object", "properties": {"name": _TEXT, "generateName": _TEXT}}
     return {**schema, "properties": {**schema.get("properties", {}), "kind": _TEXT, "apiVersion": _TEXT, "metadata": meta}}
+
+
+def _is_text(schema: Schema, field: str) -> bool:
+    return bool(schema.get("properties", {}).get(field, {}).get("type") == "string")
 
 
 def _list(schema: Schema, name: str) -> Type | None:

@@ -28,6 +28,7 @@ from control_plane.controllers.node_ipam import NodeIpamController
 from control_plane.controllers.node_lifecycle.controller import NodeLifecycleController
 from control_plane.controllers.node_lifecycle.eviction import TaintEvictionController
 from control_plane.controllers.pod_gc import PodGarbageCollector
+from control_plane.controllers.policy_status.controller import PolicyStatusController
 from control_plane.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
 from control_plane.controllers.resource_quota.controller import ResourceQuotaController
 from control_plane.controllers.root_ca import RootCaPublisher
@@ -83,6 +84,7 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         GarbageCollector(context),
         CertificateCleaner(context),
         StorageVersionMigrator(context),
+        PolicyStatusController(context),
         TokenCleaner(context),
         BootstrapSigner(context),
         LegacyTokenCleaner(context, timedelta(seconds=config.legacy_service_account_token_clean_up_period_s)),

@@ -6,49 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from control_plane.apiserver.admission.policies.patch_types import EXTENSION, PATCH_TYPES
-from control_plane.apiserver.admission.webhooks.expressions import REQUEST
+from control_plane.policy_types import NAMESPACE, REQUEST, VARIABLES_TYPE, variable_type
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.validation import invalid
 from kube.cel import CompileError, Program, compile  # noqa: A004
 from kube.cel.errors import InstantiationError
-from kube.cel.types import (
-    AUTHORIZER,
-    BOOL,
-    DYN,
-    INT,
-    NULL,
-    RESOURCE_CHECK,
-    STRING,
-    TIMESTAMP,
-    Field,
-    ObjectType,
-    Type,
-    list_of,
-    map_of,
-)
+from kube.cel.types import AUTHORIZER, BOOL, DYN, NULL, RESOURCE_CHECK, STRING, ObjectType, Type
 
-VARIABLES_TYPE: Final = "kubernetes.variables"
-_KEPT: Final = frozenset({"any", "bool", "bytes", "double", "duration", "int", "null", "string", "timestamp", "uint", "list", "map"})
-
-
-def _declared(name: str, fields: Mapping[str, Type]) -> Type:
-    """A type whose JSON is converted: times become timestamps."""
-    return Type("object", name, fields={key: Field(type_, key) for key, type_ in fields.items()}, declared=True, min_size=2)
-
-
-_CONDITION: Final = _declared("kubernetes.NamespaceCondition", {
-    "status": STRING, "type": STRING, "lastTransitionTime": TIMESTAMP, "message": STRING, "reason": STRING,
-})
-NAMESPACE: Final = _declared("kubernetes.Namespace", {
-    "metadata": _declared("kubernetes.NamespaceMetadata", {
-        "name": STRING, "generateName": STRING, "namespace": STRING, "UID": STRING,
-        "labels": map_of(STRING, STRING), "annotations": map_of(STRING, STRING),
-        "creationTimestamp": TIMESTAMP, "deletionGracePeriodSeconds": INT, "deletionTimestamp": TIMESTAMP, "generation": INT,
-        "resourceVersion": STRING, "finalizers": list_of(STRING),
-    }),
-    "spec": _declared("kubernetes.NamespaceSpec", {"finalizers": list_of(STRING)}),
-    "status": _declared("kubernetes.NamespaceStatus", {"conditions": list_of(_CONDITION), "phase": STRING}),
-})
 _COMMON: Final[Mapping[str, Type]] = {"object": DYN, "oldObject": DYN, "namespaceObject": NAMESPACE, "request": REQUEST}
 _CHECKS: Final[Mapping[str, Type]] = {"authorizer": AUTHORIZER, "authorizer.requestResource": RESOURCE_CHECK}
 
@@ -83,7 +47,7 @@ class Environment:
 
     def add_variable(self, name: str, expression: str) -> Compiled:
         found = self.compile(expression, None, patches=self._patches)
-        self._fields[name] = _variable_type(found.program.result_type) if found.program else DYN
+        self._fields[name] = variable_type(found.program.result_type) if found.program else DYN
         self.variables[name] = found
         return found
 
@@ -110,17 +74,6 @@ class Environment:
 
 def _shown(type_: Type) -> str:
     return "null_type" if type_ == NULL else str(type_)
-
-
-def _variable_type(type_: Type) -> Type:
-    """The types of objects and of libraries are lost on the way through a variable, as upstream."""
-    if type_.kind not in _KEPT:
-        return DYN
-    if type_.kind == "list":
-        return list_of(_variable_type(type_.element))
-    if type_.kind == "map":
-        return map_of(*(_variable_type(one) for one in type_.params))
-    return type_
 
 
 BOOLEAN: Final = (BOOL,)

@@ -15,23 +15,14 @@ from control_plane.apiserver.admission.webhooks.configuration import Candidate
 from control_plane.apiserver.admission.webhooks.review import namespace_of, request_of
 from control_plane.apiserver.admission.webhooks.versions import Views
 from control_plane.apiserver.authorization.authorizer import Authorizer
+from control_plane.policy_types import REQUEST
 from kube.apimachinery.errors import forbidden
 from kube.apimachinery.meta import JsonObject
 from kube.cel import CompileError, CostExceeded, EvaluationError, Program, compile  # noqa: A004
-from kube.cel.types import AUTHORIZER, BOOL, DYN, RESOURCE_CHECK, STRING, ObjectType, Type, list_of, map_of
+from kube.cel.types import AUTHORIZER, BOOL, DYN, RESOURCE_CHECK, Type
 
 BUDGET: Final = 2_500_000           # upstream's RuntimeCELCostBudgetMatchConditions, for all conditions of a webhook together
 
-_KIND: Final = ObjectType("kubernetes.GroupVersionKind", {"group": STRING, "version": STRING, "kind": STRING})
-_RESOURCE: Final = ObjectType("kubernetes.GroupVersionResource", {"group": STRING, "version": STRING, "resource": STRING})
-_USER: Final = ObjectType("kubernetes.UserInfo", {
-    "username": STRING, "uid": STRING, "groups": list_of(STRING), "extra": map_of(STRING, list_of(STRING)),
-})
-REQUEST: Final = ObjectType("kubernetes.AdmissionRequest", {
-    "kind": _KIND, "resource": _RESOURCE, "subResource": STRING, "requestKind": _KIND, "requestResource": _RESOURCE,
-    "requestSubResource": STRING, "name": STRING, "namespace": STRING, "operation": STRING, "userInfo": _USER, "dryRun": BOOL,
-    "options": DYN,
-})
 VARIABLES: Final[dict[str, Type]] = {
     "object": DYN, "oldObject": DYN, "request": REQUEST, "authorizer": AUTHORIZER, "authorizer.requestResource": RESOURCE_CHECK,
 }

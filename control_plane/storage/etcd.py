@@ -46,7 +46,7 @@ class EtcdStore:
         if encryption_file:
             self.read_encryption()
         self._leases = LeasePool(connection)
-        self._newest = 0                # revision of the latest write known to have happened
+        self._newest = 0                # revision that the latest answer to a write showed
         self._keep_up: Callable[[int], Awaitable[None]] | None = None
 
     def pace_by(self, keep_up: Callable[[int], Awaitable[None]]) -> None:
@@ -187,7 +187,7 @@ class EtcdStore:
                 in_doubt, last = in_doubt or not isinstance(error, NotReached), error
                 continue
             result = self._txn_result(response)
-            self._newest = max(self._newest, result.revision)
+            self._newest = result.revision      # of an etcd that was restored, less than before
             return result if result.succeeded or not in_doubt else _settle(key, expected_revision, wanted, result)
         raise last
 

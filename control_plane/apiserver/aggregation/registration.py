@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from control_plane.apiserver.aggregation.priorities import BUILT_IN, CUSTOM, Priority
@@ -99,7 +100,8 @@ class LocalServices:
         built_in = [local_service(one, BUILT_IN[one], ON_START) for one in self._built_in]
         while not await self._carry_out(plan(built_in, self._held(), ON_START)):
             await asyncio.sleep(RETRY_S)
-            await self._cache.fresh()
+            with suppress(ApiError):      # then with what the cache has
+                await self._cache.fresh()
         while True:
             self._changed.clear()
             if await self._carry_out(plan(self._custom(), self._held(), ALWAYS)):

@@ -14,6 +14,7 @@ from control_plane.apiserver.allocation.errors import AllocationError
 from control_plane.apiserver.allocation.node_ports import NodePorts
 from control_plane.apiserver.allocation.services import Holding, holding_of
 from control_plane.storage.cached_object import encode_value
+from control_plane.storage.errors import StorageError
 from control_plane.storage.watch_cache import WatchCache
 from kube.apimachinery.errors import ApiError
 from kube.apimachinery.meta import NamespacedName
@@ -38,7 +39,7 @@ class Repair:
         while True:
             try:
                 await self.step()
-            except ApiError as error:
+            except (ApiError, StorageError) as error:
                 log.info("repair failed, trying again later", error=str(error))
             await self._clock.sleep(_INTERVAL_S)
 

@@ -373,3 +373,15 @@ async def test_every_apiserver_serves_a_kind_before_it_is_established(tmp_path: 
         accepted, served = (condition(held, kind)["lastTransitionTime"] for kind in ("NamesAccepted", "Established"))
         assert (code, (await Api(first).get(f"/apis/{GROUP}/v1/crontabs"))[1]["items"]) == (201, [made])
         assert accepted < served
+
+
+async def test_a_condition_without_a_time_is_established_all_the_same(api: Api) -> None:
+    crd = await established(api, definition("timeless", "Timeless"))
+    accepted = condition(crd, "NamesAccepted")
+    del accepted["lastTransitionTime"]
+    crd["status"]["conditions"] = [accepted]
+
+    code, answer = await api.put(f"{DEFINITIONS}/timeless.{GROUP}/status", crd)
+
+    assert code == 200, answer
+    await until(api, f"timeless.{GROUP}", "Established", "True")

@@ -158,3 +158,24 @@ async def test_a_request_that_leaves_at_its_turn_gives_the_turn_on() -> None:
     await spin()
 
     assert outside[-1].done() and not outside[-1].cancelled()
+
+
+async def test_who_waits_takes_the_seats_of_a_new_configuration() -> None:
+    flow = FlowControl(10, 10, wait_s=60)
+    levels = {obj["metadata"]["name"]: obj for obj in default_levels()}
+    held = flow._stored["prioritylevelconfigurations"]
+    flow._stored["flowschemas"] |= {obj["metadata"]["name"]: obj for obj in default_schemas()}
+    held |= levels
+    spec = levels["global-default"]["spec"]
+    held["global-default"] = {**levels["global-default"], "spec": {
+        **spec, "limited": {**spec["limited"], "nominalConcurrencyShares": 0, "borrowingLimitPercent": 0}}}
+    flow._follow()
+    [task] = waiting(flow, ALICE, 1)
+    await spin()
+    assert not task.done()
+
+    held["global-default"] = levels["global-default"]
+    flow._follow()
+    await spin()
+
+    assert task.done()

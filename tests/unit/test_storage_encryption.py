@@ -51,6 +51,10 @@ def test_what_is_sealed_opens_again(tmp_path: Path, cipher: str) -> None:
         assert b"geheim" not in sealed
         assert held.unseal(SECRET, sealed) == value
         assert held.seal(SECRET, value) != sealed
+    for length in range(len(sealed := held.seal(SECRET, b"x"))):
+        if sealed[:length].startswith(b"k8s:enc:"):
+            with pytest.raises(TransformError):
+                held.unseal(SECRET, sealed[:length])
     assert held.seal(CONFIG_MAP, b"open") == b"open"
 
 

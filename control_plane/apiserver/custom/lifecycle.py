@@ -133,8 +133,8 @@ class Lifecycle:
         crd = item.obj
         if not self._served.is_serving(crd):
             return      # looked at again when it is
-        accepted = naming.find_condition(crd, naming.NAMES_ACCEPTED) or {}
-        left_s = HA_DELAY_S - (self._clock.now() - from_rfc3339(accepted["lastTransitionTime"])).total_seconds()
+        since = (naming.find_condition(crd, naming.NAMES_ACCEPTED) or {}).get("lastTransitionTime")      # a client may leave it out
+        left_s = HA_DELAY_S - (self._clock.now() - from_rfc3339(since)).total_seconds() if since else 0.0
         if left_s > 0 and len((await self._store.range(MASTER_LEASES, keys_only=True)).items) > 1:
             asyncio.get_running_loop().call_later(left_s, self._look_at, item.name)
             return

@@ -140,3 +140,4 @@ class FlowControl:
         made = [FlowSchema(obj) for obj in wanted_schemas.values()]
         self._schemas = sorted(made, key=lambda schema: (schema.precedence, schema.name))
         self._known.clear()
+        self._admit_waiting()      # there may be more seats than before

@@ -31,6 +31,8 @@ def seal(key: bytes, nonce: bytes, message: bytes) -> bytes:
 
 def unseal(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
     """Raises ValueError for what another key sealed, or somebody changed."""
+    if len(nonce) < NONCE_SIZE:
+        raise ValueError("the value is too short")
     tag, hidden = sealed[:TAG_SIZE], sealed[TAG_SIZE:]
     stream = _stream(key, nonce, 32 + len(hidden))
     try:

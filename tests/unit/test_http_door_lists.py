@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any, cast
 
 import msgspec
 import pytest
+from aiohttp import web
 
 from control_plane.apiserver import turn
 from control_plane.apiserver.http_door import lists
-from control_plane.apiserver.http_door.lists import list_answer, parts
+from control_plane.apiserver.http_door.lists import ListAnswer, list_answer, parts
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, Representation
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.reader import ListPage
 from control_plane.storage.cached_object import CachedObject, encode_value
 from kube.apimachinery.codec.protobuf import decode_protobuf, encode_protobuf
 from kube.apimachinery.resources import SCHEME
+from tests.support.etcd import eventually
 
 PODS = SCHEME.for_path("", "v1", "pods")
 assert PODS is not None
@@ -55,3 +58,32 @@ async def test_every_form_is_that_of_the_whole(count: int, monkeypatch: pytest.M
     for answer in (plain, pretty, binary):
         assert b"".join(parts(answer.pieces)) == answer.joined()
         assert answer.content_length == len(answer.joined())
+
+
+async def test_who_does_not_read_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "STUCK_S", 0.1)
+    handlers: list[web.BaseRequest] = []
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        handlers.append(request)
+        return ListAnswer([b"x" * 64 * 1024 * 1024], "application/json")
+
+    server = web.Server(handler)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    _, writer = await asyncio.open_connection("127.0.0.1", listening.sockets[0].getsockname()[1])
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await eventually(lambda: bool(handlers) and handlers[0].transport is None)      # the connection is lost
+        assert server.connections == []
+    finally:
+        writer.close()
+        listening.close()
+        await server.shutdown(0)
+
+
+def test_a_large_piece_is_told_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "_PART_BYTES", 10)
+    told = list(parts([b"ab", bytes(range(99)), b"cd"]))
+
+    assert b"".join(told) == b"ab" + bytes(range(99)) + b"cd"
+    assert max(map(len, told)) <= 10

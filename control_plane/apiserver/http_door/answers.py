@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from control_plane.apiserver.http_door.lists import list_metadata, protobuf_object
+from control_plane.apiserver.http_door.lists import ListAnswer, list_metadata, protobuf_object
 from control_plane.apiserver.http_door.representations import partial_metadata_list, table, transformed
 from control_plane.apiserver.negotiation import (
     JSON,
@@ -81,7 +81,7 @@ class Answers:
             obj = partial_metadata_list(views, page.metadata(), wanted.transform_version)
         else:
             obj = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page), "items": views}
-        return _response(encode(obj, wanted), wanted.media_type, 200)
+        return ListAnswer((encode(obj, wanted),), wanted.media_type)
 
 
 class _NoListError(ApiError):

@@ -20,7 +20,10 @@ from control_plane.apiserver.turn import Turn
 from control_plane.storage.cached_object import CachedObject
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupVersionKind
+from kube.process.log import get_logger
 
+log = get_logger("http-door")
+STUCK_S: Final = 60.0      # who has not taken what was sent for so long keeps alive all that waits behind it
 _PART_BYTES: Final = 256 * 1024
 _encode_json: Final = msgspec.json.Encoder().encode
 _format: Final = msgspec.json.format
@@ -44,20 +47,32 @@ class ListAnswer(web.Response):
         return b"".join(self.pieces)
 
     async def write_eof(self, data: bytes = b"") -> None:
-        writer = self._payload_writer
+        """Raises ConnectionResetError for a client that does not read, which is hung up on."""
+        writer, request = self._payload_writer, self._req
         if writer is not None and not self._must_be_empty_body:
             for part in parts(self.pieces):
-                await writer.write(part)
+                try:
+                    async with asyncio.timeout(STUCK_S):
+                        await writer.write(part)
+                except TimeoutError:
+                    log.info("client does not read its list, hung up")
+                    if request is not None and request.transport is not None:
+                        request.transport.abort()
+                    raise ConnectionResetError("the client does not read") from None
                 await asyncio.sleep(0)      # the socket may take all of them at once
         await super().write_eof(data)
 
 
 def parts(pieces: Sequence[bytes]) -> Iterator[bytes]:
-    """The same bytes in larger pieces."""
+    """The same bytes in pieces of some `_PART_BYTES`."""
     first = size = 0
     for position, piece in enumerate(pieces):
         size += len(piece)
-        if size >= _PART_BYTES:
+        if size >= 2 * _PART_BYTES:      # compressed, most likely
+            whole = b"".join(pieces[first:position + 1])
+            yield from (whole[start:start + _PART_BYTES] for start in range(0, size, _PART_BYTES))
+            first, size = position + 1, 0
+        elif size >= _PART_BYTES:
             yield b"".join(pieces[first:position + 1])
             first, size = position + 1, 0
     if first < len(pieces):

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from control_plane.apiserver.http_door.answers import encode, encode_json
-from control_plane.apiserver.http_door.lists import protobuf_object
+from control_plane.apiserver.http_door.lists import STUCK_S, protobuf_object
 from control_plane.apiserver.http_door.representations import transformed
 from control_plane.apiserver.negotiation import JSON, PROTOBUF, Representation
 from control_plane.apiserver.object_api import ObjectApi
@@ -21,7 +21,6 @@ from kube.process.clock import Clock
 from kube.process.log import get_logger
 
 log = get_logger("watch")
-_STUCK_S: Final = 60.0      # who has not taken what was sent for so long keeps alive all that waits behind it
 
 Encoder = Callable[[Watched], bytes]
 _SHARED: Final = 4
@@ -91,7 +90,7 @@ async def _send(request: web.BaseRequest, chunk: bytes) -> None:
         raise ConnectionResetError
     transport.write(chunk)
     if request.protocol.writing_paused:
-        async with asyncio.timeout(_STUCK_S):
+        async with asyncio.timeout(STUCK_S):
             await request.protocol._drain_helper()
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
+from kube.process.tls import client_context
 from tests.support.api_calls import Api, config_map, new_namespace, pod
 from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.custom_kinds import GROUP, custom, definition, established
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
@@ -151,3 +155,33 @@ async def test_watching_goes_on_where_an_apiserver_was_killed(api: Api, server: 
 
     # The ring of a fresh cache begins with its load: older versions are either known to it or told to be too old.
     assert (kind, obj.get("code")) == ("ERROR", 410) or obj["metadata"]["name"] == "missed"
+
+
+async def answer_to(server: RunningApiserver, request_line: str) -> bytes:
+    """All that comes until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=client_context(server.admin))
+    writer.write(f"{request_line}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    try:
+        return await asyncio.wait_for(reader.read(), 30)
+    finally:
+        writer.close()
+
+
+async def test_a_client_of_http_1_0_is_told_without_chunks(server: RunningApiserver) -> None:
+    answer = await answer_to(server, "GET /api/v1/namespaces?watch=1&timeoutSeconds=1 HTTP/1.0")
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.split()[1] == b"200"
+    assert {json.loads(line)["type"] for line in body.splitlines()} == {"ADDED"}
+
+
+async def test_head_has_no_body(api: Api, server: RunningApiserver) -> None:
+    await established(api, definition())      # of built-in kinds there is no HEAD
+    path = f"/apis/{GROUP}/v1/namespaces/default/crontabs"
+    await api.post(path, custom("a"))
+
+    answer = await answer_to(server, f"HEAD {path}?watch=1&timeoutSeconds=1 HTTP/1.1")
+
+    assert answer.split()[1] == b"200"
+    assert answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from control_plane.apiserver.http_door.answers import encode, encode_json
 from control_plane.apiserver.http_door.lists import STUCK_S, protobuf_object
@@ -42,9 +42,14 @@ class SharedFrames:
         return found[1]
 
 
+def _plain(batch: list[Watched], encoder: Encoder) -> bytes:
+    """For HTTP/1.0, which has no chunks."""
+    return b"".join(map(encoder, batch))
+
+
 def _frame(batch: list[Watched], encoder: Encoder) -> bytes:
     """A chunk of a chunked body."""
-    data = b"".join(map(encoder, batch))
+    data = _plain(batch, encoder)
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -62,15 +67,22 @@ async def serve_watch(
         await response.write(encoder(error_event(error)))
         return response
     try:
-        response.enable_chunked_encoding()
+        chunked = request.version >= HttpVersion11
+        if chunked:
+            response.enable_chunked_encoding()
+        else:
+            response.force_close()
         await response.prepare(request)
-        form = "" if wanted.transform else f"{wanted.media_type} {call.resource.api_version}"
+        if request.method == "HEAD":
+            return response
+        form = f"{wanted.media_type} {call.resource.api_version}" if chunked and not wanted.transform else ""
+        frame = _frame if chunked else _plain
         async for batch in watcher.batches():
             if form and isinstance(batch, SharedBatch):
                 await _send(request, frames.of(batch, form, encoder))
                 continue
             for first in range(0, len(batch), _AT_ONCE):      # initial events may be ten thousand
-                await _send(request, _frame(batch[first:first + _AT_ONCE], encoder))
+                await _send(request, frame(batch[first:first + _AT_ONCE], encoder))
                 await asyncio.sleep(0)
     except TimeoutError:
         log.info("watcher does not read, hung up", resource=str(call.group_resource), user=call.user.name)

@@ -180,6 +180,11 @@ def _let_older_go(item: CachedObject) -> None:
         held.popleft()._obj = None
 
 
+def forget_decoded(identity: GroupResource) -> None:
+    """Of a resource that is gone."""
+    _decoded.pop(identity, None)
+
+
 def _at_revision(obj: JsonObject, revision: int) -> JsonObject:
     return {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(revision)}}
 

@@ -17,7 +17,7 @@ import heapq
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple, Protocol
 
-from control_plane.storage.cached_object import CachedObject
+from control_plane.storage.cached_object import CachedObject, forget_decoded
 from control_plane.storage.errors import Compacted, StorageError, StoreUnavailable
 from control_plane.storage.etcd import RangeResult
 from control_plane.storage.etcd_watch import StoreEvent, WatchBatch
@@ -200,7 +200,8 @@ class WatchCache:
     def serve_as(self, resource: ResourceType) -> None:
         """A resource that is held is described by another row from now on."""
         self._keys.add(resource)
-        if held := self._resources.get(resource.storage_identity):
+        held = self._resources.get(resource.storage_identity)
+        if held is not None and held.resource is not resource:
             held.serve_as(resource)
 
     def describe(self, resource: ResourceType) -> None:
@@ -214,6 +215,7 @@ class WatchCache:
         self._joining.pop(resource.storage_identity, None)
         if held := self._resources.pop(resource.storage_identity, None):
             held.close()
+        forget_decoded(resource.storage_identity)
 
     def get(self, resource: ResourceType, key: NamespacedName) -> CachedObject | None:
         return self._of(resource).objects.get(str(key))

@@ -151,6 +151,7 @@ class CustomResources:
         del self._wanted[name]
         if made is None:
             return
+        self._cache.serve_as(made.stored)      # they may have been read as an earlier state of the definition had it
         self._add_rows(made)
         self._served[name] = made
         log.info("serving a custom kind", definition=name, versions=",".join(row.version for row in made.rows))

@@ -179,3 +179,12 @@ async def test_who_waits_takes_the_seats_of_a_new_configuration() -> None:
     await spin()
 
     assert task.done()
+
+
+async def test_long_paths_do_not_fill_the_memory() -> None:
+    flow = FlowControl(10, 10)
+    for number in range(100):
+        info = RequestInfo("get", f"/{number:0>60000}")
+        flow.leave(info, await flow.enter(info, ALICE))
+
+    assert sum(len(part) for key in flow._known for part in key) < 60_000

@@ -25,6 +25,7 @@ from kube.apimachinery.scheme import Scheme
 GROUP: Final = "flowcontrol.apiserver.k8s.io"
 WAIT_S: Final = 15.0            # a quarter of the request's own time, as upstream has it
 _REMEMBERED: Final = 4096
+_LONGEST: Final = 512
 _Key = tuple[str, tuple[str, ...], str, str, str, str, str, str]
 
 
@@ -119,7 +120,8 @@ class FlowControl:
             found = next((schema for schema in self._schemas if schema.matches(info, user)), self._schemas[-1])
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[key] = found
+            if len(where) + len(info.resource) + len(info.namespace) <= _LONGEST:      # a path may have 64 KiB, and anybody may ask for it
+                self._known[key] = found
         return found
 
     def _follow(self) -> None:

@@ -384,4 +384,7 @@ async def test_a_condition_without_a_time_is_established_all_the_same(api: Api) 
     code, answer = await api.put(f"{DEFINITIONS}/timeless.{GROUP}/status", crd)
 
     assert code == 200, answer
+    held = await until(api, f"timeless.{GROUP}", "Established", "True")
+    held["status"]["conditions"] = None
+    await api.put(f"{DEFINITIONS}/timeless.{GROUP}/status", held)
     await until(api, f"timeless.{GROUP}", "Established", "True")

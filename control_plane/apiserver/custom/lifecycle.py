@@ -94,6 +94,8 @@ class Lifecycle:
         except (ApiError, StorageError) as error:
             log.warning("cannot look after a definition, trying again", definition=name, error=str(error))
             asyncio.get_running_loop().call_later(RETRY_S, self._look_at, name)
+        except Exception:      # whatever a client wrote into it: everything else must not suffer
+            log.exception("cannot look after a definition", definition=name)
 
     async def _reconcile(self, name: str) -> None:
         item = self._cache.get(self._row, NamespacedName("", name))

@@ -40,7 +40,8 @@ def condition(kind: str, status: str, reason: str, message: str) -> Condition:
 
 def set_condition(crd: JsonObject, new: Condition, now: datetime) -> None:
     """In place. The transition's time moves only with the status."""
-    conditions = crd.setdefault("status", {}).setdefault("conditions", [])
+    status = crd.setdefault("status", {})
+    conditions = status["conditions"] = status.get("conditions") or []      # a client may have left null
     held = find_condition(crd, new["type"])
     if held is None:
         conditions.append({"lastTransitionTime": to_rfc3339(now), **new})

@@ -16,7 +16,6 @@ from kube.api.core_v1 import ConfigMap, Namespace
 from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
-from kube.apimachinery.resources import SCHEME
 from kube.client.client import Client
 from kube.client.grpc_transport import GrpcTransport
 from kube.client.objects import owner_reference
@@ -70,8 +69,6 @@ async def extension(server: RunningApiserver) -> AsyncIterator[KeepingExtensionS
 
         await eventually(available, within_s=WITHIN_S, what="the extension server is available")
         yield keeping
-        if row := SCHEME.for_path(GROUP, VERSION, "flunders"):     # the controllers' table is this process's
-            SCHEME.remove(row)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from control_plane.controllers.managed import ControllerContext, ManagedController
+from kube.apimachinery.resources import SCHEME
 from kube.client.client import Client
 from kube.client.events import EventRecorder
 from kube.client.informer import InformerFactory
@@ -19,7 +20,7 @@ from tests.support.memory_transport import MemoryTransport
 async def running(
     client: Client, *makers: Callable[[ControllerContext], ManagedController[Any]], clock: Clock | None = None
 ) -> AsyncIterator[None]:
-    async with EventRecorder(client, "test") as events, InformerFactory(client) as informers:
+    async with _own_kinds(), EventRecorder(client, "test") as events, InformerFactory(client) as informers:
         context = ControllerContext(client, informers, events, clock or SystemClock())
         controllers = [make(context) for make in makers]
         await informers.start()
@@ -30,6 +31,18 @@ async def running(
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _own_kinds() -> AsyncIterator[None]:
+    """What controllers put into this process's table of kinds goes with them: the next test in it may look at every kind."""
+    before = [*SCHEME]
+    try:
+        yield
+    finally:
+        for row in SCHEME:
+            if row not in before:
+                SCHEME.remove(row)
 
 
 def memory_client() -> tuple[Client, MemoryTransport]:

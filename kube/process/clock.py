@@ -40,4 +40,9 @@ def to_rfc3339_micro(instant: datetime) -> str:
 
 
 def from_rfc3339(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    """At the ends of the calendar, where UTC would be beyond them, the offset is left out. Raises ValueError."""
+    instant = datetime.fromisoformat(text)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        return instant.replace(tzinfo=UTC)

@@ -25,7 +25,7 @@ from kube.api.core_v1 import (
 from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
-from kube.process.clock import to_rfc3339
+from kube.process.clock import SystemClock, to_rfc3339
 from tests.support.controllers import eventually, memory_client, running
 from tests.support.memory_transport import MemoryTransport
 
@@ -52,11 +52,12 @@ async def test_expired_bootstrap_tokens_are_deleted() -> None:
     await client.create(bootstrap_token("future", expires=to_rfc3339(NOW + timedelta(hours=1))))
     await client.create(bootstrap_token("past00", expires=to_rfc3339(NOW - timedelta(hours=1))))
     await client.create(bootstrap_token("unread", expires="tomorrow"))
+    await client.create(bootstrap_token("latest", expires="9999-12-31T23:59:59-01:00"))      # beyond the calendar in UTC
     await client.create(bootstrap_token("second", expires=to_rfc3339(NOW + timedelta(seconds=2))))
     async with running(client, TokenCleaner):
 
         async def gone() -> bool:
-            return await secrets_left(client) == {"lastin", "future"}
+            return await secrets_left(client) == {"lastin", "future", "latest"}
 
         await eventually(gone, within_s=20, what="those whose time is over go")
 
@@ -75,6 +76,7 @@ async def test_cluster_info_is_signed_by_the_tokens_that_may() -> None:
         metadata=ObjectMeta(namespace="kube-public", name="cluster-info"), data={"kubeconfig": "x", "jws-kubeconfig-formerly": "y"}))
     await client.create(bootstrap_token("signer"))
     await client.create(bootstrap_token("silent", signs=False))
+    await client.create(bootstrap_token("oldest", expires="0001-01-01T00:00:00+01:00"))
     await client.create(bootstrap_token("past00", expires=to_rfc3339(NOW - timedelta(hours=1))))
     async with running(client, BootstrapSigner):
 
@@ -113,6 +115,13 @@ async def with_account_tokens(client: Client, transport: MemoryTransport, since:
         spec=PodSpec(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="mounted")),))))
 
 
+class Still(SystemClock):
+    """No test is over midnight."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
 async def looked_through(client: Client) -> dict[str, str | None]:
     """One look at all of them; then since when each is invalid."""
     made: list[LegacyTokenCleaner] = []
@@ -121,7 +130,7 @@ async def looked_through(client: Client) -> dict[str, str | None]:
         made.append(LegacyTokenCleaner(context, YEAR))
         return made[0]
 
-    async with running(client, cleaner):
+    async with running(client, cleaner, clock=Still()):
         await made[0].wait_synced()
         await made[0].reconcile("all")
     return {secret.metadata.name: secret.metadata.labels.get(INVALID_SINCE) for secret in await client.list(Secret, "default")}

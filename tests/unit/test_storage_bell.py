@@ -22,8 +22,8 @@ class Listener:
 
 
 async def test_the_first_ring_is_heard_at_once_and_the_next_ones_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bell, "PER_WATCHER_S", 0.05)
-    monkeypatch.setattr(bell, "LONGEST_S", 0.2)
+    monkeypatch.setattr(bell, "PER_WATCHER_S", 1.0)      # no machine pauses for so long between two lines
+    monkeypatch.setattr(bell, "LONGEST_S", 1.0)
     listeners = [Listener(), Listener()]
     rung = Bell(lambda: listeners)
 

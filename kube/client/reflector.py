@@ -127,7 +127,7 @@ class Reflector(Generic[V]):
     def _decode(self, body: bytes) -> V | None:
         try:
             return self._decoder.decode(body)
-        except msgspec.ValidationError as error:
-            # Skipped and not fatal: one odd object must not hide all others from every controller.
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            # Skipped and not fatal: one odd object (of an extension server, say) must not hide all others from every controller.
             self._log.error("object cannot be decoded", error=str(error))
             return None

@@ -21,6 +21,7 @@ from tests.support.memory_store import memory_cache, resource_of
 
 BOB = UserInfo("bob")
 NAMESPACE: JsonObject = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}, "status": {"phase": "Active"}}
+ACCOUNT: JsonObject = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "default", "name": "default"}}
 
 
 def new(kind: str, name: str = "x", *, api_version: str = "v1", namespace: str = "default", **fields: Any) -> JsonObject:
@@ -57,8 +58,8 @@ def chain(
 async def admit(
     asked: AdmissionRequest, plugin: str, *objects: JsonObject, configuration: Mapping[str, JsonObject] | None = None
 ) -> JsonObject:
-    """The object as the plugin leaves it, where these objects (and namespace default) are stored."""
-    async with memory_cache(NAMESPACE, *objects) as (_, cache):
+    """The object as the plugin leaves it, where these objects (and namespace default, with its account) are stored."""
+    async with memory_cache(NAMESPACE, ACCOUNT, *objects) as (_, cache):
         plugins = chain(cache, plugin, configuration)
         await plugins.admit(asked)
         await plugins.validate(asked)

@@ -3,58 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-from typing import Any
 
 import pytest
 
 from control_plane.apiserver.admission.chain import ADMISSION_CHAIN, AdmissionChain
-from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
-from control_plane.apiserver.authentication.user import UserInfo
+from control_plane.apiserver.admission.plugin import AdmissionContext, Operation
 from control_plane.apiserver.authorization.authorizer import Authorizer
-from control_plane.storage.watch_cache import WatchCache
-from kube.apimachinery.errors import ApiError, Forbidden, NotFound
+from kube.apimachinery.errors import ApiError, Forbidden
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.resources import SCHEME
-from tests.support.memory_store import memory_cache, resource_of
-
-BOB = UserInfo("bob")
-KUBELET = UserInfo("system:node:node1", groups=("system:nodes",))
-NAMESPACE: JsonObject = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}, "status": {"phase": "Active"}}
-ACCOUNT: JsonObject = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": "default", "name": "default"}}
-
-
-def new(kind: str, name: str = "x", *, api_version: str = "v1", namespace: str = "default", **fields: Any) -> JsonObject:
-    metadata = {"name": name} | ({"namespace": namespace} if namespace else {}) | fields.pop("metadata", {})
-    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
-
-
-def request(
-    obj: JsonObject, operation: Operation = Operation.CREATE, *, user: UserInfo = BOB, old: JsonObject | None = None, **more: Any
-) -> AdmissionRequest:
-    return AdmissionRequest(
-        user=user, operation=operation, resource=resource_of(obj), namespace=obj["metadata"].get("namespace", ""),
-        name=obj["metadata"]["name"], obj=None if operation is Operation.DELETE else copy.deepcopy(obj), old=old, **more,
-    )
-
-
-def chain(cache: WatchCache, *only: str) -> AdmissionChain:
-    others = [plugin.name for plugin in ADMISSION_CHAIN if only and plugin.name not in only]
-    return AdmissionChain(AdmissionContext(cache, SCHEME, Authorizer(cache)), disable=others)
-
-
-async def admit(asked: AdmissionRequest, plugin: str, *objects: JsonObject) -> JsonObject:
-    async with memory_cache(NAMESPACE, ACCOUNT, *objects) as (_, cache):
-        plugins = chain(cache, plugin)
-        await plugins.admit(asked)
-        await plugins.validate(asked)
-    return asked.obj or {}
-
-
-async def refusal(asked: AdmissionRequest, plugin: str, *objects: JsonObject) -> str:
-    with pytest.raises((Forbidden, NotFound)) as refused:
-        await admit(asked, plugin, *objects)
-    return str(refused.value)
+from tests.support.admission import ACCOUNT, NAMESPACE, admit, chain, new, refusal, request
+from tests.support.memory_store import memory_cache
 
 
 async def test_nothing_is_made_in_a_namespace_that_is_not_there_or_going() -> None:

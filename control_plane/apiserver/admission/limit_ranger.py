@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import ClassVar, Final
 
-from control_plane.apiserver.admission.amounts import Amounts, of_whole_pod, read_amounts
+from control_plane.apiserver.admission.amounts import of_whole_pod
 from control_plane.apiserver.admission.limits import over_maximum, over_ratio, over_request_maximum, under_minimum
 from control_plane.apiserver.admission.lookup import CLAIMS, PODS, row_of
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
+from control_plane.quota.amounts import Amounts, read_amounts
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupResource
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from control_plane.apiserver.admission.amounts import of_whole_pod, plus, read_amounts
+from control_plane.apiserver.admission.amounts import of_whole_pod
 from control_plane.apiserver.admission.lookup import PODS, row_of
 from control_plane.apiserver.admission.plugin import AdmissionContext, AdmissionRequest, Operation
+from control_plane.quota.amounts import ZERO, add, read_amounts
 from kube.apimachinery.errors import ApiError, Cause
 from kube.apimachinery.meta import JsonObject, NamespacedName
-from kube.apimachinery.quantity import Quantity
 from kube.apimachinery.scheme import GroupResource
 
 OS_LABEL: Final = "kubernetes.io/os"
-_NOTHING: Final = Quantity.of(0)
 
 
 class PodResizeValidator:
@@ -48,10 +47,10 @@ class PodResizeValidator:
 
 def _lacking(pod: JsonObject, node: JsonObject) -> str:
     spec = pod.get("spec") or {}
-    asked = plus(of_whole_pod(spec, "requests"), read_amounts(spec.get("overhead")))
+    asked = add(of_whole_pod(spec, "requests"), read_amounts(spec.get("overhead")))
     allocatable = read_amounts((node.get("status") or {}).get("allocatable"))
-    cpu, has_cpu = asked.get("cpu", _NOTHING), allocatable.get("cpu", _NOTHING)
-    memory, has_memory = asked.get("memory", _NOTHING), allocatable.get("memory", _NOTHING)
+    cpu, has_cpu = asked.get("cpu", ZERO), allocatable.get("cpu", ZERO)
+    memory, has_memory = asked.get("memory", ZERO), allocatable.get("memory", ZERO)
     said = []
     if cpu > has_cpu:
         said.append(f"cpu, requested: {cpu.milli_value()}, allocatable: {has_cpu.milli_value()}")

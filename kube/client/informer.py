@@ -44,6 +44,7 @@ class Informer(Generic[V]):
     def __init__(self, name: str) -> None:
         self.name = name
         self.store: Store[V] = Store()
+        self.stopped = False        # by InformerFactory.stop: nothing comes any more
         self._handlers: list[_Handler] = []
         self._synced = asyncio.Event()
 
@@ -197,6 +198,7 @@ class InformerFactory:
         """Forgets an informer whose resource is gone."""
         for identity, (held, _) in [*self._informers.items()]:
             if held is informer:
+                held.stopped = True
                 del self._informers[identity]
                 if task := self._running.pop(identity, None):
                     task.cancel()

@@ -12,6 +12,7 @@ from control_plane.controllers.managed import ControllerContext
 from control_plane.controllers.replicaset.controller import ReplicaSetController
 from control_plane.controllers.resource_quota.controller import ResourceQuotaController
 from control_plane.controllers.resource_quota.settling import Settling
+from control_plane.controllers.resource_quota.watches import Watches
 from kube.api.core_v1 import (
     ConfigMap,
     Container,
@@ -26,14 +27,17 @@ from kube.api.core_v1 import (
 )
 from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery.meta import NamespacedName
+from kube.apimachinery.scheme import GroupResource
 from kube.client.client import Client
 from kube.client.controller import Result
+from kube.client.informer import InformerFactory
 from kube.client.transport import Location, RawEvent, WatchQuery
 from kube.process.clock import SystemClock
 from tests.support.controllers import eventually, running
 from tests.support.memory_transport import MemoryTransport
 
 KEY = NamespacedName("n", "q")
+CONFIG_MAPS = GroupResource("", "configmaps")
 
 
 class CountingTransport(MemoryTransport):
@@ -97,6 +101,28 @@ async def test_most_quotas_cost_no_watch() -> None:
 
     assert (plain["secrets"], plain["configmaps"], plain["pods"]) == (1, 1, 2)      # Pods whole too, for the ReplicaSets
     assert transport.watches - plain == Counter({"persistentvolumeclaims": 1})
+
+
+async def test_what_the_garbage_collector_has_stopped_is_watched_anew() -> None:
+    """It stops the watch of a kind that its extension server no longer serves; some day the server may be back."""
+    client, freed = Client(MemoryTransport()), list[str]()
+    async with InformerFactory(client) as informers:
+        watches = Watches(informers, lambda _resource, old, _new: freed.append(old.metadata.name))
+        await informers.start()
+        await watches.need([CONFIG_MAPS])
+        informers.stop(watches._held[CONFIG_MAPS].informer)
+        assert not watches.is_synced(CONFIG_MAPS)
+        await client.create(config_map("later"))
+
+        await watches.need([CONFIG_MAPS])
+
+        assert [held.metadata.name for held in watches.objects(CONFIG_MAPS, "n")] == ["later"]
+        await client.delete(ConfigMap, NamespacedName("n", "later"))
+
+        async def told() -> bool:
+            return freed == ["later"]
+
+        await eventually(told, within_s=20, what="it is given back")
 
 
 async def test_a_charge_is_not_undone_before_its_object_is_there() -> None:

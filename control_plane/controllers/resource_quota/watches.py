@@ -51,11 +51,11 @@ class Watches:
 
     def objects(self, resource: GroupResource, namespace: str = "") -> Sequence[Any]:
         """What is held of it; nothing if nobody asked for it by `need`."""
-        held = self._held.get(resource)
+        held = self._live(resource)
         return held.informer.store.list(namespace) if held else ()
 
     def is_synced(self, resource: GroupResource) -> bool:
-        return (held := self._held.get(resource)) is not None and held.informer.synced
+        return (held := self._live(resource)) is not None and held.informer.synced
 
     def is_whole(self, resource: GroupResource) -> bool:
         """Or there is only metadata."""
@@ -79,8 +79,13 @@ class Watches:
                 del self._held[resource]
                 self._informers.stop(held.informer)
 
+    def _live(self, resource: GroupResource) -> _Watch | None:
+        """None, too, for one that the garbage collector has stopped meanwhile: its kind was gone for a while."""
+        held = self._held.get(resource)
+        return None if held is None or held.informer.stopped else held
+
     def _watch(self, resource: GroupResource) -> _Watch | None:
-        if (held := self._held.get(resource)) is not None:
+        if (held := self._live(resource)) is not None:
             return held
         if resource == DEVICE_CLASSES:
             return self._hold(resource, resource_of(DeviceClass), self._informers.informer(DeviceClass))

@@ -21,7 +21,7 @@ from control_plane.storage.etcd import EtcdStore
 from kube.process.config import TlsFiles
 
 
-async def eventually(holds: Callable[[], bool], within_s: float = 10) -> None:
+async def eventually(holds: Callable[[], bool], within_s: float = 30) -> None:
     async with asyncio.timeout(within_s):
         while not holds():      # noqa: ASYNC110  it is not ours to signal
             await asyncio.sleep(0.01)

@@ -33,6 +33,7 @@ class Strategy:
     default_dependents: ClassVar[str] = BACKGROUND  # what becomes of dependents when a delete request says nothing
     qualified_finalizers: ClassVar[bool] = True     # finalizers of built-in kinds have a domain or are Kubernetes' own
     validates_slowly: bool = False                  # whatever the size of the object (registry/checking.py)
+    field_words: ClassVar[str] = "field label not supported: {}"    # of kinds with fields of their own, for any other
     looks_at_names_again: ClassVar[bool] = True     # updates go through the rules of new objects, those of names too
     immutable: ClassVar[tuple[str, ...]] = ()       # top-level keys that never change
 
@@ -189,7 +190,9 @@ class Strategy:
         if key in self.supported_fields:
             return ""
         if self.own_fields({"metadata": {}}):
-            return f"field label not supported: {key}"
+            return self.field_words.format(key)
+        if key == "metadata.namespace":             # of what has none too
+            return ""
         return f'"{key}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
     def grace_period(self, obj: JsonObject, options: Mapping[str, Any]) -> int | None:

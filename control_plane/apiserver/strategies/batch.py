@@ -43,6 +43,7 @@ def default_failure_policy(spec: JsonObject) -> None:
 
 
 class JobStrategy(Strategy):
+    field_words = 'field label "{}" not supported for Job'
     looks_at_names_again = False
     counts_generations = True
     status_metadata = OPEN_METADATA
@@ -108,9 +109,6 @@ class JobStrategy(Strategy):
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         return {"status.successful": str((obj.get("status") or {}).get("succeeded") or 0)}
-
-    def unsupported_field(self, key: str) -> str:
-        return "" if key in self.supported_fields else f'field label "{key}" not supported for Job'
 
 
 def _may_be_rescheduled(old: JsonObject) -> bool:

@@ -299,10 +299,6 @@ class IPAddressStrategy(Strategy):
         new, held = ((one.get("spec") or {}).get("parentRef") for one in (obj, old))
         return [] if new == held else [invalid("spec.parentRef", None, FIELD_IMMUTABLE)]
 
-    def own_fields(self, obj: JsonObject) -> dict[str, str]:
-        parent = (obj.get("spec") or {}).get("parentRef") or {}
-        return {f"spec.parentRef.{key}": parent.get(key, "") for key in ("group", "resource", "namespace", "name")}
-
 
 class ServiceCIDRStrategy(Strategy):
     looks_at_names_again = False

@@ -110,6 +110,8 @@ class PodStrategy(Strategy):
             "spec.serviceAccountName": spec.get("serviceAccountName", ""),
             "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
             "status.phase": status.get("phase", ""),
+            "spec.host": spec.get("nodeName", ""),      # its name of old
+            "status.podIPs": "",                        # known, yet it never has a value
             "status.podIP": ips[0].get("ip", "") if ips else status.get("podIP", ""),
             "status.nominatedNodeName": status.get("nominatedNodeName", ""),
         }

@@ -76,6 +76,7 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
     },
     "certificates.k8s.io": {
         "certificatesigningrequests": certificates.CertificateRequestStrategy,
+        "podcertificaterequests": certificates.PodCertificateRequestStrategy,
         "clustertrustbundles": cluster_trust_bundles.ClusterTrustBundleStrategy,
     },
     "storagemigration.k8s.io": {"storageversionmigrations": storage_migrations.StorageVersionMigrationStrategy},

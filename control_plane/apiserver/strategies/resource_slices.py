@@ -44,6 +44,7 @@ _SEMVER: Final = re.compile(
 
 class ResourceSliceStrategy(Strategy):
     counts_generations = True
+    field_words = "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {}"
     looks_at_names_again = False
 
     def prepare_for_create(self, obj: JsonObject) -> None:
@@ -65,7 +66,8 @@ class ResourceSliceStrategy(Strategy):
 
     def own_fields(self, obj: JsonObject) -> dict[str, str]:
         spec = obj.get("spec") or {}
-        return {"spec.nodeName": spec.get("nodeName") or "", "spec.driver": spec.get("driver") or ""}
+        return {"spec.nodeName": spec.get("nodeName") or "", "spec.driver": spec.get("driver") or "",
+                "spec.pool.name": (spec.get("pool") or {}).get("name") or ""}
 
 
 def _stamp_taints(obj: JsonObject) -> None:

@@ -21,6 +21,7 @@ from kube.apimachinery.scheme import GroupVersionKind
 from kube.apimachinery.wire_form import wire_form, zero_struct
 
 INTEGER_BOUNDS = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
+_KEPT = frozenset({"managedFields", "policies"})        # an empty one is a request, or refused where none would have a default
 MAX_PROBLEMS = 100                      # upstream's decoder stops collecting there
 SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 MICROSECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -100,7 +101,7 @@ class _Walk:
                 if key in form.embedded:
                     inner = f"{inner.removesuffix(key)}{form.embedded[key]}.{key}"
                 new = self.value(value, child, f"{where}.{key}" if where else key, owner, inner)
-                if not new and key in omitted and key != "managedFields":
+                if not new and key in omitted and key not in _KEPT:
                     del obj[key]
                 elif new is not value:
                     obj[key] = new

@@ -187,7 +187,7 @@ def test_fields_for_selectors() -> None:
     assert STRATEGY.fields(obj) == {
         "metadata.name": "p", "metadata.namespace": "d", "spec.nodeName": "n1", "spec.restartPolicy": "Always",
         "spec.schedulerName": "default-scheduler", "spec.serviceAccountName": "", "spec.hostNetwork": "false", "status.phase": "Running",
-        "status.podIP": "10.0.0.1", "status.nominatedNodeName": "",
+        "status.podIP": "10.0.0.1", "status.nominatedNodeName": "", "spec.host": "n1", "status.podIPs": "",
     }
     assert STRATEGY.unsupported_field("spec.foo") == "field label not supported: spec.foo"
     assert STRATEGY.unsupported_field("spec.nodeName") == ""

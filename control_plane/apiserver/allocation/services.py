@@ -139,7 +139,7 @@ class ServiceAllocator:
         own_check = spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
         number = spec.get("healthCheckNodePort")
         if own_check and number and number not in mine:
-            await self._take_port(call, number, "spec.healthCheckNodePort", reservation, dry_run=dry_run)
+            await self._take_check_port(number, reservation, dry_run=dry_run)
         try:
             await self._choose_ports(spec, by_port, reservation, automatic=automatic, check=own_check and not number, dry_run=dry_run)
         except AllocationError as error:
@@ -178,6 +178,14 @@ class ServiceAllocator:
             await self._node_ports.take(number, reservation.service, dry_run=dry_run)
         except AllocationError as error:
             raise _refused(call, reservation.service, invalid_value(path, number, str(error))) from error
+        reservation.taken_ports.append(number)
+
+    async def _take_check_port(self, number: int, reservation: ServiceReservation, *, dry_run: bool) -> None:
+        try:
+            await self._node_ports.take(number, reservation.service, dry_run=dry_run)
+        except AllocationError as error:
+            raise InternalError(
+                f"Internal error occurred: failed to allocate requested HealthCheck NodePort {number}: {error}") from error
         reservation.taken_ports.append(number)
 
 

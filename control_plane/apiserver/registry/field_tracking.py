@@ -57,7 +57,7 @@ def track_write(call: Call, old: JsonObject | None, obj: JsonObject, options: Wr
     try:
         tracker_for(call.resource, call.subresource).update(old, obj, manager_of(call, options), to_rfc3339(clock.now()))
     except TypedError as error:
-        log.error("managed fields not updated", resource=str(call.group_resource), object=str(call.key), error=str(error))
+        log.info("managed fields not updated", resource=str(call.group_resource), object=str(call.key), error=str(error))
         if held := (old or {}).get("metadata", {}).get("managedFields"):
             obj["metadata"]["managedFields"] = held
 

@@ -69,6 +69,8 @@ def _resize(obj: JsonObject, old: JsonObject) -> JsonObject:
             continue
         for container, wanted in zip(held, sent, strict=True):
             _copy_resources(container, wanted)
+    if (resources := obj.get("spec", {}).get("resources")) is not None:     # left out, the Pod's own stay
+        merged["spec"]["resources"] = resources
     return merged
 
 

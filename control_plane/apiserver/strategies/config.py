@@ -107,8 +107,20 @@ def _is_json(encoded: str) -> bool:
 
 
 class ServiceAccountStrategy(Strategy):
+    def prepare_for_create(self, obj: JsonObject) -> None:
+        super().prepare_for_create(obj)
+        _bare_names(obj)
+
+    def align_with_old(self, obj: JsonObject, old: JsonObject) -> None:
+        _bare_names(obj)
+
     def warnings(self, obj: JsonObject, old: JsonObject | None) -> list[str]:
         key = "kubernetes.io/enforce-mountable-secrets"
         return [f"metadata.annotations[{key}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
                 ] if key in (obj["metadata"].get("annotations") or {}) else []
 
+
+def _bare_names(account: JsonObject) -> None:
+    """Of a reference to a Secret nothing else is kept."""
+    if secrets := account.get("secrets"):
+        account["secrets"] = [{"name": name} if (name := one.get("name")) else {} for one in secrets]

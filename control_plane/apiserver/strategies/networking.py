@@ -203,7 +203,8 @@ class NetworkPolicyStrategy(Strategy):
         for direction in ("ingress", "egress"):
             for rule in spec.get(direction) or ():
                 for port in rule.get("ports") or ():
-                    port["protocol"] = port.get("protocol") or "TCP"
+                    if port.get("protocol") is None:        # an empty one is refused
+                        port["protocol"] = "TCP"
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         spec = obj.get("spec") or {}

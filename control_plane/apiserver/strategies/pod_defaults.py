@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
-from control_plane.apiserver.strategies.pod_totals import default_pod_requests
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.quantity import Quantity, QuantityError
 
@@ -62,7 +61,6 @@ def default_pod(spec: JsonObject) -> None:
             for port in container.get("ports") or ():
                 if not port.get("hostPort"):
                     port["hostPort"] = port.get("containerPort")
-    default_pod_requests(spec)
 
 
 def sync_service_account(spec: JsonObject) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from control_plane.apiserver.strategies.resource_lists import may_overcommit, read, validate_requirements
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.quantity import Quantity
 from kube.apimachinery.validation import forbidden, invalid
+
+_HUGE: Final = "hugepages-"
 
 
 def total_requests(spec: JsonObject) -> dict[str, Quantity]:
@@ -47,16 +50,29 @@ def _plus(left: Mapping[str, Quantity], right: Mapping[str, Quantity]) -> dict[s
             for name in {**left, **right}}
 
 
-def default_pod_requests(spec: JsonObject) -> None:
-    """Where the Pod has limits: its requests are what its containers ask for, and otherwise the limits."""
+def default_pod_resources(spec: JsonObject) -> None:
+    """Of a Pod that says some itself: hugepages' limits, requests and limits from its containers. Follows DefaultPodLevelResources."""
     resources = spec.get("resources") or {}
-    limits = resources.get("limits") or {}
-    if not limits:
+    if not resources.get("requests") and not resources.get("limits"):
         return
-    asked = {name: str(amount) for name, amount in total_requests(spec).items() if name in {"cpu", "memory"} and may_overcommit(name)}
-    supported = {name: value for name, value in limits.items() if name in {"cpu", "memory"} or name.startswith("hugepages-")}
-    if requests := {**supported, **asked, **(resources.get("requests") or {})}:
-        resources["requests"] = requests
+    requests, limits = dict(resources.get("requests") or {}), dict(resources.get("limits") or {})
+    allowed = {name: str(amount) for name, amount in total_of(spec, "limits").items()}
+    limits = {**{name: amount for name, amount in allowed.items() if name.startswith(_HUGE) and name not in requests}, **limits}
+    asked = {name: str(amount) for name, amount in total_requests(spec).items() if _supported(name) and may_overcommit(name)}
+    requests = {**{name: value for name, value in limits.items() if _supported(name)}, **asked, **requests}
+    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
+    for name in requests.keys() - limits.keys():
+        if _supported(name) and all(name in ((one.get("resources") or {}).get("limits") or {}) for one in containers):
+            own, together = read(requests[name]), read(allowed[name])
+            if own is not None and together is not None:
+                limits[name] = str(max(own, together))
+    for key, values in (("requests", requests), ("limits", limits)):
+        if values:
+            resources[key] = values
+
+
+def _supported(name: str) -> bool:
+    return name in {"cpu", "memory"} or name.startswith(_HUGE)
 
 
 def validate_pod_resources(spec: JsonObject, path: str) -> list[Cause]:
@@ -64,7 +80,7 @@ def validate_pod_resources(spec: JsonObject, path: str) -> list[Cause]:
     resources = spec["resources"]
     causes: list[Cause] = []
     if resources.get("claims") is not None:
-        causes.append(forbidden(f"{path}.claims", "claims cannot be set for Resources at pod-level"))
+        causes.append(forbidden(f"{path}.claims", "claims may not be set for Resources at pod-level"))
     causes += validate_requirements({key: resources.get(key) for key in ("limits", "requests")}, path, of_pod=True)
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
     for key, own, names in (("requests", requests, None), ("limits", limits, "hugepages-")):

@@ -138,38 +138,64 @@ def validate_ephemeral_change(new: Sequence[JsonObject], old: Sequence[JsonObjec
 
 
 def validate_resize(new: JsonObject, old: JsonObject) -> list[Cause]:
-    """Of whole Pods: cpu and memory of containers may change, within the class of service."""
+    """Of whole Pods: cpu and memory of containers and of the Pod may change, within the class of service."""
     if (old["spec"].get("os") or {}).get("name") == "windows":
-        return [forbidden("", "windows pods cannot be resized")]
-    if causes := [cause for key in _LISTS for cause in _validate_names(new["spec"].get(key) or (), old["spec"].get(key) or (), key)]:
-        return causes
+        return [forbidden("[]", "windows pods cannot be resized")]
+    causes: list[Cause] = []
     try:
         if qos_class(new["spec"]) != ((old.get("status") or {}).get("qosClass") or qos_class(old["spec"])):
             quality = (new.get("status") or {}).get("qosClass") or ""
             causes.append(invalid("spec", quality, "Pod QOS Class may not change as a result of resizing"))
     except QuantityError:        # said already
         return []
+    statuses = (old.get("status") or {}).get("containerStatuses") or ()
+    first = next((one for one in statuses if (one.get("state") or {}).get("running") is not None), None)
+    if first is not None and first.get("resources") is None:
+        causes.append(forbidden("spec", "Pod running on node without support for resize"))
+    causes += _validate_pod_resize(new["spec"].get("resources"), old["spec"].get("resources"))
+    if wrong := [cause for key in _LISTS for cause in _validate_names(new["spec"].get(key) or (), old["spec"].get(key) or (), key)]:
+        return causes + wrong
     for key in reversed(_LISTS):
         for index, (container, held) in enumerate(zip(new["spec"].get(key) or (), old["spec"].get(key) or (), strict=False)):
-            if key == "containers" or held.get("restartPolicy") == "Always":
-                causes += _validate_container_resize(container, held, f"spec.{key}[{index}].resources")
-    for key, words in (("containers", "only cpu and memory resources are mutable"),
-                       ("initContainers", "only cpu and memory resources for sidecar containers are mutable")):
-        for container, held in zip(new["spec"].get(key) or (), old["spec"].get(key) or (), strict=False):
-            if key == "initContainers" and held.get("restartPolicy") != "Always":
-                if container != held:
-                    causes.append(forbidden("spec", "resources for non-sidecar init containers are immutable"))
-            elif _others(container) != _others(held):
-                causes.append(forbidden("spec", words))
+            causes += _validate_removals(container.get("resources"), held.get("resources"), f"spec.{key}[{index}].resources", "resource")
+    for container, held in zip(new["spec"].get("containers") or (), old["spec"].get("containers") or (), strict=False):
+        if _others(container) != _others(held):
+            causes.append(forbidden("spec", "only cpu and memory resources are mutable"))
+    for index, (container, held) in enumerate(zip(new["spec"].get("initContainers") or (), old["spec"].get("initContainers") or (),
+                                                  strict=False)):
+        causes += _validate_init_resize(container, held, f"spec.initContainers[{index}]")
     return causes
+
+
+def _validate_pod_resize(new: JsonObject | None, old: JsonObject | None) -> list[Cause]:
+    causes = _validate_removals(new, old, "spec.resources", "pod-level resource") if old is not None else []
+    if _unsized(new) != _unsized(old):
+        causes.append(forbidden("spec", "only cpu and memory resources are mutable at pod-level"))
+    return causes
+
+
+def _validate_init_resize(container: JsonObject, held: JsonObject, path: str) -> list[Cause]:
+    causes: list[Cause] = []
+    if _others(container) != _others(held):
+        causes.append(forbidden(path, "only cpu and memory resources for init or sidecar containers are mutable"))
+    restarts = any(policy.get("restartPolicy") == "RestartContainer" for policy in container.get("resizePolicy") or ())
+    if container != held and container.get("restartPolicy") != "Always" and restarts:
+        causes.append(forbidden(path, "non-sidecar init containers with a resize policy of RestartContainer cannot be resized"))
+    return causes
+
+
+def _unsized(resources: JsonObject | None) -> JsonObject:
+    """Resources without what may be resized."""
+    resources = resources or {}
+    kept = {key: {name: value for name, value in (resources.get(key) or {}).items() if name not in {"cpu", "memory"}}
+            for key in ("limits", "requests")}
+    return {**kept, "claims": resources.get("claims") or None}
 
 
 def _others(container: JsonObject) -> Any:
     """A container without what may be resized."""
-    resources = container.get("resources") or {}
-    kept = {key: {name: value for name, value in (resources.get(key) or {}).items() if name not in {"cpu", "memory"}}
-            for key in ("limits", "requests")}
-    return {key: value for key, value in container.items() if key not in {"resources", "resizePolicy"}}, kept, container.get("resizePolicy")
+    return ({key: value for key, value in container.items() if key not in {"resources", "resizePolicy"}},
+            _unsized(container.get("resources")), container.get("resizePolicy"))
 
 
 def _validate_names(new: Sequence[JsonObject], old: Sequence[JsonObject], key: str) -> list[Cause]:
@@ -181,7 +207,7 @@ def _validate_names(new: Sequence[JsonObject], old: Sequence[JsonObject], key: s
     ]
 
 
-def _validate_container_resize(container: JsonObject, held: JsonObject, path: str) -> list[Cause]:
-    new, old = container.get("resources") or {}, held.get("resources") or {}
-    return [forbidden(f"{path}.{key}", f"resource {key} cannot be removed") for key in ("requests", "limits")
+def _validate_removals(new: JsonObject | None, old: JsonObject | None, path: str, what: str) -> list[Cause]:
+    new, old = new or {}, old or {}
+    return [forbidden(f"{path}.{key}", f"{what} {key} cannot be removed") for key in ("requests", "limits")
             if not set(old.get(key) or ()) <= set(new.get(key) or ())]

@@ -126,6 +126,9 @@ def _volumes(volumes: Sequence[JsonObject], path: str) -> list[str]:
         template = (volume.get("ephemeral") or {}).get("volumeClaimTemplate")
         if template is not None:
             said += claim_warnings(template.get("spec") or {}, f"{path}[{index}].ephemeral.volumeClaimTemplate.spec")
+        said += [f"volume {json.dumps(volume.get('name') or '')} (Projected) has no sources provided"
+                 for source in (volume.get("projected") or {}).get("sources") or ()
+                 if all(value is None for value in source.values())]
     projections = [(index, source) for index, volume in enumerate(volumes)
                    for source in (volume.get("projected") or {}).get("sources") or ()]
     tokens = {source["serviceAccountToken"].get("path") for _, source in projections if source.get("serviceAccountToken") is not None}

@@ -18,6 +18,7 @@ from control_plane.apiserver.strategies.pod_defaults import default_pod, default
 from control_plane.apiserver.strategies.pod_qos import qos_class
 from control_plane.apiserver.strategies.pod_spec import validate_pod_spec, validate_pod_template
 from control_plane.apiserver.strategies.pod_status import validate_pod_status
+from control_plane.apiserver.strategies.pod_totals import default_pod_resources
 from control_plane.apiserver.strategies.pod_updates import validate_ephemeral_change, validate_pod_change, validate_resize
 from control_plane.apiserver.strategies.pod_warnings import name_warnings, pod_warnings, template_warnings
 from kube.apimachinery.errors import Cause
@@ -49,8 +50,13 @@ class PodStrategy(Strategy):
         return status
 
     def prepare_for_create(self, obj: JsonObject) -> None:
+        default_pod_resources(obj["spec"])
         super().prepare_for_create(obj)
         sync_service_account(obj["spec"])
+
+    def prepare_for_subresource_update(self, obj: JsonObject, old: JsonObject) -> None:
+        default_pod_resources(obj["spec"])
+        super().prepare_for_subresource_update(obj, old)
 
     def align_with_old(self, obj: JsonObject, old: JsonObject) -> None:
         sync_service_account(obj.setdefault("spec", {}))
@@ -84,9 +90,9 @@ class PodStrategy(Strategy):
         causes = [*validate_object_meta_update(obj, old), *self.validate_object(obj, old)]
         if subresource == "resize":
             words = "static pods cannot be resized"
-            return [forbidden("", words)] if static else causes + validate_resize(obj, old)
+            return [forbidden("[]", words)] if static else causes + validate_resize(obj, old)
         if static:
-            return [forbidden("", "static pods do not support ephemeral containers")]
+            return [forbidden("[]", "static pods do not support ephemeral containers")]
         new, held = (one["spec"].get("ephemeralContainers") or [] for one in (obj, old))
         return causes + _annotation_changes(obj, old) + validate_ephemeral_change(new, held)
 

@@ -129,7 +129,7 @@ def validate_pod_resource_name(name: str, path: str) -> list[Cause]:
     if causes := validate_resource_name(name, path):
         return causes
     known = name in _POD_RESOURCES or name.startswith(_HUGE)
-    return [] if known else [not_supported(path, name, _POD_RESOURCES)]
+    return [] if known else [not_supported(path, name, ("cpu", _HUGE, "memory"))]
 
 
 def validate_quota_resource_name(name: str, path: str) -> list[Cause]:

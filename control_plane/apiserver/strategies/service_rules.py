@@ -48,7 +48,7 @@ def _externally_accessible(spec: JsonObject) -> bool:
     return kind in {"LoadBalancer", "NodePort"} or (kind == "ClusterIP" and bool(spec.get("externalIPs")))
 
 
-def _needs_health_check(spec: JsonObject) -> bool:
+def needs_health_check(spec: JsonObject) -> bool:
     return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
@@ -85,7 +85,8 @@ def _validate_kind(spec: JsonObject) -> list[Cause]:
     if kind != "ExternalName":
         return []
     causes = [forbidden(f"spec.{key}", "may not be set for ExternalName services")
-              for key in ("clusterIPs", "ipFamilies", "ipFamilyPolicy") if spec.get(key) or (key == "clusterIPs" and spec.get("clusterIP"))]
+              for key, given in (("clusterIPs", spec.get("clusterIPs") or spec.get("clusterIP")), ("ipFamilies", spec.get("ipFamilies")),
+                                 ("ipFamilyPolicy", spec.get("ipFamilyPolicy") is not None)) if given]
     name = (spec.get("externalName") or "").removesuffix(".")
     return causes + (each("spec.externalName", name, dns_subdomain_problems(name)) if name else [required("spec.externalName")])
 
@@ -226,7 +227,7 @@ def _validate_traffic(spec: JsonObject) -> list[Cause]:
     elif external not in _TRAFFIC_POLICIES:
         causes.append(not_supported("spec.externalTrafficPolicy", external, _TRAFFIC_POLICIES) if external else
                       required("spec.externalTrafficPolicy"))
-    if health and not _needs_health_check(spec):
+    if health and not needs_health_check(spec):
         causes.append(invalid("spec.healthCheckNodePort", health,
                               "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"))
     elif health:
@@ -251,7 +252,7 @@ def validate_service_change(new: JsonObject, old: JsonObject) -> list[Cause]:
     if new.get("type") == old.get("type") == "LoadBalancer":
         kind = new.get("loadBalancerClass")
         causes += [invalid("spec.loadBalancerClass", kind, "may not change once set")] if kind != old.get("loadBalancerClass") else []
-    if _needs_health_check(new) and _needs_health_check(old) and new.get("healthCheckNodePort") != old.get("healthCheckNodePort"):
+    if needs_health_check(new) and needs_health_check(old) and new.get("healthCheckNodePort") != old.get("healthCheckNodePort"):
         causes.append(forbidden("spec.healthCheckNodePort", "field is immutable"))
     return causes
 

@@ -8,7 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from control_plane.apiserver.strategies.base import OPEN_METADATA, Strategy
-from control_plane.apiserver.strategies.service_rules import is_headless, validate_balancer, validate_service, validate_service_change
+from control_plane.apiserver.strategies.service_rules import (
+    is_headless,
+    needs_health_check,
+    validate_balancer,
+    validate_service,
+    validate_service_change,
+)
 from control_plane.apiserver.strategies.service_warnings import service_warnings
 from kube.apimachinery.errors import Cause
 from kube.apimachinery.meta import JsonObject
@@ -81,18 +87,23 @@ class ServiceStrategy(Strategy):
 def default_families(spec: JsonObject) -> None:
     """Address families of a single-stack IPv4 cluster."""
     if spec.get("type") == "ExternalName":
-        spec.pop("ipFamilies", None)
-        spec.pop("ipFamilyPolicy", None)
         return
     if is_headless(spec) and not spec.get("selector"):
-        policy = spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or "RequireDualStack"
+        policy = _family_policy(spec, "RequireDualStack")
         families = list(spec.get("ipFamilies") or ["IPv4"])
         if policy != "SingleStack" and len(families) == 1:
             families.append("IPv6" if families == ["IPv4"] else "IPv4")
         spec["ipFamilies"] = families
         return
     spec["ipFamilies"] = spec.get("ipFamilies") or ["IPv4"]
-    spec["ipFamilyPolicy"] = spec.get("ipFamilyPolicy") or "SingleStack"
+    _family_policy(spec, "SingleStack")
+
+
+def _family_policy(spec: JsonObject, default: str) -> str:
+    """An empty one is refused, not defaulted."""
+    if spec.get("ipFamilyPolicy") is None:
+        spec["ipFamilyPolicy"] = default
+    return str(spec["ipFamilyPolicy"])
 
 
 def _normalise_cluster_ips(spec: JsonObject) -> None:
@@ -109,8 +120,8 @@ def _keep_allocated(new: JsonObject, old: JsonObject) -> None:
         if not new.get("clusterIP") and old.get("clusterIP"):
             new["clusterIP"] = old["clusterIP"]
             new["clusterIPs"] = list(old.get("clusterIPs") or [old["clusterIP"]])
-        for key in ("ipFamilies", "ipFamilyPolicy"):
-            if not new.get(key) and old.get(key):
+        for key, missing in (("ipFamilies", not new.get("ipFamilies")), ("ipFamilyPolicy", new.get("ipFamilyPolicy") is None)):
+            if missing and old.get(key):
                 new[key] = old[key]
     with_ports = {"NodePort", "LoadBalancer"}
     if new.get("type") in with_ports and old.get("type") in with_ports:
@@ -136,7 +147,9 @@ def _drop_of_other_type(new: JsonObject, old: JsonObject) -> None:
             port.pop("nodePort", None)
         if not new.get("externalIPs"):
             new.pop("externalTrafficPolicy", None)
+    if needs_health_check(old) and not needs_health_check(new) and new.get("healthCheckNodePort") == old.get("healthCheckNodePort"):
         new.pop("healthCheckNodePort", None)
     if new.get("type") != "LoadBalancer" and old.get("type") == "LoadBalancer":
-        for key in ("allocateLoadBalancerNodePorts", "loadBalancerClass", "loadBalancerSourceRanges"):
-            new.pop(key, None)
+        for key in ("allocateLoadBalancerNodePorts", "loadBalancerClass"):
+            if new.get(key) == old.get(key):
+                new.pop(key, None)

@@ -69,7 +69,7 @@ class StatefulSetStrategy(WorkloadStrategy):
     def validate_template(self, spec: JsonObject) -> list[Cause]:
         """Containers mount the claims as if they were volumes of the template; the controller will make them so."""
         template = spec.get("template") or {}
-        names = [name for claim in spec.get("volumeClaimTemplates") or () if (name := (claim.get("metadata") or {}).get("name"))]
+        names = [(claim.get("metadata") or {}).get("name") or "" for claim in spec.get("volumeClaimTemplates") or ()]
         if names:
             pod = template.get("spec") or {}
             claimed = [{"name": name, "persistentVolumeClaim": {"claimName": name}} for name in dict.fromkeys(names)]

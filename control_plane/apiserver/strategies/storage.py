@@ -58,7 +58,7 @@ def _validate_parameters(parameters: Mapping[str, str], *, may_be_empty: bool) -
 
 def _validate_topologies(terms: Sequence[JsonObject], path: str) -> list[Cause]:
     causes: list[Cause] = []
-    seen: list[dict[str, set[str]]] = []
+    seen: list[dict[str, set[str]]] = [{}]         # an empty term is a duplicate, the first one too
     for index, term in enumerate(terms):
         at, chosen = f"{path}[{index}].matchLabelExpressions", dict[str, set[str]]()
         for number, expression in enumerate(term.get("matchLabelExpressions") or ()):

@@ -48,13 +48,20 @@ async def api(server: RunningApiserver) -> AsyncIterator[Api]:
 
 
 async def new_quota(api: Api, space: str, hard: Json, *, name: str = "q", used: Json | None = None, **spec: Any) -> str:
-    """A quota with the status that a controller would give it; returns its path."""
+    """A quota with the status that a controller would give it, once the server's cache has it; returns its path."""
     code, quota = await api.post(f"{space}/resourcequotas", {"metadata": {"name": name}, "spec": {"hard": hard, **spec}})
     assert code == 201, quota
     quota["status"] = {"hard": hard, "used": dict.fromkeys(hard, "0") if used is None else used}
     code, quota = await api.put(f"{space}/resourcequotas/{name}/status", quota)
     assert code == 200, quota
-    return f"{space}/resourcequotas/{name}"
+    return await cached(api, f"{space}/resourcequotas/{name}", quota)
+
+
+async def cached(api: Api, path: str, written: Json) -> str:
+    """Waits until the cache, of which admission asks, knows of what was written. Returns the path."""
+    code, found = await api.get(f"{path}?resourceVersion={written['metadata']['resourceVersion']}")
+    assert code == 200, found
+    return path
 
 
 async def used_of(api: Api, quota: str) -> Json:
@@ -124,7 +131,8 @@ async def test_what_is_refused_costs_nothing(api: Api) -> None:
     space = await new_namespace(api, "refused", service_account=True)
     quota = await new_quota(api, space, {"pods": "3", "configmaps": "3", "limits.memory": "1Gi"})
     limited = [{"name": "c", "image": "busybox", "resources": {"limits": {"memory": "10Mi"}}}]
-    await api.post(f"{space}/configmaps", config_map("taken"))
+    _, taken = await api.post(f"{space}/configmaps", config_map("taken"))
+    await cached(api, f"{space}/configmaps/taken", taken)
     before = await used_of(api, quota)
 
     refusals = [

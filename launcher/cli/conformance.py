@@ -88,9 +88,9 @@ def conformance(options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         cluster = Cluster(Path(scratch), nodes=options.nodes)
         try:
+            cluster.start()
             for image in options.image:
                 print(cluster.kubonsai("load", str(image)), end="", file=sys.stderr)
-            cluster.start()
             specs = _run_suite(cluster, options, folder)
         except CommandFailed as error:
             print(f"kubonsai: {error}", file=sys.stderr)

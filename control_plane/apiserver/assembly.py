@@ -40,6 +40,7 @@ from control_plane.apiserver.pipeline import Pipeline
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.compare_and_swap import CompareAndSwap
 from control_plane.apiserver.registry.deleter import Deleter
+from control_plane.apiserver.registry.governing import Governing
 from control_plane.apiserver.registry.hooks import WriteHook
 from control_plane.apiserver.registry.legacy_tokens import LegacyTokenUse
 from control_plane.apiserver.registry.options import WriteOptions
@@ -113,7 +114,7 @@ def assemble(
         TokenRequests(reader, admission, tokens, clock),
     )
     watching = Watching(cache, min_timeout_s=config.min_request_timeout_s, bookmark_interval_s=config.bookmark_interval_s)
-    api = ObjectApi(SCHEME, reader, watching, writer, deleter, Scales(reader, writer), creators)
+    api = ObjectApi(SCHEME, reader, watching, writer, deleter, Scales(reader, writer), creators, Governing(cache))
     flow = FlowControl(config.max_requests_inflight, config.max_mutating_requests_inflight)
     flow.attach(cache, SCHEME)
     pipeline = Pipeline(authenticator, authorizer, flow, [RequestMetrics(metrics, flow)])

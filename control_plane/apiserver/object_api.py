@@ -15,6 +15,7 @@ from control_plane.apiserver.negotiation import YAML
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.decoding import check_object, decode_object, parse_body
 from control_plane.apiserver.registry.deleter import Deleter
+from control_plane.apiserver.registry.governing import Governing
 from control_plane.apiserver.registry.options import DeleteOptions, ListOptions, WriteOptions
 from control_plane.apiserver.registry.patching import ApplyPatch, Patch, check_patch_type, is_apply
 from control_plane.apiserver.registry.reader import ListPage, Reader
@@ -52,6 +53,7 @@ class ObjectApi:
     deleter: Deleter
     scales: Scales
     creators: Mapping[CreatorKey, Creator]
+    governing: Governing
 
     def call(self, info: RequestInfo, user: UserInfo, user_agent: str = "") -> Call:
         """Resolves the coordinates. Raises NotFound for what is not served, MethodNotAllowed for a verb that is not."""
@@ -95,14 +97,14 @@ class ObjectApi:
         obj = await _decoded(call, data, media_type, self._kind(call), options)
         if creator is not None:
             return Written(await _to_the_end(creator(call, obj, options)), 201)
-        return Written(await _to_the_end(self.writer.create(call, obj, options)), 201)
+        return Written(await self._write(call, self.writer.create(call, obj, options)), 201)
 
     async def update(self, call: Call, data: bytes, media_type: str, options: WriteOptions) -> Written:
         call.size = len(data)
         obj = await _decoded(call, data, media_type, self._kind(call), options)
         if call.subresource == "scale":
             return Written(await _to_the_end(self.scales.update(call, obj, options)), 200)
-        written, created = await _to_the_end(self.writer.update(call, obj, options))
+        written, created = await self._write(call, self.writer.update(call, obj, options))
         return Written(written, 201 if created else 200)
 
     async def patch(self, call: Call, content_type: str, data: bytes, options: WriteOptions) -> Written:
@@ -111,13 +113,13 @@ class ObjectApi:
         if call.subresource == "scale":
             return Written(await _to_the_end(self.scales.patch(call, patch, options)), 200)
         if isinstance(patch, ApplyPatch):
-            written, created = await _to_the_end(self.writer.apply(call, patch.config, options))
+            written, created = await self._write(call, self.writer.apply(call, patch.config, options))
             return Written(written, 201 if created else 200)
-        return Written(await _to_the_end(self.writer.patch(call, patch, options)), 200)
+        return Written(await self._write(call, self.writer.patch(call, patch, options)), 200)
 
     async def delete(self, call: Call, data: bytes, media_type: str, query: Mapping[str, str]) -> Written:
         options = delete_options(data, media_type, query)
-        answer, gone = await _to_the_end(self.deleter.delete(call, options))
+        answer, gone = await self._write(call, self.deleter.delete(call, options))
         # Upstream tells by 202 that dependents go in the background while the object is still there.
         return Written(answer, 202 if not gone and options.orphan_dependents is False else 200)
 
@@ -127,7 +129,10 @@ class ObjectApi:
         options = delete_options(data, media_type, query)
         if call.name:
             raise not_allowed()
-        return await _to_the_end(self.deleter.delete_collection(call, listing, options))
+        return await self._write(call, self.deleter.delete_collection(call, listing, options))
+
+    async def _write(self, call: Call, write: Coroutine[Any, Any, T]) -> T:
+        return await _to_the_end(self.governing.after(call, write))
 
     @staticmethod
     def _kind(call: Call) -> GroupVersionKind:

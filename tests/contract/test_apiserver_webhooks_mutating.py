@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from typing import Any
@@ -98,6 +99,26 @@ async def test_a_webhook_is_asked_and_its_patch_is_applied(bench: Bench) -> None
     head = bench.hooks.heads[0]
     assert head.startswith("POST /mutate?timeout=10s HTTP/1.1\r\n")
     assert "Content-Type: application/json" in head
+
+
+async def test_a_configuration_is_in_force_from_the_moment_it_is_answered_until_its_deletion_is(bench: Bench) -> None:
+    async def busy(writer: int) -> None:
+        for number in range(100):
+            await bench.api.post("/api/v1/namespaces/hooks/configmaps", config_map(f"busy-{writer}-{number}", a="b"))
+
+    bench.hooks.serves("/refuse", lambda review: answer(review, allowed=not review["request"]["name"].startswith("mine")))
+    others = [asyncio.create_task(busy(writer)) for writer in range(8)]       # the cache has more to read than these configurations
+    try:
+        codes = []
+        while not all(other.done() for other in others):
+            await bench.configure(bench.hook("/refuse"))
+            refused = (await bench.create(f"mine-{len(codes)}"))[0]
+            await bench.api.delete(f"{CONFIGURATIONS}/c")
+            codes.append((refused, (await bench.create(f"mine-{len(codes)}"))[0]))
+    finally:
+        await asyncio.gather(*others)
+
+    assert set(codes) == {(400, 201)}
 
 
 @pytest.mark.req("WHK-05")

@@ -48,6 +48,7 @@ from node_agent.probes.probers import Prober
 from node_agent.runtime.model import ContainerRecord
 from node_agent.runtime.pod_runtime import ConmonRuntime
 from node_agent.volumes.pod_volumes import PodVolumes
+from node_agent.volumes.registry import local_plugins
 from node_agent.volumes.tokens import TokenManager
 
 log = get_logger("kubelet")
@@ -142,7 +143,7 @@ class Kubelet:
             return await client.create_subresource(ServiceAccount, NamespacedName(namespace, account), "token", request, TokenRequest)
 
         objects = PodObjects(client, TokenManager(request_token, clock), self._facts)
-        volumes = PodVolumes(root / "pods", objects)
+        volumes = PodVolumes(root / "pods", local_plugins(objects))
         self.services = Services(
             config=config, runtime=self._runtime, network=self._network, images=ImageManager(self._runtime, events, self._now),
             volumes=volumes, objects=objects, probes=self._probes, statuses=self._statuses, events=events, clock=clock, restarts=Backoff(),

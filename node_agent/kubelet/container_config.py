@@ -8,15 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kube.api.core_v1 import Container, Pod, VolumeMount
+from kube.api.core_v1 import Container, Pod
 from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expand
 from node_agent.kubelet.pod_files import hosts_file, pod_domain, pod_hostname
 from node_agent.kubelet.resources import container_resources, oom_score_adj
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Sandbox, Security
-from node_agent.volumes.pod_volumes import SUB_PATHS, is_read_only
-from node_agent.volumes.sub_paths import SubPathError, bind_sub_path
+from node_agent.volumes.container_mounts import ContainerMountError, volume_mounts
+from node_agent.volumes.plugin import MountedVolume
 
-_PROPAGATION = {"": "rprivate", "None": "rprivate", "HostToContainer": "rslave", "Bidirectional": "rshared"}
 DEFAULT_MESSAGE_PATH = "/dev/termination-log"
 
 
@@ -39,22 +38,23 @@ class PodPaths:
     def container(self, name: str) -> Path:
         return self.directory / "containers" / name
 
-    def sub_path(self, volume: str, container: str, index: int) -> Path:
-        return self.directory / SUB_PATHS / volume / container / str(index)
-
     def log_file(self, container: str, attempt: int) -> Path:
         return self.logs / container / f"{attempt}.log"
 
 
 def container_config(
     container: Container, facts: PodFacts, *, image: Image, sandbox: Sandbox, attempt: int, env: tuple[tuple[str, str], ...],
-    volumes: Mapping[str, str], paths: PodPaths, cluster_domain: str, node_memory: int,
+    volumes: Mapping[str, MountedVolume], paths: PodPaths, cluster_domain: str, node_memory: int,
 ) -> ContainerConfig:
     """Writes the files that only this container has (hosts, termination log). Raises ContainerConfigError."""
     pod, variables = facts.pod, dict(env)
     _check_user(pod, container, image)
     message_file = _termination_file(paths.container(container.name), attempt)
     target = container.termination_message_path or DEFAULT_MESSAGE_PATH
+    try:
+        from_volumes = volume_mounts(container, volumes, paths.directory, lambda text: expand(text, variables))
+    except ContainerMountError as error:
+        raise ContainerConfigError(str(error)) from error
     return ContainerConfig(
         pod_uid=pod.metadata.uid, name=container.name, attempt=attempt, image=container.image,
         log_path=str(paths.log_file(container.name, attempt)), cgroup=f"{sandbox.config.cgroup}/{container.name}-{secrets.token_hex(4)}",
@@ -62,7 +62,7 @@ def container_config(
         args=tuple(expand(word, variables) for word in container.args),
         env=env, working_dir=container.working_dir,
         mounts=(
-            *_volume_mounts(container, pod, volumes, variables, paths),
+            *from_volumes,
             *_etc_mounts(container, facts, sandbox, paths, cluster_domain),
             Mount(source=str(message_file), target=target),
         ),
@@ -88,33 +88,6 @@ def _termination_file(directory: Path, attempt: int) -> Path:
     path.touch()
     path.chmod(0o666)
     return path
-
-
-def _volume_mounts(
-    container: Container, pod: Pod, volumes: Mapping[str, str], variables: Mapping[str, str], paths: PodPaths,
-) -> list[Mount]:
-    by_name = {volume.name: volume for volume in pod.spec.volumes}
-    mounts = []
-    for index, mount in sorted(enumerate(container.volume_mounts), key=lambda item: item[1].mount_path.count("/")):
-        if mount.name not in volumes:
-            raise ContainerConfigError(f'cannot find volume "{mount.name}" to mount into container "{container.name}"')
-        target = mount.mount_path if mount.mount_path.startswith("/") else "/" + mount.mount_path
-        mounts.append(Mount(
-            source=_source(volumes[mount.name], mount, variables, paths.sub_path(mount.name, container.name, index)), target=target,
-            read_only=bool(mount.read_only) or is_read_only(by_name[mount.name]),
-            propagation=_PROPAGATION.get(mount.mount_propagation, "rprivate"),
-        ))
-    return mounts
-
-
-def _source(volume: str, mount: VolumeMount, variables: Mapping[str, str], place: Path) -> str:
-    sub_path = mount.sub_path or (expand(mount.sub_path_expr, variables) if mount.sub_path_expr else "")
-    if not sub_path:
-        return volume
-    try:
-        return bind_sub_path(volume, sub_path, place)
-    except (SubPathError, OSError) as error:
-        raise ContainerConfigError(f'failed to prepare subPath for volumeMount "{mount.name}" of container: {error}') from error
 
 
 def _etc_mounts(container: Container, facts: PodFacts, sandbox: Sandbox, paths: PodPaths, cluster_domain: str) -> list[Mount]:

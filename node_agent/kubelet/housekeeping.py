@@ -10,6 +10,7 @@ from pathlib import Path
 from kube.process.log import get_logger
 from node_agent.kubelet.seams import Network, PodRuntime
 from node_agent.runtime.model import ContainerState, RuntimeServiceError
+from node_agent.volumes.plugin import VolumeError
 from node_agent.volumes.pod_volumes import PodVolumes
 
 PERIOD_S = 60.0
@@ -44,25 +45,28 @@ class Housekeeping:
         await asyncio.gather(*(self._remove_orphan(uid) for uid in held - known))
         if self._network.ready:
             await self._network.remove_all_but(known)
-        await asyncio.to_thread(self._remove_files, known)
+        await self._remove_directories(known)
+        await asyncio.to_thread(self._remove_logs, known)
 
     async def _remove_orphan(self, uid: str) -> None:
         log.info("removing a pod that is gone", uid=uid)
         alive = [record for record in self._runtime.containers(uid) if record.state is not ContainerState.EXITED]
         await asyncio.gather(*(self._runtime.stop_container(record.id, ORPHAN_GRACE_S) for record in alive))
         await self._network.remove(uid)
-        await asyncio.to_thread(self._volumes.tear_down, uid)
+        await self._volumes.tear_down(uid)
         await self._runtime.remove_pod(uid)
 
-    def _remove_files(self, known: set[str]) -> None:
+    async def _remove_directories(self, known: set[str]) -> None:
         for directory in _entries(self._root_dir / "pods"):
             if directory.name not in known and directory.name not in self._known():
                 try:
-                    self._volumes.tear_down(directory.name)
-                except OSError as error:      # a mount that stays: nothing behind it may be deleted, and the others need not wait
+                    await self._volumes.tear_down(directory.name)
+                except (OSError, VolumeError) as error:      # a mount stays: nothing behind it may be deleted, and the others need not wait
                     log.warning("volumes of a pod that is gone stay", uid=directory.name, error=str(error))
                     continue
-                shutil.rmtree(directory, ignore_errors=True)
+                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    def _remove_logs(self, known: set[str]) -> None:
         for directory in _entries(self._root_dir / "logs" / "pods"):
             if directory.name.rpartition("_")[2] not in known and directory.name.rpartition("_")[2] not in self._known():
                 shutil.rmtree(directory, ignore_errors=True)

@@ -25,6 +25,7 @@ from node_agent.kubelet.status_manager import StatusManager
 from node_agent.kubelet.termination_message import termination_message
 from node_agent.probes.probe_manager import ProbeManager
 from node_agent.runtime.model import ContainerState
+from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import PodVolumes
 
 
@@ -72,7 +73,7 @@ class PodState:
 
     pod: Pod
     waiting: dict[str, Waiting] = field(default_factory=dict)           # why a container does not run
-    volumes: Mapping[str, str] | None = None                            # set up, by name
+    volumes: Mapping[str, MountedVolume] | None = None                  # set up, by name
     volume_failures: int = 0
     sandbox_failures: int = 0
     last_address: str = ""

@@ -21,7 +21,7 @@ from node_agent.kubelet.termination import stop_container
 from node_agent.probes.probe_manager import probes_of
 from node_agent.probes.probe_worker import ProbeTarget
 from node_agent.runtime.model import ContainerRecord, ContainerState, RuntimeServiceError, StartFailedError
-from node_agent.volumes.pod_volumes import VolumeSetupError, has_refreshable
+from node_agent.volumes.pod_volumes import VolumeSetupError
 
 CONFIG_RETRY_S = 2.0
 LOOK_AGAIN_S = 10.0             # for an image that is not there; kubelet's backOffPeriod
@@ -68,7 +68,7 @@ async def sync_pod(services: Services, state: PodState) -> tuple[bool, float | N
     if actions.start and not retries and _more_to_do(services, state):
         retries.append(0.0)
     await _refresh(services, state)
-    if has_refreshable(pod):
+    if services.volumes.has_refreshable(pod):
         retries.append(services.config.sync_period_s)
     return False, min(retries, default=None)
 
@@ -213,7 +213,7 @@ def watch_probes(services: Services, state: PodState) -> None:
 
 async def _refresh(services: Services, state: PodState) -> None:
     now = services.now()
-    if not has_refreshable(state.pod) or now - state.refreshed_at < services.config.sync_period_s:
+    if not services.volumes.has_refreshable(state.pod) or now - state.refreshed_at < services.config.sync_period_s:
         return
     state.refreshed_at = now
     try:

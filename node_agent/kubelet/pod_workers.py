@@ -134,7 +134,7 @@ class PodWorker:
         for record in services.runtime.containers(uid):
             services.probes.forget(record.id)
         await services.network.remove(uid)
-        await asyncio.to_thread(services.volumes.tear_down, uid)
+        await services.volumes.tear_down(uid)
         await services.runtime.stop_sandbox(uid)
         self._down = True
         if not self.gone and self._services.runtime.containers(uid):

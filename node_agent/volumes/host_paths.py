@@ -6,8 +6,11 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from kube.api.core_v1 import Volume
+from node_agent.volumes.plugin import MountedVolume, VolumeError, VolumeTask
 
-class HostPathError(Exception):
+
+class HostPathError(VolumeError):
     """The path is not of the type asked for; the message is upstream's."""
 
 
@@ -43,3 +46,23 @@ def prepare_host_path(path: str, kind: str) -> None:
         mode = 0
     if not check(mode):
         raise HostPathError(f"hostPath type check failed: {path} {complaint}")
+
+
+class HostPathPlugin:
+    kinds = ()
+    refreshes = False
+
+    def supports(self, volume: Volume) -> bool:
+        return volume.host_path is not None
+
+    async def set_up(self, task: VolumeTask) -> MountedVolume:
+        source = task.volume.host_path
+        assert source is not None
+        prepare_host_path(source.path, source.type)
+        return MountedVolume(source.path)
+
+    async def refresh(self, task: VolumeTask) -> None:
+        """Its contents are the node's."""
+
+    async def tear_down(self, directory: Path) -> None:
+        """It is left as it is."""

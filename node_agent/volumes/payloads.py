@@ -16,15 +16,12 @@ from kube.api.core_v1 import (
     VolumeProjection,
 )
 from node_agent.volumes.atomic_writer import FileContent
+from node_agent.volumes.plugin import VolumeError
 
 DEFAULT_MODE = 0o644
 DEFAULT_EXPIRATION_S = 3600
 
 Payload = dict[str, FileContent]
-
-
-class VolumeError(Exception):
-    """A volume that cannot be made now; the message is upstream's."""
 
 
 class VolumeSources(Protocol):

@@ -1,24 +1,19 @@
-"""The volumes of a Pod on disk: pods/UID/volumes/kubernetes.io~KIND/NAME. Set up before the containers, refreshed while they run."""
+"""The volumes of a Pod: set up before the containers, refreshed while they run, taken down after them. How is each plugin's matter."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kube.api.core_v1 import Pod, Volume
 from kube.apimachinery import errors
-from kube.apimachinery.quantity import Quantity
-from node_agent.runtime.syscalls import mount, unmount_below
-from node_agent.volumes.atomic_writer import write_payload
-from node_agent.volumes.host_paths import HostPathError, prepare_host_path
-from node_agent.volumes.payloads import VolumeError, VolumeSources, volume_payload
+from node_agent.runtime.syscalls import unmount_below
+from node_agent.volumes.plugin import PREFIX, MountedVolume, VolumeError, VolumePlugin, VolumeTask
 
-_FILE_KINDS = {"config_map": "configmap", "secret": "secret", "downward_api": "downward-api", "projected": "projected"}
 SUB_PATHS = "volume-subpaths"        # below pods/UID, as upstream
-_IN_MEMORY = ("secret", "projected", "downward-api")     # never written to a disk
+_EXPECTED = (VolumeError, errors.ApiError, OSError, ValueError)
 
 
 class VolumeSetupError(Exception):
@@ -26,89 +21,78 @@ class VolumeSetupError(Exception):
 
 
 class PodVolumes:
-    def __init__(self, pods_dir: Path, sources: VolumeSources) -> None:
+    def __init__(self, pods_dir: Path, plugins: Sequence[VolumePlugin]) -> None:
         self._pods_dir = pods_dir
-        self._sources = sources
+        self._plugins = tuple(plugins)
 
-    async def set_up(self, pod: Pod) -> Mapping[str, str]:
-        """Makes every volume, or finds it made; returns their paths by name. Raises VolumeSetupError for the first that fails."""
+    async def set_up(self, pod: Pod) -> Mapping[str, MountedVolume]:
+        """Makes every volume, or finds it made; returns them by name. Raises VolumeSetupError for the first that fails."""
         results = await asyncio.gather(*(self._set_up_one(pod, volume) for volume in pod.spec.volumes), return_exceptions=True)
-        paths: dict[str, str] = {}
+        mounted: dict[str, MountedVolume] = {}
         for volume, result in zip(pod.spec.volumes, results, strict=True):
-            if isinstance(result, (VolumeError, HostPathError, errors.ApiError, OSError, ValueError)):
-                raise VolumeSetupError(f'MountVolume.SetUp failed for volume "{volume.name}" : {result}') from result
+            if isinstance(result, _EXPECTED):
+                raise VolumeSetupError(_complaint(volume, result)) from result
             if isinstance(result, BaseException):
                 raise result
-            paths[volume.name] = result
-        return paths
+            mounted[volume.name] = result
+        return mounted
 
     async def refresh(self, pod: Pod) -> None:
         """Brings volumes made of API objects up to date. Raises VolumeSetupError."""
         for volume in pod.spec.volumes:
-            if _file_kind(volume):
+            plugin = self._plugin_of(volume)
+            if plugin is not None and plugin.refreshes:
                 try:
-                    await self._set_up_one(pod, volume)
-                except (VolumeError, errors.ApiError, OSError, ValueError) as error:
-                    raise VolumeSetupError(f'MountVolume.SetUp failed for volume "{volume.name}" : {error}') from error
+                    await plugin.refresh(self._task(pod, volume))
+                except _EXPECTED as error:
+                    raise VolumeSetupError(_complaint(volume, error)) from error
 
-    def tear_down(self, pod_uid: str) -> None:
-        """Unmounts and deletes all of the Pod's volumes. hostPath is left as it is. Raises OSError when a mount cannot be taken away."""
+    def has_refreshable(self, pod: Pod) -> bool:
+        return any(plugin.refreshes for volume in pod.spec.volumes if (plugin := self._plugin_of(volume)) is not None)
+
+    async def tear_down(self, pod_uid: str) -> None:
+        """Unmounts and deletes all of the Pod's volumes. hostPath is left as it is.
+
+        Raises OSError when a mount cannot be taken away, and what the plugins raise: nothing has been deleted then.
+        """
         directory = self._pods_dir / pod_uid
         if not directory.exists():
             return
-        unmount_below(str(directory))       # all of them, subPaths and what containers mounted too: else what lies there would be deleted
-        for folder in ("volumes", SUB_PATHS):
-            shutil.rmtree(directory / folder, ignore_errors=True)
+        await asyncio.to_thread(unmount_below, str(directory / SUB_PATHS))
+        for place, plugin in self._made(directory):
+            await plugin.tear_down(place)
+        await asyncio.to_thread(_remove, directory)
 
-    async def _set_up_one(self, pod: Pod, volume: Volume) -> str:
-        if volume.host_path is not None:
-            prepare_host_path(volume.host_path.path, volume.host_path.type)
-            return volume.host_path.path
-        gid = _fs_group(pod)
-        if volume.empty_dir is not None:
-            path = self._path(pod, "empty-dir", volume)
-            size_limit = volume.empty_dir.size_limit
-            _make_empty_dir(path, gid, in_memory=volume.empty_dir.medium == "Memory", size_limit=size_limit)
-            return str(path)
-        kind = _file_kind(volume)
-        if not kind:
+    def _made(self, directory: Path) -> list[tuple[Path, VolumePlugin]]:
+        """What of the Pod lies here, by the names of its folders."""
+        by_folder = {PREFIX + kind: plugin for plugin in self._plugins for kind in plugin.kinds}
+        return [
+            (place, by_folder[folder.name])
+            for folder in _entries(directory / "volumes") if folder.name in by_folder for place in _entries(folder)
+        ]
+
+    async def _set_up_one(self, pod: Pod, volume: Volume) -> MountedVolume:
+        plugin = self._plugin_of(volume)
+        if plugin is None:
             raise VolumeError(f"no volume plugin matched: volume {volume.name!r} is of a type that this cluster does not have yet")
-        payload = await volume_payload(pod, volume, self._sources)
-        path = self._path(pod, kind, volume)
-        if kind in _IN_MEMORY and not os.path.ismount(path):
-            path.mkdir(parents=True, exist_ok=True)
-            mount("tmpfs", str(path), "tmpfs", 0, "mode=0755")
-        write_payload(path, payload, gid=gid)
-        return str(path)
+        return await plugin.set_up(self._task(pod, volume))
 
-    def _path(self, pod: Pod, kind: str, volume: Volume) -> Path:
-        return self._pods_dir / pod.metadata.uid / "volumes" / f"kubernetes.io~{kind}" / volume.name
+    def _plugin_of(self, volume: Volume) -> VolumePlugin | None:
+        return next((plugin for plugin in self._plugins if plugin.supports(volume)), None)
+
+    def _task(self, pod: Pod, volume: Volume) -> VolumeTask:
+        return VolumeTask(pod=pod, volume=volume, pod_dir=self._pods_dir / pod.metadata.uid)
 
 
-def is_read_only(volume: Volume) -> bool:
-    """Volumes made of API objects are mounted read-only whatever the mount says."""
-    return bool(_file_kind(volume))
+def _complaint(volume: Volume, error: BaseException) -> str:
+    return f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
 
 
-def has_refreshable(pod: Pod) -> bool:
-    return any(_file_kind(volume) for volume in pod.spec.volumes)
+def _remove(directory: Path) -> None:
+    unmount_below(str(directory))       # all of them, also what containers mounted: else what lies there would be deleted
+    for folder in ("volumes", SUB_PATHS):
+        shutil.rmtree(directory / folder, ignore_errors=True)
 
 
-def _file_kind(volume: Volume) -> str:
-    return next((kind for attribute, kind in _FILE_KINDS.items() if getattr(volume, attribute) is not None), "")
-
-
-def _make_empty_dir(path: Path, gid: int | None, *, in_memory: bool, size_limit: str) -> None:
-    if path.exists() and (not in_memory or os.path.ismount(path)):
-        return
-    path.mkdir(parents=True, exist_ok=True)
-    if in_memory:
-        limit = Quantity.parse(size_limit).value() if size_limit else 0
-        mount("tmpfs", str(path), "tmpfs", 0, f"mode=0777,size={limit}" if limit else "mode=0777")
-    path.chmod(0o2777 if gid is not None else 0o777)
-    if gid is not None:
-        os.chown(path, -1, gid)
-
-
-def _fs_group(pod: Pod) -> int | None:
-    return pod.spec.security_context.fs_group if pod.spec.security_context else None
+def _entries(directory: Path) -> list[Path]:
+    return sorted(directory.iterdir()) if directory.is_dir() else []

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from node_agent.runtime.syscalls import unmount_below
+from node_agent.runtime.syscalls import MS_BIND, mount, unmount_below
 from node_agent.volumes.pod_volumes import SUB_PATHS, PodVolumes
+from node_agent.volumes.registry import local_plugins
 from node_agent.volumes.sub_paths import SubPathError, bind_sub_path
 from tests.unit.test_volumes_files import Objects
 
@@ -83,7 +84,7 @@ def test_missing_parts_can_be_written_by_whom_the_volume_lets(space: Path) -> No
     assert (space / "volume/new/deep").stat().st_mode & 0o777 == 0o777
 
 
-def test_taking_a_pod_down_deletes_nothing_behind_its_mounts(space: Path) -> None:
+async def test_taking_a_pod_down_deletes_nothing_behind_its_mounts(space: Path) -> None:
     pods = space / "pods"
     place = bind_sub_path(str(space / "host"), ".", space / "unused")
     assert place == str(space / "host")
@@ -92,9 +93,9 @@ def test_taking_a_pod_down_deletes_nothing_behind_its_mounts(space: Path) -> Non
     (space / "host/kept/precious").touch()
     inner = pods / "uid/volumes/kubernetes.io~empty-dir/v/inner"
     inner.mkdir(parents=True)
-    subprocess.run(["mount", "--bind", str(space / "host"), str(inner)], check=True)      # as a container with propagation could
+    mount(str(space / "host"), str(inner), flags=MS_BIND)      # as a container with propagation could
 
-    PodVolumes(pods, Objects()).tear_down("uid")
+    await PodVolumes(pods, local_plugins(Objects())).tear_down("uid")
 
     assert (space / "host/kept/precious").exists() and (space / "host/file").exists()
     assert not list((pods / "uid").iterdir())

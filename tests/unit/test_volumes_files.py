@@ -28,8 +28,10 @@ from kube.api.core_v1 import (
 from kube.process.clock import to_rfc3339
 from node_agent.volumes.atomic_writer import FileContent, write_payload
 from node_agent.volumes.host_paths import HostPathError, prepare_host_path
-from node_agent.volumes.payloads import VolumeError, volume_payload
+from node_agent.volumes.payloads import volume_payload
+from node_agent.volumes.plugin import VolumeError
 from node_agent.volumes.pod_volumes import PodVolumes, VolumeSetupError
+from node_agent.volumes.registry import local_plugins
 from node_agent.volumes.tokens import TokenManager
 from tests.support.pods import UID, pod
 
@@ -126,14 +128,14 @@ def test_host_path_types(tmp_path: Path) -> None:
 
 @pytest.mark.req("VOL-02", "VOL-03")
 async def test_volumes_of_a_pod(tmp_path: Path) -> None:
-    volumes = PodVolumes(tmp_path / "pods", Objects())
+    volumes = PodVolumes(tmp_path / "pods", local_plugins(Objects()))
     host = Volume(name="host", host_path=HostPathVolumeSource(path=str(tmp_path / "host")))
     settings = Volume(name="cm", config_map=ConfigMapVolumeSource(name="settings"))
     wanted = pod(volumes=(Volume(name="cache", empty_dir=EmptyDirVolumeSource()), host, settings))
 
-    paths = await volumes.set_up(wanted)
+    paths = {name: mounted.path for name, mounted in (await volumes.set_up(wanted)).items()}
     (Path(paths["cache"]) / "kept").write_text("x")
-    again = await volumes.set_up(wanted)
+    again = {name: mounted.path for name, mounted in (await volumes.set_up(wanted)).items()}
 
     assert paths == again == {
         "cache": f"{tmp_path}/pods/{UID}/volumes/kubernetes.io~empty-dir/cache", "host": f"{tmp_path}/host",
@@ -141,7 +143,7 @@ async def test_volumes_of_a_pod(tmp_path: Path) -> None:
     }
     assert (Path(paths["cache"]) / "kept").exists()
     assert Path(paths["cache"]).stat().st_mode & 0o777 == 0o777
-    volumes.tear_down(UID)
+    await volumes.tear_down(UID)
     assert not Path(paths["cache"]).exists()
     assert Path(paths["host"]).exists()
 
@@ -151,7 +153,7 @@ async def test_unknown_kind_of_volume_is_refused_clearly(tmp_path: Path) -> None
     wanted = pod(volumes=(Volume(name="share", nfs=NFSVolumeSource(server="x", path="/")),))
 
     with pytest.raises(VolumeSetupError, match=r'^MountVolume\.SetUp failed for volume "share" : no volume plugin matched'):
-        await PodVolumes(tmp_path, Objects()).set_up(wanted)
+        await PodVolumes(tmp_path, local_plugins(Objects())).set_up(wanted)
 
 
 class ManualClock:

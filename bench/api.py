@@ -16,6 +16,8 @@ import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")      # before grpc is loaded: it would tell of each program started
+
 import uvloop
 
 from bench.apiserver.measures import MEASURES, NEEDED, Figure, Sizes, setup

@@ -166,5 +166,8 @@ async def test_a_hash_of_another_state_leads_to_the_current_one(server: RunningA
             assert (answer.status, answer.headers["Location"]) == (301, current)
         async with session.get(current) as answer:
             assert (answer.status, answer.headers["Cache-Control"]) == (200, "public, immutable")
+        protobuf = "application/com.github.proto-openapi.spec.v3.v1.0+protobuf"
+        async with session.get("/openapi/v3/apis/apps/v1", headers={"Accept": f"{protobuf}, */*;q=0.1"}) as answer:
+            assert (answer.status, answer.headers["Content-Type"], (await answer.read())[:7]) == (200, protobuf, b"\n\x053.0.0")
         async with session.get("/openapi/v3/apis/apps/v1", headers={"Accept": "text/html"}) as answer:
             assert (answer.status, await answer.text()) == (406, "")

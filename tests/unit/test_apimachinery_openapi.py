@@ -8,6 +8,8 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from kube.apimachinery.openapi import definition, source_digest
+from kube.apimachinery.openapi_gnostic_v3 import document_bytes
+from kube.apimachinery.openapi_gnostic_v3 import schema as schema_bytes
 from kube.apimachinery.openapi_v2 import openapi_v2_json, openapi_v2_protobuf
 from kube.apimachinery.openapi_v3 import openapi_v3_document, openapi_v3_hash, openapi_v3_index
 from kube.apimachinery.resources import RESOURCES, SCHEME
@@ -122,6 +124,46 @@ def test_gnostic_protobuf_says_the_same_as_the_json() -> None:
     patch = dict(fields(named(fields(paths), 2)["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]))[8]
     assert b"fieldValidation" in patch
     assert json.loads(dict(fields(named(fields(patch), 13)["x-kubernetes-group-version-kind"]))[2]) == DEPLOYMENT
+
+
+def test_gnostic_protobuf_of_v3_says_the_same_as_the_json() -> None:
+    doc = document("apps", "v1")
+
+    top = dict(fields(document_bytes(doc)))
+
+    paths, schemas = named(fields(top[4]), 1), named(fields(dict(fields(top[5]))[1]), 1)
+    assert (top[1], set(paths), set(schemas)) == (b"3.0.0", set(doc["paths"]), set(doc["components"]["schemas"]))
+    properties = named(fields(dict(fields(dict(fields(schemas["io.k8s.api.apps.v1.Deployment"]))[1]))[31]), 1)
+    assert set(properties) == {"apiVersion", "kind", "metadata", "spec", "status"}
+    patch = dict(fields(paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]))[10]
+    assert json.loads(dict(fields(named(fields(patch), 13)["x-kubernetes-group-version-kind"]))[2]) == DEPLOYMENT
+    assert set(named(fields(dict(fields(dict(fields(dict(fields(patch))[7]))[1]))[2]), 1)) == set(
+        doc["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]["requestBody"]["content"])
+
+
+@pytest.mark.parametrize("group_version", SCHEME.group_versions(), ids=str)
+def test_every_v3_document_has_a_protobuf_form(group_version: GroupVersion) -> None:
+    assert fields(document_bytes(document(*group_version)))
+
+
+def test_schemas_of_custom_kinds_have_a_protobuf_form() -> None:
+    schema = {
+        "type": "object", "nullable": True, "default": {}, "additionalProperties": False, "minProperties": 1,
+        "properties": {
+            "a": {"type": "string", "default": "x", "enum": ["x", "y"], "example": {"b": 1}}, "n": {"type": "number", "default": 1.5},
+            "b": {"type": "boolean", "default": False, "description": "one"}, "open": {"additionalProperties": {"type": "integer"}},
+        },
+        "oneOf": [{"required": ["a"]}], "anyOf": [{"not": {"maximum": 3.0}}],
+        "x-kubernetes-validations": [{"rule": "self.a == 'x'"}],
+    }
+
+    found = dict(fields(schema_bytes(schema)))
+
+    assert (found[1], 33 in found, found[22]) == (1, False, 1)
+    properties = named(fields(found[31]), 1)
+    assert dict(fields(dict(fields(dict(fields(properties["a"]))[1]))[33])) == {3: b"x"}
+    assert dict(fields(dict(fields(dict(fields(properties["b"]))[1]))[33])) == {2: 0}
+    assert json.loads(dict(fields(named(fields(schema_bytes(schema)), 36)["x-kubernetes-validations"]))[2]) == [{"rule": "self.a == 'x'"}]
 
 
 @pytest.mark.parametrize("version", [2, 3])

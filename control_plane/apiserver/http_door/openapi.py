@@ -23,6 +23,9 @@ from kube.apimachinery.scheme import GroupVersion, ResourceType, Scheme
 _V2_PROTOBUF: Final = (
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
 )
+_V3_PROTOBUF: Final = (
+    "application/com.github.proto-openapi.spec.v3.v1.0+protobuf", "application/com.github.proto-openapi.spec.v3@v1.0+protobuf",
+)
 _JSON: Final = ("application/json", "*/*", "application/*")
 _NO_CACHE: Final = {"Cache-Control": "no-cache, private"}
 _A_YEAR_S: Final = 31536000
@@ -75,7 +78,9 @@ class OpenApi:
             group_version = GroupVersion(parts[1], parts[2])
         else:
             raise page_not_found()
-        if (parsed := parse_accept(request.headers.get("Accept", "") or "*/*")) and all(one.media_type not in _JSON for one in parsed):
+        accepted = [one.media_type for one in parse_accept(request.headers.get("Accept", "") or "*/*")]
+        wanted = next((media_type for media_type in accepted if media_type in (*_JSON, *_V3_PROTOBUF)), "")
+        if accepted and not wanted:
             return _not_acceptable()
         if (other := await self._aggregator.openapi(request, group_version)) is not None:
             return other
@@ -87,6 +92,8 @@ class OpenApi:
                 return web.Response(status=301, headers={"Location": f"{request.path}?hash={current}", "Vary": "Accept", **_NO_CACHE})
             expires = formatdate(time.time() + _A_YEAR_S, usegmt=True)
             headers = {"Cache-Control": "public, immutable", "Expires": expires}
+        if wanted in _V3_PROTOBUF:
+            return await self._answer(request, f"{key} protobuf", lambda: _v3_protobuf(group_version, self._rows), wanted, headers)
         return await self._answer(request, key, lambda: _v3_document(group_version, self._rows), "application/json", headers)
 
     async def _answer(
@@ -113,7 +120,7 @@ class OpenApi:
         """Forgets what may have changed: whole documents, and those of groups with custom kinds."""
         rows = tuple(row for row in self._scheme if row.discoverable)
         custom = {str(row.group_version) for row in (*rows, *self._rows) if row.custom is not None}
-        for key in ("v2", "v2 protobuf", "v3", *custom):
+        for key in ("v2", "v2 protobuf", "v3", *custom, *(f"{key} protobuf" for key in custom)):
             self._kept.pop(key, None)
         self._generation, self._rows = self._scheme.generation, rows
 
@@ -158,3 +165,10 @@ def _v3_document(group_version: GroupVersion, rows: Rows) -> bytes | None:
     from kube.apimachinery.openapi_v3 import openapi_v3_document
 
     return openapi_v3_document(group_version.group, group_version.version, rows)
+
+
+def _v3_protobuf(group_version: GroupVersion, rows: Rows) -> bytes | None:
+    from kube.apimachinery.openapi_gnostic_v3 import document_bytes
+
+    document = _v3_document(group_version, rows)
+    return None if document is None else document_bytes(msgspec.json.decode(document))

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from control_plane.apiserver.http_door.lists import ListAnswer, list_metadata, protobuf_object
+from control_plane.apiserver.http_door.lists import ListAnswer, item_view, list_metadata, protobuf_object
 from control_plane.apiserver.http_door.representations import partial_metadata_list, table, transformed
 from control_plane.apiserver.negotiation import (
     JSON,
@@ -66,8 +66,6 @@ class Answers:
 
     def page(self, call: Call, page: ListPage, wanted: Representation, *, include_object: str = "") -> web.Response:
         api_version = call.resource.api_version
-        if wanted.media_type == JSON and not wanted.transform and not wanted.pretty:
-            return _response(_joined(call, page), JSON, 200)
         views = [item.view(api_version) for item in page.items]
         if wanted.transform == TABLE:
             obj = table(
@@ -80,7 +78,8 @@ class Answers:
         elif wanted.transform:
             obj = partial_metadata_list(views, page.metadata(), wanted.transform_version)
         else:
-            obj = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page), "items": views}
+            obj = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page)}
+            obj["items"] = views if wanted.media_type == PROTOBUF else [item_view(call.resource, item) for item in page.items]
         return ListAnswer((encode(obj, wanted),), wanted.media_type)
 
 
@@ -92,13 +91,6 @@ def go_type(call: Call) -> str:
     """The kind as upstream's internal types are called: core.Pod, apps.Deployment."""
     package = "core" if call.resource.group in ("", "events.k8s.io") else call.resource.group.partition(".")[0]
     return f"{package}.{call.resource.kind}"
-
-
-def _joined(call: Call, page: ListPage) -> bytes:
-    api_version = call.resource.api_version
-    head = encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page)})
-    items = b",".join([item.encoded(api_version) for item in page.items])
-    return b'%b,"items":[%b]}\n' % (head[:-1], items)
 
 
 def _response(body: bytes, media_type: str, code: int) -> web.Response:

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
-from control_plane.apiserver.http_door.lists import ListAnswer, parts
+from control_plane.apiserver.http_door.lists import ListAnswer, Piece, parts
 
 THRESHOLD_BYTES: Final = 128 * 1024
 _LEVEL: Final = 1               # upstream's
@@ -40,6 +40,6 @@ def _takes_gzip(accepted: str) -> bool:
     return any(one.strip() == "gzip" for one in accepted.split(","))
 
 
-def _gzip(pieces: Sequence[bytes]) -> bytes:
+def _gzip(pieces: Sequence[Piece]) -> bytes:
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     return b"".join([*map(packer.compress, parts(pieces)), packer.flush()])

@@ -19,12 +19,13 @@ from control_plane.apiserver.registry.reader import ListPage
 from control_plane.apiserver.turn import Turn
 from control_plane.storage.cached_object import CachedObject
 from kube.apimachinery.meta import JsonObject
-from kube.apimachinery.scheme import GroupVersionKind
+from kube.apimachinery.scheme import GroupVersionKind, ResourceType
 from kube.process.log import get_logger
 
 log = get_logger("http-door")
 STUCK_S: Final = 60.0      # who has not taken what was sent for so long keeps alive all that waits behind it
 _PART_BYTES: Final = 256 * 1024
+Piece = bytes | memoryview
 _encode_json: Final = msgspec.json.Encoder().encode
 _format: Final = msgspec.json.format
 
@@ -32,11 +33,11 @@ _format: Final = msgspec.json.format
 class ListAnswer(web.Response):
     """Its body is `pieces`, one after the other."""
 
-    def __init__(self, pieces: Sequence[bytes], media_type: str) -> None:
+    def __init__(self, pieces: Sequence[Piece], media_type: str) -> None:
         super().__init__(headers={
             "Content-Type": media_type, "Cache-Control": "no-cache, private", "Content-Length": str(sum(map(len, pieces))),
         })
-        self.pieces: Sequence[bytes] = pieces
+        self.pieces: Sequence[Piece] = pieces
 
     def replace(self, body: bytes) -> None:
         """Another body (a compressed one)."""
@@ -63,7 +64,7 @@ class ListAnswer(web.Response):
         await super().write_eof(data)
 
 
-def parts(pieces: Sequence[bytes]) -> Iterator[bytes]:
+def parts(pieces: Sequence[Piece]) -> Iterator[bytes]:
     """The same bytes in pieces of some `_PART_BYTES`."""
     first = size = 0
     for position, piece in enumerate(pieces):
@@ -96,43 +97,56 @@ def list_metadata(call: Call, page: ListPage) -> JsonObject:
     return page.metadata() if call.resource.custom is None else {"continue": "", **page.metadata()}
 
 
-async def _json(call: Call, page: ListPage) -> list[bytes]:
-    api_version = call.resource.api_version
-    head = _encode_json({"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page)})
-    pieces = [head[:-1] + b',"items":[']
-    turn = Turn()
+def item_view(resource: ResourceType, item: CachedObject) -> JsonObject:
+    """The object as it stands in a list: of built-in kinds without kind and apiVersion, which those of the list tell."""
+    view = item.view(resource.api_version)
+    return view if resource.custom is not None else {key: value for key, value in view.items() if key not in ("kind", "apiVersion")}
+
+
+def _item_json(resource: ResourceType, item: CachedObject) -> Piece:
+    """`item_view` without its opening brace, uncopied if it can be."""
+    data = item.encoded(resource.api_version)
+    if resource.custom is not None:
+        return memoryview(data)[1:]
+    named = b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.encode(), resource.api_version.encode())
+    return memoryview(data)[len(named):] if data.startswith(named) else _encode_json(item_view(resource, item))[1:]
+
+
+async def _json(call: Call, page: ListPage) -> list[Piece]:
+    head = _encode_json({"kind": call.resource.list_kind, "apiVersion": call.resource.api_version, "metadata": list_metadata(call, page)})
+    pieces: list[Piece] = [head[:-1] + b',"items":[']
+    turn, opening = Turn(), b"{"
     for item in page.items:
-        pieces += (item.encoded(api_version), b",")
+        pieces += (opening, _item_json(call.resource, item))
+        opening = b",{"
         if turn.is_over():
             await asyncio.sleep(0)
-    if page.items:
-        pieces.pop()
     pieces.append(b"]}\n")
     return pieces
 
 
-async def _pretty_json(call: Call, page: ListPage) -> list[bytes]:
+async def _pretty_json(call: Call, page: ListPage) -> list[Piece]:
     """As the whole would be indented; no string of JSON has a line end in it."""
     api_version = call.resource.api_version
     empty = {"kind": call.resource.list_kind, "apiVersion": api_version, "metadata": list_metadata(call, page), "items": []}
     skeleton = _format(_encode_json(empty), indent=2)
     if not page.items:
         return [skeleton]
-    pieces, turn = [skeleton.removesuffix(b"]\n}") + b"\n    "], Turn()
+    turn, pieces = Turn(), list[Piece]([skeleton.removesuffix(b"]\n}") + b"\n    "])
     for item in page.items:
-        pieces += (_format(item.encoded(api_version), indent=2).replace(b"\n", b"\n    "), b",\n    ")
+        pieces += (_format(b"".join((b"{", _item_json(call.resource, item))), indent=2).replace(b"\n", b"\n    "), b",\n    ")
         if turn.is_over():
             await asyncio.sleep(0)
     pieces[-1] = b"\n  ]\n}"
     return pieces
 
 
-async def _protobuf(call: Call, page: ListPage) -> list[bytes]:
+async def _protobuf(call: Call, page: ListPage) -> list[Piece]:
     from kube.apimachinery.codec import protobuf, protobuf_wire  # heavy, and most clients speak JSON
 
     gvk = GroupVersionKind.of(call.resource.api_version, call.resource.list_kind)
     metadata = protobuf.message_of(gvk, {"metadata": page.metadata()})
-    pieces, turn = [b"", metadata], Turn()
+    turn, pieces = Turn(), list[Piece]([b"", metadata])
     tag, varint = protobuf_wire.delimited_tag(2), protobuf_wire.write_varint
     for item in page.items:
         message = protobuf_message(item, call.resource.gvk)

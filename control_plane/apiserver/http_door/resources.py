@@ -26,6 +26,7 @@ from control_plane.apiserver.negotiation import (
 from control_plane.apiserver.object_api import ObjectApi, Written, not_allowed
 from control_plane.apiserver.registry.call import Call
 from control_plane.apiserver.registry.options import ListOptions, WriteOptions, check_timeout
+from control_plane.apiserver.registry.reader import ListPage
 from control_plane.apiserver.request_info import RequestInfo
 from control_plane.apiserver.streaming.connect import Connector
 from kube.apimachinery.errors import BadRequest, RequestEntityTooLarge, Timeout
@@ -82,15 +83,18 @@ class Resources:
             return self._answers.one(call, item, wanted, include_object=include_object)
         if call.verb == "list":
             page = await self._api.list(call, ListOptions.from_query(query))
-            if is_plain(wanted):
-                return await list_answer(call, page, wanted)
-            return self._answers.page(call, page, wanted, include_object=include_object)
+            return await self._page(call, page, wanted, include_object)
         if call.verb == "deletecollection":
             data, media_type = await _body(request)
             page = await self._api.delete_collection(call, ListOptions.from_query(query), data, media_type, query)
-            return self._answers.page(call, page, wanted)
+            return await self._page(call, page, wanted)
         written = await self._write(request, call)
         return self._answers.one(call, written.obj, wanted, code=written.code, include_object=include_object)
+
+    async def _page(self, call: Call, page: ListPage, wanted: Representation, include_object: str = "") -> web.Response:
+        if is_plain(wanted):
+            return await list_answer(call, page, wanted)
+        return self._answers.page(call, page, wanted, include_object=include_object)
 
     async def _write(self, request: web.BaseRequest, call: Call) -> Written:
         query = request.query

@@ -36,6 +36,8 @@ from control_plane.controllers.service_account import ServiceAccountController
 from control_plane.controllers.service_account_tokens import TokensController
 from control_plane.controllers.storage_protection import AttributesProtection, ClaimProtection, VolumeProtection
 from control_plane.controllers.storage_version_migration import StorageVersionMigrator
+from control_plane.controllers.volume.binder import PersistentVolumeBinder
+from control_plane.controllers.volume.ephemeral import EphemeralVolumeController
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.delegated_auth import DelegatedAuth
@@ -77,6 +79,8 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         ResourceQuotaController(context, config.resource_quota_sync_period_s),
         DisruptionController(context),
         StaleDisruptionTargets(context),
+        PersistentVolumeBinder(context),
+        EphemeralVolumeController(context),
         ClaimProtection(context),
         VolumeProtection(context),
         AttributesProtection(context),

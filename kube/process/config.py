@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,11 @@ YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)        # libyaml's t
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be used; the message says which file, key and value."""
+    """A configuration that cannot be used; the message says which file, key and value. `at`: the keys that lead to it, if known."""
+
+    def __init__(self, message: str, at: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.at = at
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,31 +82,34 @@ def load_config(kind: type[C], path: str | Path, overrides: Mapping[str, Any] | 
         raise ConfigError(f"{path}{line}: not valid YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except msgspec.ValidationError as error:
-        number, message = _explain(kind, text, str(error))
-        raise ConfigError(f"{path}{f':{number}' if number else ''}: {message}") from error
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except (msgspec.ValidationError, ConfigError) as error:
+        told = explained(kind, error) if isinstance(error, msgspec.ValidationError) else error
+        number = _line_of(text, told.at)
+        raise ConfigError(f"{path}{f':{number}' if number else ''}: {told}") from error
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<at>[^`]*)`)?")
 _WRONG = re.compile(r"(?P<what>.*) - at `\$\.(?P<at>[^`]*)`")
 
 
-def _explain(kind: type[Config], text: str, message: str) -> tuple[int, str]:
-    """The line of the key that a validation error is about (0: unknown), and the error in a user's words."""
+def explained(kind: type[Config], error: msgspec.ValidationError) -> ConfigError:
+    """What msgspec found wrong in a configuration of that kind, in a user's words."""
+    message = str(error)
     if found := _UNKNOWN.match(message):
         key = found["key"]
         close = difflib.get_close_matches(key, kind.__struct_fields__, n=1)
         hint = f', did you mean "{close[0]}"?' if close else f"; known keys: {', '.join(kind.__struct_fields__)}"
-        return _line_of(text, [*filter(None, (found["at"] or "").split(".")), key]), f'unknown key "{key}"{hint}'
+        return ConfigError(f'unknown key "{key}"{hint}', [*filter(None, (found["at"] or "").split(".")), key])
     if found := _WRONG.match(message):
         what = found["what"].replace("`", "")
-        return _line_of(text, found["at"].split(".")), f"{found['at']}: {what[:1].lower()}{what[1:]}"
-    return 0, message
+        return ConfigError(f"{found['at']}: {what[:1].lower()}{what[1:]}", found["at"].split("."))
+    return ConfigError(message)
 
 
-def _line_of(text: str, keys: list[str]) -> int:
+def _line_of(text: str, keys: Sequence[str]) -> int:
+    """0: unknown."""
+    if not keys:
+        return 0
     node: yaml.Node | None = yaml.compose(text)
     line = 0
     for key in keys:

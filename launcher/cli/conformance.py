@@ -95,6 +95,9 @@ def conformance(options: argparse.Namespace) -> int:
         except CommandFailed as error:
             print(f"kubonsai: {error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print("kubonsai: interrupted", file=sys.stderr)
+            return 130
         finally:
             cluster.stop()
         print(table_of(specs))

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from kube.process.config import Config, ConfigError
+from kube.process.config import Config, ConfigError, explained
 
 MAX_NODES = 200     # the fabric is a /24
 
@@ -79,7 +79,8 @@ def _check_apiserver(given: dict[str, Any]) -> None:
     try:
         msgspec.convert({**held, **given}, ApiserverConfig)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"apiserver: {str(error).replace('`', '')}") from error
+        found = explained(ApiserverConfig, error)
+        raise ConfigError(f"apiserver: {found}", ["apiserver", *found.at]) from error
     except ConfigError as error:
         raise ConfigError(f"apiserver: {error}") from error
     for key, value in given.items():

@@ -14,9 +14,11 @@ from launcher.cluster.settings import ClusterSettings
     ("text", "message"),
     [
         pytest.param("name: a\nnodez: 4\n", ':2: unknown key "nodez", did you mean "nodes"?', id="a typo"),
-        pytest.param('nodes: 1\napiserver:\n  event_ttl_s: 1\n  enable-admission-plugins: [X]\n',
-                     ':4: apiserver: unknown key "enable-admission-plugins", did you mean "enable_admission_plugins"?', id="a typo further in"),
-        pytest.param("apiserver:\n  event_ttl_s: long\n", ":2: apiserver: event_ttl_s: expected float, got str", id="a wrong type further in"),
+        pytest.param(
+            'nodes: 1\napiserver:\n  event_ttl_s: 1\n  enable-admission-plugins: [X]\n',
+            ':4: apiserver: unknown key "enable-admission-plugins", did you mean "enable_admission_plugins"?', id="a typo further in",
+        ),
+        pytest.param("apiserver:\n  event_ttl_s: x\n", ":2: apiserver: event_ttl_s: expected float, got str", id="a wrong type further in"),
         pytest.param("nodes: many\n", ":1: nodes: expected int, got str", id="a wrong type"),
         pytest.param("nodes: 3\nname: [\n", ":3: not valid YAML", id="broken YAML"),
         pytest.param("nodes: 0\n", ": nodes: must be between 1 and 200, got 0", id="out of range"),

@@ -26,6 +26,7 @@ from kube.process.tls import grpc_server_credentials
 from kube.rpc.v1 import node_pb2_grpc
 from netns.kernel import KernelThread
 from node_agent.kubelet import event_names
+from node_agent.kubelet.allocation import Allocations
 from node_agent.kubelet.backoff import Backoff
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.environment import PodFacts
@@ -45,7 +46,7 @@ from node_agent.kubelet.status_manager import StatusManager
 from node_agent.probes.probe_manager import ProbeManager
 from node_agent.probes.probe_worker import ProbeTarget
 from node_agent.probes.probers import Prober
-from node_agent.runtime.model import ContainerRecord
+from node_agent.runtime.model import Allocation, ContainerRecord
 from node_agent.runtime.pod_runtime import ConmonRuntime
 from node_agent.volumes.pod_volumes import PodVolumes
 from node_agent.volumes.registry import local_plugins
@@ -144,13 +145,16 @@ class Kubelet:
 
         objects = PodObjects(client, TokenManager(request_token, clock), self._facts)
         volumes = PodVolumes(root / "pods", local_plugins(objects))
+        allocations = Allocations(machine.allocatable, events, clock.now, self._held_allocation)
         self.services = Services(
             config=config, runtime=self._runtime, network=self._network, images=ImageManager(self._runtime, events, self._now),
             volumes=volumes, objects=objects, probes=self._probes, statuses=self._statuses, events=events, clock=clock, restarts=Backoff(),
+            allocations=allocations,
             machine_resolver=parse_resolv_conf(_read(config.resolv_conf)), node_memory=machine.memory_bytes,
             allocatable=machine.allocatable, cluster_services=self._cluster_services.store.list,
         )
         self.workers = PodWorkers(self.services, client)
+        allocations.wake = self.workers.wake
         self._reporter = NodeReporter(config, client, clock, machine, lambda: self._network.pod_cidr, self._runtime.images, events)
         self._housekeeping = Housekeeping(root, self._runtime, self._network, volumes, self.workers.uids)
         self._network_changed = asyncio.Event()
@@ -241,6 +245,10 @@ class Kubelet:
     def _on_probe_event(self, target: ProbeTarget, kind: str, reason: str, message: str) -> None:
         type_: Literal["Normal", "Warning"] = "Warning" if kind == "Warning" else "Normal"
         self._events.event(event_names.container_ref(target.pod, target.container), type_, reason, message)
+
+    def _held_allocation(self, pod_uid: str) -> Allocation:
+        sandbox = self._runtime.sandbox(pod_uid)
+        return sandbox.config.allocation if sandbox is not None else {}
 
     def _facts(self, pod: Pod) -> PodFacts:
         return self.services.facts(pod)

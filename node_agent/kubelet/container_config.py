@@ -11,7 +11,7 @@ from pathlib import Path
 from kube.api.core_v1 import Container, Pod
 from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expand
 from node_agent.kubelet.pod_files import hosts_file, pod_domain, pod_hostname
-from node_agent.kubelet.resources import container_resources, oom_score_adj
+from node_agent.kubelet.resources import container_amounts, container_resources, oom_score_adj
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Sandbox, Security
 from node_agent.volumes.container_mounts import ContainerMountError, volume_mounts
 from node_agent.volumes.plugin import MountedVolume
@@ -66,7 +66,7 @@ def container_config(
             *_etc_mounts(container, facts, sandbox, paths, cluster_domain),
             Mount(source=str(message_file), target=target),
         ),
-        resources=container_resources(container), security=_security(pod, container),
+        resources=container_resources(pod, container), amounts=container_amounts(pod, container), security=_security(pod, container),
         oom_score_adj=oom_score_adj(pod, container, node_memory),
         tty=bool(container.tty), stdin=bool(container.stdin), stdin_once=bool(container.stdin_once),
         labels={

@@ -9,6 +9,7 @@ import msgspec
 
 from kube.api.core_v1 import Pod
 from node_agent.kubelet import event_names as names
+from node_agent.kubelet.allocation import allocation_of
 from node_agent.kubelet.pod_admission import canonical_sysctl
 from node_agent.kubelet.pod_files import pod_hostname, pod_resolver
 from node_agent.kubelet.pod_state import PodState, Services
@@ -78,7 +79,8 @@ def _sandbox_config(services: Services, pod: Pod) -> SandboxConfig:
         hostname=config.node_name if spec.host_network else pod_hostname(pod), cgroup=pod_cgroup(config.cgroup_parent, pod),
         log_dir=str(services.paths(pod).logs), resolv_conf=resolver.text(), host_network=bool(spec.host_network),
         host_ipc=bool(spec.host_ipc), host_pid=bool(spec.host_pid), share_pid=bool(spec.share_process_namespace),
-        resources=pod_resources(pod, config.pod_pids_limit), sysctls={canonical_sysctl(sysctl.name): sysctl.value for sysctl in sysctls},
+        resources=pod_resources(pod, config.pod_pids_limit), allocation=allocation_of(pod),
+        sysctls={canonical_sysctl(sysctl.name): sysctl.value for sysctl in sysctls},
     )
 
 

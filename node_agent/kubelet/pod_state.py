@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from kube.api.core_v1 import Pod, PodStatus, Service
 from kube.process.clock import Clock
+from node_agent.kubelet.allocation import Allocations
 from node_agent.kubelet.backoff import Backoff
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.container_config import PodPaths
@@ -44,6 +45,7 @@ class Services:
     events: Events
     clock: Clock
     restarts: Backoff
+    allocations: Allocations
     machine_resolver: Resolver
     node_memory: int
     allocatable: Mapping[str, str]
@@ -71,7 +73,7 @@ class Services:
 class PodState:
     """One Pod's, owned by its worker."""
 
-    pod: Pod
+    pod: Pod                                                            # as it is to run: with the resources it was promised
     waiting: dict[str, Waiting] = field(default_factory=dict)           # why a container does not run
     volumes: Mapping[str, MountedVolume] | None = None                  # set up, by name
     volume_failures: int = 0
@@ -84,9 +86,11 @@ class PodState:
     hooked: set[str] = field(default_factory=set)                       # containers whose preStop hook has run
     messages: dict[str, str] = field(default_factory=dict)              # termination messages by container id
     refreshed_at: float = 0.0
+    wanted: Pod = field(init=False)                                     # as the API has it
 
     def __post_init__(self) -> None:
         self.last_address = self.pod.status.pod_ip
+        self.wanted = self.pod
 
     @property
     def uid(self) -> str:
@@ -103,12 +107,14 @@ class PodState:
                 self.messages[record.id] = termination_message(record)
         address = services.address(self.pod)
         self.last_address = address or self.last_address
-        sandbox_ready = services.runtime.sandbox(self.uid) is not None and bool(address)
+        sandbox = services.runtime.sandbox(self.uid)
+        sandbox_ready = sandbox is not None and bool(address)
         held = services.statuses.get(self.uid)
         observed = Observed(
             view=view, probes=services.probes, host_ip=services.config.node_ip, pod_ip=self.last_address, sandbox_ready=sandbox_ready,
             now=services.clock.now(), waiting=self.waiting, messages=self.messages, reason=self.reason, message=self.message,
-            failed=self.failed, terminating=self.stopping.is_set(),
+            failed=self.failed, terminating=self.stopping.is_set(), resize=services.allocations.conditions(self.uid),
+            cgroup=sandbox.config.resources if sandbox is not None else None,
         )
         # The last status made here dates its conditions better than a watch that may lag behind.
         base = self.pod if held is None else _with_status(self.pod, held)

@@ -24,13 +24,22 @@ from kube.api.core_v1 import (
 from kube.process.clock import to_rfc3339
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.pod_view import PodView, ProbeResults, is_ready, is_started, restart_policy
+from node_agent.kubelet.resource_status import (
+    allocated_resources,
+    container_resources_status,
+    container_user,
+    pod_allocated_resources,
+    pod_resources_status,
+)
 from node_agent.kubelet.resources import is_sidecar, qos_class
 from node_agent.runtime import model
 from node_agent.runtime.model import ContainerRecord
 from node_agent.runtime.references import parse_reference
 
 RUNTIME = "kubonsai"
-OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OWN_CONDITIONS = (
+    "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", "PodResizePending", "PodResizeInProgress",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,8 @@ class Observed:
     message: str = ""
     failed: bool = False                                              # the kubelet gave the Pod up
     terminating: bool = False
+    resize: Sequence[PodCondition] = ()                               # PodResizePending, PodResizeInProgress
+    cgroup: model.Resources | None = None                             # what the Pod's own has
 
 
 def pod_status(pod: Pod, observed: Observed) -> PodStatus:
@@ -69,7 +80,8 @@ def pod_status(pod: Pod, observed: Observed) -> PodStatus:
         host_ip=observed.host_ip, host_ips=(HostIP(ip=observed.host_ip),) if observed.host_ip else (),
         pod_ip=observed.pod_ip, pod_ips=(PodIP(ip=observed.pod_ip),) if observed.pod_ip else (),
         start_time=pod.status.start_time or to_rfc3339(observed.now), qos_class=qos_class(pod),
-        init_container_statuses=init, container_statuses=main,
+        init_container_statuses=init, container_statuses=main, allocated_resources=pod_allocated_resources(pod),
+        resources=pod_resources_status(pod, observed.cgroup if phase == "Running" else None),
     )
     return replace(status, conditions=_conditions(pod, phase, init, main, observed))
 
@@ -87,7 +99,8 @@ def _container_status(pod: Pod, container: Container, observed: Observed, *, ini
     return ContainerStatus(
         name=container.name, state=state, last_state=last, ready=ready, started=is_started(container, record, observed.probes),
         restart_count=record.config.attempt if record else 0, image=image, image_id=image_id,
-        container_id=container_id(record) if record else "",
+        container_id=container_id(record) if record else "", resources=container_resources_status(container, record),
+        allocated_resources=allocated_resources(container, record), user=container_user(record),
     )
 
 
@@ -211,7 +224,8 @@ def _conditions(
     held = {condition.type: condition for condition in pod.status.conditions}
     now = to_rfc3339(observed.now)
     # Only our own: conditions merge by type, and another's may have changed since we read it.
-    return tuple(_dated(condition, held.get(condition.type), now, pod.metadata.generation) for condition in wanted)
+    dated = (_dated(condition, held.get(condition.type), now, pod.metadata.generation) for condition in wanted)
+    return (*dated, *observed.resize)
 
 
 def _dated(condition: PodCondition, held: PodCondition | None, now: str, generation: int | None) -> PodCondition:

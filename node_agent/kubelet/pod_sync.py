@@ -17,6 +17,7 @@ from node_agent.kubelet.pod_plan import Kill, plan_pod
 from node_agent.kubelet.pod_start import NotPreparedError, prepare
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.pod_status import Waiting
+from node_agent.kubelet.resize import resize
 from node_agent.kubelet.termination import stop_container
 from node_agent.probes.probe_manager import probes_of
 from node_agent.probes.probe_worker import ProbeTarget
@@ -40,10 +41,12 @@ class NotStartedError(Exception):
 async def sync_pod(services: Services, state: PodState) -> tuple[bool, float | None]:
     """Returns whether the Pod has come to its own end, and after how long to look again even if nothing happens."""
     pod = state.pod
+    retries: list[float] = []
+    if (retry_s := await resize(services, state)) is not None:
+        retries.append(retry_s)
     actions = plan_pod(pod, state.view(services), services.probes)
     if actions.kill_pod:
         return True, None
-    retries: list[float] = []
     for kill in actions.kill:
         await _kill(services, state, kill)
     if actions.start:

@@ -40,8 +40,8 @@ class PodWorker:
         self._log: Logger = get_logger("pods", pod=str(NamespacedName(pod.metadata.namespace, pod.metadata.name)), uid=pod.metadata.uid)
 
     def update(self, pod: Pod) -> None:
-        before, old = grace_period_s(self.state.pod, gone=self.gone), self.state.pod
-        self.state.pod = pod
+        before, old = grace_period_s(self.state.pod, gone=self.gone), self.state.wanted
+        self.state.wanted, self.state.pod = pod, self._services.allocations.apply(pod)
         if (old.metadata.labels, old.metadata.annotations) != (pod.metadata.labels, pod.metadata.annotations):
             self.state.refreshed_at = 0.0        # downward API volumes show them; changed ConfigMaps come along
         if pod.metadata.deletion_timestamp:
@@ -89,6 +89,7 @@ class PodWorker:
         if state.pod.status.phase in TERMINAL:
             await self._take_down()
             return None
+        state.pod = services.allocations.consider(state.wanted)
         finished, delay_s = await sync_pod(services, state)
         if finished:
             state.stopping.set()
@@ -136,6 +137,7 @@ class PodWorker:
         await services.network.remove(uid)
         await services.volumes.tear_down(uid)
         await services.runtime.stop_sandbox(uid)
+        services.allocations.release(uid)
         self._down = True
         if not self.gone and self._services.runtime.containers(uid):
             self.state.publish(services)         # PodReadyToStartContainers is False now
@@ -159,6 +161,7 @@ class PodWorker:
         await asyncio.to_thread(shutil.rmtree, services.paths(self.state.pod).directory, ignore_errors=True)
         services.objects.forget(uid)
         services.statuses.forget(uid)
+        services.allocations.release(uid)
         services.restarts.forget(uid)
         services.images.forget(uid)
 

@@ -9,7 +9,7 @@ from kube.api.core_v1 import ObjectReference, Pod
 from node_agent.runtime.attach import AttachSession
 from node_agent.runtime.cgroups import Usage
 from node_agent.runtime.execs import ExecSession
-from node_agent.runtime.model import ContainerConfig, ContainerRecord, ExecResult, Image, Sandbox, SandboxConfig
+from node_agent.runtime.model import Amounts, ContainerConfig, ContainerRecord, ExecResult, Image, Resources, Sandbox, SandboxConfig
 
 
 class PodRuntime(Protocol):
@@ -19,6 +19,11 @@ class PodRuntime(Protocol):
     def sandboxes(self) -> Sequence[Sandbox]: ...
     async def create_sandbox(self, config: SandboxConfig) -> Sandbox: ...
     async def update_sandbox(self, sandbox: Sandbox) -> None: ...
+    async def resize_pod(self, pod_uid: str, resources: Resources) -> None:
+        """Of the Pod's own cgroup the limits that are given; those of containers below."""
+
+    async def resize_container(self, container_id: str, resources: Resources, amounts: Amounts) -> None: ...
+    def memory_in_use(self, cgroup: str) -> int: ...
     async def stop_sandbox(self, pod_uid: str) -> None:
         """Its containers have ended; their records and logs stay."""
 

@@ -132,6 +132,10 @@ def status_patch(uid: str, sent: PodStatus | None, status: PodStatus) -> dict[st
         # Conditions merge by type: what is no longer said has to be taken back.
         condition.setdefault("reason", None)
         condition.setdefault("message", None)
+    said = {condition.type for condition in status.conditions}
+    for condition in sent.conditions if sent is not None else ():
+        if condition.type in OWN_CONDITIONS and condition.type not in said:
+            body.setdefault("conditions", []).append({"$patch": "delete", "type": condition.type})
     for name in ("reason", "message"):
         if sent is not None and getattr(sent, name) and name not in body:
             body[name] = None

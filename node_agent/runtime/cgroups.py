@@ -30,6 +30,12 @@ class Cgroups(Protocol):
     def create(self, path: str, resources: Resources) -> None:
         """Makes the cgroup with its parents, or changes the limits of an existing one."""
 
+    def update(self, path: str, resources: Resources) -> None:
+        """Changes the limits that are given. Raises OSError where the kernel refuses: less memory than is in use (version 1)."""
+
+    def memory_in_use(self, path: str) -> int:
+        """Bytes, with what the kernel could drop."""
+
     def oom_kills(self, path: str) -> int:
         """How many processes of this cgroup itself the kernel killed for memory."""
 
@@ -131,6 +137,10 @@ class LegacyCgroups:
                 directory.mkdir(parents=True, exist_ok=True)
             if root.name == "cpuset":
                 _inherit_cpuset(root, relative)
+        self.update(path, resources)
+
+    def update(self, path: str, resources: Resources) -> None:
+        relative = path.lstrip("/")
         if resources.cpu_shares is not None:
             self._write("cpu", relative, "cpu.shares", str(max(2, resources.cpu_shares)))
         if resources.cpu_quota_us is not None:
@@ -140,6 +150,9 @@ class LegacyCgroups:
             self._write("memory", relative, "memory.limit_in_bytes", str(resources.memory_limit))
         if resources.pids_limit is not None:
             self._write("pids", relative, "pids.max", str(resources.pids_limit) if resources.pids_limit > 0 else "max")
+
+    def memory_in_use(self, path: str) -> int:
+        return _number(self._root / "memory" / path.lstrip("/") / "memory.usage_in_bytes")
 
     def oom_kills(self, path: str) -> int:
         return _keyed(self._root / "memory" / path.lstrip("/") / "memory.oom_control", "oom_kill")
@@ -175,6 +188,10 @@ class UnifiedCgroups:
                 (directory / "cgroup.subtree_control").write_text(wanted)
             directory /= part
             directory.mkdir(exist_ok=True)
+        self.update(path, resources)
+
+    def update(self, path: str, resources: Resources) -> None:
+        directory = self._root / path.lstrip("/")
         if resources.cpu_shares is not None:
             (directory / "cpu.weight").write_text(str(cpu_weight(resources.cpu_shares)))
         if resources.cpu_quota_us is not None:
@@ -184,6 +201,9 @@ class UnifiedCgroups:
             (directory / "memory.max").write_text(str(resources.memory_limit) if resources.memory_limit > 0 else "max")
         if resources.pids_limit is not None:
             (directory / "pids.max").write_text(str(resources.pids_limit) if resources.pids_limit > 0 else "max")
+
+    def memory_in_use(self, path: str) -> int:
+        return _number(self._root / path.lstrip("/") / "memory.current")
 
     def oom_kills(self, path: str) -> int:
         directory = self._root / path.lstrip("/")

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from kube.process.log import get_logger
 from node_agent.runtime import cgroups as cgroup_tree
 from node_agent.runtime.cgroups import Cgroups
@@ -23,14 +25,17 @@ from node_agent.runtime.conmon import ConmonStart, Tools, create_container, rele
 from node_agent.runtime.exits import ExitWatcher
 from node_agent.runtime.layers import discard_overlay, mount_overlay
 from node_agent.runtime.model import (
+    Amounts,
     ContainerConfig,
     ContainerRecord,
     ContainerState,
     Image,
+    ProcessUser,
     Resources,
     RuntimeServiceError,
     Sandbox,
     StartFailedError,
+    merged,
 )
 from node_agent.runtime.processes import open_process, start_ticks
 from node_agent.runtime.records import RecordStore
@@ -131,6 +136,8 @@ class Containers:
             unified_cgroups=isinstance(self._cgroups, cgroup_tree.UnifiedCgroups), all_devices=self._all_devices,
         )
         (bundle / "config.json").write_text(json.dumps(spec))
+        user = spec["process"]["user"]
+        record.user = ProcessUser(user["uid"], user["gid"], tuple(user["additionalGids"]))    # saved when it runs
         log_path = Path(record.config.log_path)
         log_path.parent.mkdir(parents=True, exist_ok=True)
         log_path.touch(0o640)
@@ -198,6 +205,24 @@ class Containers:
         self._exits.exit_file(record.id).unlink(missing_ok=True)
         discard_overlay(self._records.directory(record.id))
 
+    async def resize(self, record: ContainerRecord, resources: Resources, amounts: Amounts) -> None:
+        """Changes the limits that are given, and what the record says of them. Raises RuntimeServiceError."""
+        await self.update_cgroup(record.config.cgroup, resources)
+        record.config = replace(record.config, resources=merged(record.config.resources, resources), amounts=amounts)
+        with suppress(FileNotFoundError):       # it was removed meanwhile
+            self._records.save(record)
+
+    async def update_cgroup(self, path: str, resources: Resources) -> None:
+        """Of a Pod or a container. Raises RuntimeServiceError."""
+        try:
+            await asyncio.to_thread(self._cgroups.update, path, resources)      # less memory may take the kernel a while
+        except OSError as error:
+            raise RuntimeServiceError(f"failed to update cgroup: {error}") from error
+
+    def memory_in_use(self, cgroup: str) -> int:
+        """Bytes of a Pod's or a container's cgroup, with what the kernel could drop."""
+        return self._cgroups.memory_in_use(cgroup)
+
     def set_pod_cgroup(self, path: str, resources: Resources) -> None:
         self._cgroups.create(path, resources)
 
@@ -214,7 +239,8 @@ class Containers:
         if exit_code is None:
             message = "The container could not be located when the pod was terminated"
             self._finish(record, 137, "ContainerStatusUnknown", message, finished_at)
-        elif exit_code == 137 and self._cgroups.oom_kills(record.config.cgroup) > 0:
+        elif self._cgroups.oom_kills(record.config.cgroup) > 0:
+            # Of any process of the container, as containerd says it: what its first process made of a child's end is its own affair.
             # Not conmon's "oom" file: an out-of-memory kill in the node's cgroup leaves one in every container below it.
             self._finish(record, exit_code, "OOMKilled", "", finished_at)
         else:

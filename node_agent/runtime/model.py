@@ -31,8 +31,29 @@ class Resources(msgspec.Struct, frozen=True, kw_only=True):
     cpu_shares: int | None = None
     cpu_quota_us: int | None = None        # per period; None or negative: unlimited
     cpu_period_us: int = 100_000
-    memory_limit: int | None = None        # bytes
+    memory_limit: int | None = None        # bytes; negative: unlimited
     pids_limit: int | None = None
+    oom_group: bool = False                # version 2: the kernel kills all processes of the cgroup, or none
+    huge_pages: dict[str, int] = {}        # bytes by the kernel's name of the size: 2MB
+
+
+def merged(held: Resources, given: Resources) -> Resources:
+    """`held` with what `given` sets."""
+    set_there = {name: value for name in given.__struct_fields__ if (value := getattr(given, name)) not in (None, False, {})}
+    return msgspec.structs.replace(held, **set_there)
+
+
+class Amounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests and limits, in thousandths of a CPU and bytes; 0: none. What a container was last given, to see what a resize changes."""
+
+    cpu_request: int = 0
+    cpu_limit: int = 0
+    memory_request: int = 0
+    memory_limit: int = 0
+
+
+# Requests and limits that a Pod has been promised, by container, as in its specification; "" is the Pod itself.
+Allocation = dict[str, dict[str, dict[str, str]]]
 
 
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +70,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     share_pid: bool = False
     resources: Resources = Resources()
     sysctls: dict[str, str] = {}
+    allocation: Allocation = {}            # kept for a kubelet that restarts in the middle of a resize
 
 
 class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +101,7 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
     uid: int | None = None                 # None: as the image says
     gid: int | None = None
     supplemental_gids: tuple[int, ...] = ()
+    image_groups: bool = True              # also the groups that the image's /etc/group puts the user into
     add_capabilities: tuple[str, ...] = ()
     drop_capabilities: tuple[str, ...] = ()
     no_new_privileges: bool = False
@@ -98,12 +121,19 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
     resources: Resources = Resources()
+    amounts: Amounts = Amounts()
     security: Security = Security()
     oom_score_adj: int = 0
     tty: bool = False
     stdin: bool = False
     stdin_once: bool = False
     labels: dict[str, str] = {}            # kept in the record for the kubelet
+
+
+class ProcessUser(msgspec.Struct, frozen=True):
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
 
 
 class ContainerRecord(msgspec.Struct, kw_only=True):
@@ -125,6 +155,7 @@ class ContainerRecord(msgspec.Struct, kw_only=True):
     stop_signal: str = "SIGTERM"
     image: str = ""                        # canonical, as the Pod's status shows it
     image_ref: str = ""                    # by digest
+    user: ProcessUser | None = None        # whose the first process was when it began
 
     @property
     def name(self) -> str:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from node_agent.runtime.attach import AttachSession, open_attach
 from node_agent.runtime.cgroups import Usage, detect_cgroups
 from node_agent.runtime.conmon import Tools
@@ -15,14 +17,17 @@ from node_agent.runtime.containers import Containers
 from node_agent.runtime.execs import ExecSession, exec_sync, open_exec
 from node_agent.runtime.images import ImageStore
 from node_agent.runtime.model import (
+    Amounts,
     ContainerConfig,
     ContainerRecord,
     ExecResult,
     Image,
     ImageMissingError,
+    Resources,
     RuntimeServiceError,
     Sandbox,
     SandboxConfig,
+    merged,
 )
 from node_agent.runtime.sandbox import SandboxStore
 
@@ -88,6 +93,21 @@ class ConmonRuntime:
     async def update_sandbox(self, sandbox: Sandbox) -> None:
         self._by_pod[sandbox.config.uid] = sandbox
         await asyncio.to_thread(self._sandboxes.save, sandbox)
+
+    async def resize_pod(self, pod_uid: str, resources: Resources) -> None:
+        """Of the Pod's own cgroup the limits that are given. Raises RuntimeServiceError."""
+        await self._containers.update_cgroup(self._by_pod[pod_uid].config.cgroup, resources)
+        sandbox = self._by_pod[pod_uid]
+        config = msgspec.structs.replace(sandbox.config, resources=merged(sandbox.config.resources, resources))
+        await self.update_sandbox(msgspec.structs.replace(sandbox, config=config))
+
+    async def resize_container(self, container_id: str, resources: Resources, amounts: Amounts) -> None:
+        """The same of a container; `amounts` is remembered as what it was given. Raises RuntimeServiceError."""
+        await self._containers.resize(self._record(container_id), resources, amounts)
+
+    def memory_in_use(self, cgroup: str) -> int:
+        """Bytes of a Pod's or container's cgroup, with what the kernel could drop."""
+        return self._containers.memory_in_use(cgroup)
 
     async def stop_sandbox(self, pod_uid: str) -> None:
         """Namespaces and the Pod's cgroup go; records and root filesystems of its ended containers stay."""

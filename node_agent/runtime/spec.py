@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Resources, Sandbox, Security
 from node_agent.runtime.safe_paths import read_in_root
@@ -64,7 +64,7 @@ def oci_spec(
         "linux": {
             "namespaces": _namespaces(sandbox, own_cgroup_view=unified_cgroups and not security.privileged),
             "cgroupsPath": config.cgroup,
-            "resources": _resources(config.resources, all_devices if security.privileged else DEVICE_RULES),
+            "resources": _resources(config.resources, all_devices if security.privileged else DEVICE_RULES, unified=unified_cgroups),
         },
         "annotations": {"io.kubernetes.pod.uid": config.pod_uid, "io.kubernetes.container.name": config.name},
     }
@@ -95,13 +95,13 @@ def _process(config: ContainerConfig, image: Image, sandbox: Sandbox, rootfs: st
     if config.tty:
         env.setdefault("TERM", "xterm")
     env.update(config.env)
-    uid, gid, home = resolve_user(config.security, image.config.user, Path(rootfs))
+    uid, gid, home, groups = resolve_user(config.security, image.config.user, Path(rootfs))
     env.setdefault("HOME", home)
     capabilities = _capabilities(config.security, bounding)
     effective = capabilities if uid == 0 else []
     return {
         "terminal": config.tty,
-        "user": {"uid": uid, "gid": gid, "additionalGids": sorted({gid, *config.security.supplemental_gids})},
+        "user": {"uid": uid, "gid": gid, "additionalGids": sorted({gid, *groups, *config.security.supplemental_gids})},
         "args": args,
         "env": [f"{name}={value}" for name, value in env.items()],
         "cwd": config.working_dir or image.config.working_dir or "/",
@@ -126,8 +126,15 @@ def _capability(name: str) -> str:
     return name if name.startswith("CAP_") else "CAP_" + name
 
 
-def resolve_user(security: Security, image_user: str, rootfs: Path) -> tuple[int, int, str]:
-    """uid, gid and home. Names are looked up in the image's own /etc/passwd and /etc/group."""
+class User(NamedTuple):
+    uid: int
+    gid: int
+    home: str
+    groups: tuple[int, ...] = ()                # of the image's /etc/group; none with supplementalGroupsPolicy Strict
+
+
+def resolve_user(security: Security, image_user: str, rootfs: Path) -> User:
+    """Names are looked up in the image's own /etc/passwd and /etc/group."""
     accounts = [line.split(":") for line in _lines(rootfs, "etc/passwd") if line.count(":") >= 6]
     user, _, group = image_user.partition(":")
     if security.uid is not None:
@@ -139,13 +146,15 @@ def resolve_user(security: Security, image_user: str, rootfs: Path) -> tuple[int
     if uid is None:
         raise ValueError(f"unable to find user {user}: no matching entries in passwd file")
     account = next((fields for fields in accounts if fields[2] == str(uid)), None)
-    gid = security.gid
+    gid, groups = security.gid, [line.split(":") for line in _lines(rootfs, "etc/group") if line.count(":") >= 3]
     if gid is None and group and security.uid is None:
-        groups = [line.split(":") for line in _lines(rootfs, "etc/group")]
         gid = int(group) if group.isdigit() else next((int(fields[2]) for fields in groups if fields[0] == group), None)
     if gid is None:
         gid = int(account[3]) if account else 0
-    return uid, gid, account[5] if account else "/"
+    member_of = [
+        int(fields[2]) for fields in groups if account and account[0] in fields[3].strip().split(",") and fields[2].isdigit()
+    ]
+    return User(uid, gid, account[5] if account else "/", tuple(member_of) if security.image_groups else ())
 
 
 def _lines(rootfs: Path, name: str) -> list[str]:
@@ -191,7 +200,7 @@ def _bind(mount: Mount) -> dict[str, Any]:
     return _mount(mount.target, "bind", mount.source, "rbind", mount.propagation, "ro" if mount.read_only else "rw")
 
 
-def _resources(resources: Resources, devices: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _resources(resources: Resources, devices: Sequence[dict[str, Any]], *, unified: bool) -> dict[str, Any]:
     cpu = {
         "shares": resources.cpu_shares,
         "quota": resources.cpu_quota_us,
@@ -205,4 +214,8 @@ def _resources(resources: Resources, devices: Sequence[dict[str, Any]]) -> dict[
         result["memory"] = {"limit": resources.memory_limit}
     if resources.pids_limit is not None:
         result["pids"] = {"limit": resources.pids_limit}
+    if resources.huge_pages:
+        result["hugepageLimits"] = [{"pageSize": size, "limit": limit} for size, limit in resources.huge_pages.items()]
+    if unified and resources.oom_group:
+        result["unified"] = {"memory.oom.group": "1"}
     return result

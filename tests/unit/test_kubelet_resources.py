@@ -30,7 +30,7 @@ def test_quality_of_service(wanted: Container, qos: str, score: int) -> None:
 
 @pytest.mark.req("POD-05")
 def test_limits_become_cgroup_settings() -> None:
-    found = container_resources(sized(limits={"cpu": "100m", "memory": "100Mi"}))
+    found = container_resources(pod(), sized(limits={"cpu": "100m", "memory": "100Mi"}))
 
     assert (found.cpu_quota_us, found.cpu_period_us, found.memory_limit, found.cpu_shares) == (10_000, 100_000, 104_857_600, 102)
 

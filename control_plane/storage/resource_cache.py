@@ -15,7 +15,9 @@ from control_plane.storage.field_index import FieldIndex, ValueOf
 from control_plane.storage.subscription import CacheEvent, Subscription
 from kube.apimachinery.errors import Expired
 from kube.apimachinery.scheme import ResourceType
+from kube.process.log import get_logger
 
+log = get_logger("watch-cache")
 OnEvent = Callable[[CacheEvent], None]
 OnReset = Callable[[Iterable[CachedObject]], None]
 
@@ -59,7 +61,13 @@ class ResourceCache:
         for subscription in list(self._subscriptions):
             subscription.drop()
         for _, on_reset in self._observers:
-            on_reset(objects.values())
+            self._begin_anew(on_reset)
+
+    def _begin_anew(self, on_reset: OnReset) -> None:
+        try:
+            on_reset(self.objects.values())
+        except Exception:
+            log.exception("an index could not take all objects", resource=str(self.resource.group_resource))
 
     def serve_as(self, resource: ResourceType) -> None:
         """Goes on with what another row says of the same objects (a changed schema). Watchers are dropped: they saw them otherwise."""
@@ -82,8 +90,12 @@ class ResourceCache:
             self._forget_oldest()
         self._ring.append(event)
         self._times.append(self._now())
-        for on_event, _ in self._observers:
-            on_event(event)
+        for on_event, on_reset in self._observers:
+            try:
+                on_event(event)
+            except Exception:      # something wrote to etcd what no client could; one index must not take the server down for it
+                log.exception("an index could not take an event, beginning anew", resource=str(self.resource.group_resource), key=key)
+                self._begin_anew(on_reset)
         for subscription in tuple(self._subscriptions):
             subscription.offer(event)
         if self._subscriptions:

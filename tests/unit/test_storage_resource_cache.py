@@ -6,6 +6,7 @@ import pytest
 
 from control_plane.storage.etcd_watch import StoreEvent
 from control_plane.storage.resource_cache import FRESH_S, KEPT_EVENTS, ResourceCache
+from control_plane.storage.subscription import CacheEvent
 from kube.apimachinery.errors import Expired
 from kube.apimachinery.resources import SCHEME
 
@@ -81,3 +82,19 @@ def test_objects_are_found_by_a_field_as_it_changes() -> None:
     assert (on("n1"), on("n2")) == (["e/c"], ["d/b"])
     cache.reset({}, revision)
     assert on("n1") == []
+
+
+def test_an_index_that_cannot_take_an_event_begins_anew_and_keeps_nobody_from_theirs() -> None:
+    filled = Filled(0)
+    seen: list[str] = []
+
+    def on_event(event: CacheEvent) -> None:
+        raise KeyError(event.object.name)
+
+    filled.cache.observe(on_event, lambda objects: seen.append(f"all {len(list(objects))}"))
+    filled.cache.observe(lambda event: seen.append(event.object.name), lambda _: None)
+    filled.cache.apply(StoreEvent("/registry/pods/d/p", b'{"metadata":{"name":"p"}}', 1, True), "d/p")
+    filled.cache.observe(lambda _: None, lambda _: None)
+
+    assert seen == ["all 0", "all 1", "p"]
+    assert filled.resumes(0)

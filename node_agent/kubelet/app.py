@@ -42,6 +42,10 @@ from node_agent.kubelet.objects import PodObjects
 from node_agent.kubelet.pod_files import parse_resolv_conf
 from node_agent.kubelet.pod_state import Services
 from node_agent.kubelet.pod_workers import PodWorkers
+from node_agent.kubelet.stats.cgroup_usage import detect_reader
+from node_agent.kubelet.stats.collector import StatsCollector
+from node_agent.kubelet.stats.disk_usage import DiskUsages
+from node_agent.kubelet.stats.sources import node_source, pod_sources
 from node_agent.kubelet.status_manager import StatusManager
 from node_agent.probes.probe_manager import ProbeManager
 from node_agent.probes.probe_worker import ProbeTarget
@@ -157,6 +161,8 @@ class Kubelet:
         allocations.wake = self.workers.wake
         self._reporter = NodeReporter(config, client, clock, machine, lambda: self._network.pod_cidr, self._runtime.images, events)
         self._housekeeping = Housekeeping(root, self._runtime, self._network, volumes, self.workers.uids)
+        self._stats = StatsCollector(
+            node_source(config, machine), lambda: pod_sources(self.services, self.workers.states()), detect_reader(), DiskUsages())
         self._network_changed = asyncio.Event()
 
     async def __aenter__(self) -> Kubelet:
@@ -197,7 +203,7 @@ class Kubelet:
         async with (
             serve_pages("127.0.0.1", config.healthz_port, {"/healthz": lambda _: Answer(200, "ok")}),
             serve_grpc(config, NodeService(self.services, self.workers, self._kernel)),
-            serve_https(config.port, config.serving_tls, self.services, self.workers, self._auth),
+            serve_https(config.port, config.serving_tls, self.services, self.workers, self._auth, self._stats),
         ):
             await asyncio.Event().wait()
 

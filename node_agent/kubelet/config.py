@@ -50,6 +50,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     node_labels: dict[str, str] = {}
     capacity_cpu: str = ""                     # "": what the machine has
     capacity_memory: str = ""
+    capacity_disk: str = ""                    # "": what the filesystem of root_dir has
     max_pods: int = 110                        # kubelet's maxPods
     external_cloud: bool = True                # register with the taint that the cloud-controller-manager takes away
     netns_prefix: str = ""                     # of names in /run/netns; unique per cluster

@@ -1,4 +1,4 @@
-"""The kubelet's own HTTPS API on 10250, thin: health, metrics, the Pods it runs, their logs and log files.
+"""The kubelet's own HTTPS API on 10250, thin: health, metrics, the Pods it runs, what they use, their logs and log files.
 
 Nobody is anonymous here: a certificate of the cluster or a token, and the right to that part of the Node (nodes/metrics, nodes/pods ...,
 or nodes/proxy, which stands for all). Follows pkg/kubelet/server.
@@ -28,6 +28,7 @@ from node_agent.kubelet.log_files import LogFiles
 from node_agent.kubelet.node_service import log_options
 from node_agent.kubelet.pod_state import Services
 from node_agent.kubelet.pod_workers import PodWorkers
+from node_agent.kubelet.stats.collector import StatsCollector
 from node_agent.runtime.logs import read_log
 from node_agent.runtime.model import ContainerState
 
@@ -41,14 +42,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def serve_https(
-    port: int, tls: TlsFiles, services: Services, workers: PodWorkers, auth: DelegatedAuth,
+    port: int, tls: TlsFiles, services: Services, workers: PodWorkers, auth: DelegatedAuth, stats: StatsCollector,
 ) -> AsyncIterator[None]:
     """Serves while the context is open."""
     application = web.Application(middlewares=[guarded_by(auth, services.config.node_name)])
-    handlers = _Handlers(services, workers)
+    handlers = _Handlers(services, workers, stats)
     application.router.add_get("/healthz", handlers.healthz)
     application.router.add_get("/pods", handlers.pods)
     application.router.add_get("/metrics", handlers.metrics)
+    application.router.add_get("/metrics/resource", handlers.resource_metrics)
+    application.router.add_get("/metrics/cadvisor", handlers.cadvisor_metrics)
+    application.router.add_get("/stats/summary", handlers.summary)
     files = LogFiles(Path(services.config.root_dir) / "logs")
     application.router.add_get("/logs/", files.serve)
     application.router.add_get("/logs/{path:.*}", files.serve)
@@ -63,9 +67,10 @@ async def serve_https(
 
 
 class _Handlers:
-    def __init__(self, services: Services, workers: PodWorkers) -> None:
+    def __init__(self, services: Services, workers: PodWorkers, stats: StatsCollector) -> None:
         self._services = services
         self._workers = workers
+        self._stats = stats
 
     async def healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok")
@@ -75,7 +80,25 @@ class _Handlers:
         return web.Response(body=msgspec.json.encode(listing), content_type="application/json")
 
     async def metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        from node_agent.kubelet.stats import endpoints  # nobody asks an ordinary node
+
+        body = generate_latest(REGISTRY) + await endpoints.volumes(self._stats)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def resource_metrics(self, request: web.Request) -> web.Response:
+        from node_agent.kubelet.stats import endpoints
+
+        return await endpoints.resource(self._stats)
+
+    async def cadvisor_metrics(self, request: web.Request) -> web.Response:
+        from node_agent.kubelet.stats import endpoints
+
+        return await endpoints.cadvisor(self._stats)
+
+    async def summary(self, request: web.Request) -> web.Response:
+        from node_agent.kubelet.stats import endpoints
+
+        return await endpoints.summary(self._stats, request)
 
     async def logs(self, request: web.Request) -> web.StreamResponse:
         try:

@@ -238,6 +238,9 @@ class PodWorkers:
     def pods(self) -> list[Pod]:
         return [worker.state.pod for worker in self._workers.values()]
 
+    def states(self) -> list[PodState]:
+        return [worker.state for worker in self._workers.values()]
+
     def find(self, namespace: str, name: str) -> PodState | None:
         worker = self._workers.get(self._uid_by_key.get(NamespacedName(namespace, name), ""))
         return worker.state if worker else None

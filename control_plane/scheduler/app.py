@@ -31,6 +31,7 @@ async def run(config: SchedulerConfig, stop: asyncio.Event) -> None:
     from control_plane.scheduler.profile import default_profile
     from control_plane.scheduler.scheduler import Scheduler
     from control_plane.scheduler.scheduling_queue import SchedulingQueue
+    from control_plane.scheduler.volume_objects import VolumeObjects
     from control_plane.scheduler.workloads import Workloads
 
     clock = SystemClock()
@@ -42,7 +43,7 @@ async def run(config: SchedulerConfig, stop: asyncio.Event) -> None:
         nodes = NodeTable()
         cache = SchedulerCache(nodes)
         async with InformerFactory(client) as informers:
-            profile = default_profile(cache, client, Workloads(informers).default_selector)
+            profile = default_profile(cache, client, Workloads(informers).default_selector, VolumeObjects(client, informers))
             queue = SchedulingQueue(
                 profile, clock, initial_backoff_s=config.pod_initial_backoff_s, max_backoff_s=config.pod_max_backoff_s)
             scheduler = Scheduler(client, events, profile, cache, queue, nodes, clock)

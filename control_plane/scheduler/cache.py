@@ -7,6 +7,7 @@ and counted when the Node appears.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from control_plane.scheduler.node_table import NodeTable
@@ -32,6 +33,9 @@ class SchedulerCache:
 
     def pods_on(self, node_name: str) -> list[PodInfo]:
         return list(self._on_node.get(node_name, {}).values())
+
+    def pods(self) -> Iterator[PodInfo]:
+        return (placement.pod for placement in self._placements.values())
 
     def is_assumed(self, uid: Uid) -> bool:
         placement = self._placements.get(uid)

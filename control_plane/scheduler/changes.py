@@ -13,6 +13,7 @@ from control_plane.scheduler.framework import ClusterEvent, CycleState, FilterPl
 from control_plane.scheduler.node_table import NodeTable
 from control_plane.scheduler.pod_info import PodInfo
 from kube.api.core_v1 import Node
+from kube.client.objects import ApiObject
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,16 @@ class PodChange:
     new: PodInfo | None = None
 
 
-Change = NodeChange | PodChange
+@dataclass(frozen=True, slots=True)
+class ObjectChange:
+    """Of what Pods' volumes depend on: claims, volumes, classes, CSI objects. `old` is None for a new one."""
+
+    event: ClusterEvent
+    new: ApiObject
+    old: ApiObject | None = None
+
+
+Change = NodeChange | PodChange | ObjectChange
 
 
 def fits(plugin: FilterPlugin, pod: PodInfo, node: NodeTable | None) -> bool:

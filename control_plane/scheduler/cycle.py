@@ -53,7 +53,7 @@ class DecisionCycle:
             if (result := plugin.pre_filter(state, pod, nodes)) is None:
                 continue
             if result.rejected:
-                return NoDecision(Diagnosis(len(nodes), plugins=frozenset({plugin.name}), pre_filter_message=result.rejected))
+                return self._rejected(state, pod, plugin.name, result.rejected)
             if result.skip:
                 state.skipped_filters.add(plugin.name)
             if result.nodes is not None:
@@ -65,6 +65,13 @@ class DecisionCycle:
             return self._post_filter(state, pod, candidates, excluded_by, verdicts)
         node_name = self._select(state, pod, feasible, count)
         return Decision(node_name, state, evaluated=int(np.count_nonzero(candidates)), feasible=count)
+
+    def _rejected(self, state: CycleState, pod: PodInfo, plugin: str, message: str) -> NoDecision:
+        """No Node can do: nor could one without its Pods."""
+        results = [each.post_filter(state, pod, self._nodes, self._nodes.live) for each in self._post_filters]
+        after = ", ".join(result.message for result in results)
+        return NoDecision(
+            Diagnosis(len(self._nodes), plugins=frozenset({plugin}), pre_filter_message=message, post_filter_message=after))
 
     def _filter(self, state: CycleState, pod: PodInfo, candidates: Mask) -> tuple[Mask, list[tuple[str, Verdict]]]:
         feasible = candidates

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from control_plane.scheduler.cache import SchedulerCache
-from control_plane.scheduler.changes import NodeChange, PodChange
+from control_plane.scheduler.changes import NodeChange, ObjectChange, PodChange
 from control_plane.scheduler.framework import ClusterEvent
 from control_plane.scheduler.pod_info import PodInfo
 from control_plane.scheduler.scheduling_queue import SchedulingQueue
-from kube.api.core_v1 import Node, Pod
+from kube.api.core_v1 import Node, PersistentVolume, PersistentVolumeClaim, Pod
+from kube.api.storage_v1 import CSIDriver, CSINode, CSIStorageCapacity, StorageClass
 from kube.client.informer import InformerFactory
+from kube.client.objects import T
+
+# What a new one, and a changed one, of each kind means to Pods with volumes.
+VOLUME_KINDS: Final[dict[type[Any], tuple[ClusterEvent, ClusterEvent]]] = {
+    PersistentVolumeClaim: (ClusterEvent.CLAIM_ADD, ClusterEvent.CLAIM_UPDATE),
+    PersistentVolume: (ClusterEvent.VOLUME, ClusterEvent.VOLUME),
+    StorageClass: (ClusterEvent.STORAGE_CLASS, ClusterEvent.STORAGE_CLASS),
+    CSINode: (ClusterEvent.CSI_NODE, ClusterEvent.CSI_NODE),
+    CSIDriver: (ClusterEvent.CSI_DRIVER, ClusterEvent.CSI_DRIVER),
+    CSIStorageCapacity: (ClusterEvent.CSI_CAPACITY, ClusterEvent.CSI_CAPACITY),
+}
 
 
 class EventHandlers:
@@ -23,6 +37,12 @@ class EventHandlers:
         # Nodes first: a Pod's Node is then mostly known when the Pod is counted.
         informers.informer(Node).add_handler(self.add_node, self.update_node, self.delete_node)
         informers.informer(Pod).add_handler(self.add_pod, self.update_pod, self.delete_pod)
+        for kind, (added, changed) in VOLUME_KINDS.items():
+            self._follow(informers, kind, added, changed)
+
+    def _follow(self, informers: InformerFactory, kind: type[T], added: ClusterEvent, changed: ClusterEvent) -> None:
+        informers.informer(kind).add_handler(
+            lambda new: self._queue.move(ObjectChange(added, new)), lambda old, new: self._queue.move(ObjectChange(changed, new, old)))
 
     # -- Nodes ----------------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from control_plane.scheduler.changes import NodeChange, PodChange
+    from control_plane.scheduler.changes import NodeChange, ObjectChange, PodChange
     from control_plane.scheduler.node_table import NodeTable
     from control_plane.scheduler.pod_info import PodInfo
 
@@ -42,6 +42,13 @@ class ClusterEvent(Flag):
     ASSIGNED_POD_DELETE = auto()
     ASSIGNED_POD_SCALE_DOWN = auto()
     TARGET_POD_UPDATE = auto()          # the waiting Pod's own spec or labels
+    CLAIM_ADD = auto()                  # PersistentVolumeClaims
+    CLAIM_UPDATE = auto()
+    VOLUME = auto()                     # a PersistentVolume was added or changed
+    STORAGE_CLASS = auto()
+    CSI_NODE = auto()
+    CSI_DRIVER = auto()
+    CSI_CAPACITY = auto()
 
     NODE = NODE_ADD | NODE_ALLOCATABLE | NODE_LABEL | NODE_TAINT
 
@@ -151,6 +158,11 @@ class NodeHintPlugin(Plugin, Protocol):
 class PodHintPlugin(Plugin, Protocol):
     def helped_by_pod(self, pod: PodInfo, change: PodChange) -> bool:
         """As `helped_by_node`, for another Pod's change or the Pod's own."""
+
+
+class ObjectHintPlugin(Plugin, Protocol):
+    def helped_by_object(self, pod: PodInfo, change: ObjectChange) -> bool:
+        """As `helped_by_node`, for a claim, a volume or another object that volumes depend on."""
 
 
 class PostFilterPlugin(Plugin, Protocol):

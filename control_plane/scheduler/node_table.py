@@ -127,6 +127,9 @@ class NodeTable:
     def none(self) -> Mask:
         return np.zeros(self.size, dtype=np.bool_)
 
+    def labels_of(self, row: int) -> dict[str, str]:
+        return self._facts[row].labels
+
     def rows(self, mask: Mask) -> NDArray[np.intp]:
         return np.flatnonzero(mask)
 

@@ -16,10 +16,15 @@ from control_plane.scheduler.plugins.node_ports import NodePorts
 from control_plane.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from control_plane.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from control_plane.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from control_plane.scheduler.plugins.node_volume_limits import NodeVolumeLimits
 from control_plane.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from control_plane.scheduler.plugins.priority_sort import PrioritySort
 from control_plane.scheduler.plugins.scheduling_gates import SchedulingGates
 from control_plane.scheduler.plugins.taint_toleration import TaintToleration
+from control_plane.scheduler.plugins.volume_binding import VolumeBinding
+from control_plane.scheduler.plugins.volume_restrictions import VolumeRestrictions
+from control_plane.scheduler.plugins.volume_zone import VolumeZone
+from control_plane.scheduler.volume_objects import VolumeObjects
 from kube.api.core_v1 import Pod
 from kube.apimachinery.labels import Selector
 from kube.client.client import Client
@@ -35,8 +40,12 @@ WEIGHTS: Final = {
 }
 
 
-def default_profile(cache: SchedulerCache, client: Client, default_selector: Callable[[Pod], Selector]) -> Profile:
-    """`default_selector`: which Pods a Pod without spread constraints is to be spread among (workloads.py)."""
+def default_profile(
+    cache: SchedulerCache, client: Client, default_selector: Callable[[Pod], Selector], volumes: VolumeObjects | None = None,
+) -> Profile:
+    """`volumes`: claims and what they are bound to; without it Pods with claims are not looked at more closely. `default_selector`:
+    which Pods a Pod without spread constraints is to be spread among (workloads.py).
+    """
     # The order of the filters decides which reason a Node is counted under: the first that refuses it.
     plugins: tuple[Plugin, ...] = (
         SchedulingGates(),
@@ -47,6 +56,7 @@ def default_profile(cache: SchedulerCache, client: Client, default_selector: Cal
         NodeAffinity(),
         NodePorts(),
         NodeResourcesFit(),         # after the rules about the Node itself: those do not change when Pods leave
+        *(() if volumes is None else _volume_plugins(volumes, cache)),
         PodTopologySpread(default_selector),
         DefaultPreemption(cache),
         NodeResourcesBalancedAllocation(),
@@ -54,3 +64,7 @@ def default_profile(cache: SchedulerCache, client: Client, default_selector: Cal
         DefaultBinder(client),
     )
     return Profile(DEFAULT_SCHEDULER, plugins, WEIGHTS)
+
+
+def _volume_plugins(volumes: VolumeObjects, cache: SchedulerCache) -> tuple[Plugin, ...]:
+    return VolumeRestrictions(volumes, cache), NodeVolumeLimits(volumes, cache), VolumeBinding(volumes), VolumeZone(volumes)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
-from control_plane.scheduler.changes import Change, NodeChange, PodChange
+from control_plane.scheduler.changes import Change, NodeChange, ObjectChange, PodChange
 from control_plane.scheduler.framework import ClusterEvent, Profile
 from control_plane.scheduler.pod_info import PodInfo
 from kube.apimachinery.meta import Uid
@@ -29,6 +29,9 @@ from kube.process.clock import Clock
 
 MAX_UNSCHEDULABLE_S: Final = 300.0      # DefaultPodMaxInUnschedulablePodsDuration
 FLUSH_PERIOD_S: Final = 1.0
+HINTS: Final[dict[type[Change], str]] = {
+    NodeChange: "helped_by_node", PodChange: "helped_by_pod", ObjectChange: "helped_by_object",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,9 @@ class SchedulingQueue:
         sorters = profile.implementing("sort_key")
         self._sort_key: Callable[[PodInfo, float], Any] = sorters[0].sort_key
         self._events_of = {plugin.name: profile.events_of(plugin.name) for plugin in profile.plugins}
-        self._node_hints = {plugin.name: plugin.helped_by_node for plugin in profile.implementing("helped_by_node")}
-        self._pod_hints = {plugin.name: plugin.helped_by_pod for plugin in profile.implementing("helped_by_pod")}
+        self._hints = {
+            kind: {plugin.name: getattr(plugin, method) for plugin in profile.implementing(method)} for kind, method in HINTS.items()
+        }
         self._tie = count()
         self._heap: list[tuple[Any, int, Uid]] = []              # of active Pods; entries of gone ones are skipped
         self._active: dict[Uid, QueuedPod] = {}
@@ -173,7 +177,7 @@ class SchedulingQueue:
         return [name for name in refused_by if change.event & self._events_of[name]]
 
     def _helped_by(self, change: Change, pod: PodInfo, refused_by: frozenset[str]) -> bool:
-        hints = self._node_hints if isinstance(change, NodeChange) else self._pod_hints
+        hints = self._hints[type(change)]
         return any(name not in hints or hints[name](pod, change) for name in self._listening(change, refused_by))
 
     def _wait(self, queued: QueuedPod) -> None:

@@ -23,6 +23,13 @@ class Newest(Generic[T]):
             self._written[key_of(obj)] = obj
         return obj
 
+    def assume(self, obj: T) -> None:
+        """Decided, not yet written: holds until the server's object changes, or `forget`."""
+        self._written[key_of(obj)] = obj
+
+    def forget(self, key: NamespacedName) -> None:
+        self._written.pop(key, None)
+
     def get(self, key: NamespacedName) -> T | None:
         return self._written.get(key) or self._informer.get(key)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from kube.api.core_v1 import Pod, PodStatus, Service
+from kube.api.core_v1 import Pod, PodCondition, PodStatus, Service
 from kube.process.clock import Clock
 from node_agent.kubelet.allocation import Allocations
 from node_agent.kubelet.backoff import Backoff
@@ -84,6 +84,8 @@ class PodState:
     message: str = ""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)      # set once the Pod is to end; cuts hooks short
     hooked: set[str] = field(default_factory=set)                       # containers whose preStop hook has run
+    evicted_grace_s: float | None = None                                # instead of the Pod's own grace period
+    disruption: PodCondition | None = None                              # DisruptionTarget, from the kubelet
     messages: dict[str, str] = field(default_factory=dict)              # termination messages by container id
     refreshed_at: float = 0.0
     wanted: Pod = field(init=False)                                     # as the API has it
@@ -118,7 +120,13 @@ class PodState:
         )
         # The last status made here dates its conditions better than a watch that may lag behind.
         base = self.pod if held is None else _with_status(self.pod, held)
-        services.statuses.set(self.pod, pod_status(base, observed))
+        status = pod_status(base, observed)
+        services.statuses.set(self.pod, status if self.disruption is None else _with_condition(status, self.disruption))
+
+
+def _with_condition(status: PodStatus, condition: PodCondition) -> PodStatus:
+    others = (each for each in status.conditions if each.type != condition.type)
+    return replace(status, conditions=(*others, condition))
 
 
 def _with_status(pod: Pod, held: PodStatus) -> Pod:

@@ -10,7 +10,7 @@ import asyncio
 import shutil
 from datetime import timedelta
 
-from kube.api.core_v1 import Pod
+from kube.api.core_v1 import Pod, PodCondition
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
@@ -60,6 +60,19 @@ class PodWorker:
 
     def wake(self) -> None:
         self._wake.set()
+
+    def evict(self, reason: str, message: str, grace_s: float, disruption: PodCondition | None) -> None:
+        state = self.state
+        state.failed, state.reason, state.message = True, reason, message
+        state.evicted_grace_s, state.disruption = grace_s, disruption
+        state.stopping.set()
+        self._grace_changed.set()
+        self._wake.set()
+
+    @property
+    def down(self) -> bool:
+        """Nothing of the Pod runs, or is mounted."""
+        return self._down
 
     async def run(self) -> None:
         """Ends when nothing of the Pod is left and the API has no object of it."""
@@ -116,6 +129,8 @@ class PodWorker:
         while True:
             self._grace_changed.clear()
             grace_s = grace_period_s(self.state.pod, gone=self.gone)
+            if self.state.evicted_grace_s is not None:
+                grace_s = min(grace_s, self.state.evicted_grace_s)
             stopping = asyncio.create_task(stop_pod(self._services, self.state, grace_s), name="stop pod")
             changed = asyncio.create_task(self._grace_changed.wait(), name="grace period changed")
             try:
@@ -237,6 +252,16 @@ class PodWorkers:
 
     def pods(self) -> list[Pod]:
         return [worker.state.pod for worker in self._workers.values()]
+
+    def evict(self, pod_uid: str, reason: str, message: str, grace_s: float, disruption: PodCondition | None = None) -> None:
+        """Ends the Pod as Failed, at the latest after `grace_s`. Its object stays."""
+        if (worker := self._workers.get(pod_uid)) is not None:
+            worker.evict(reason, message, grace_s, disruption)
+
+    def is_down(self, pod_uid: str) -> bool:
+        """Whether nothing of the Pod is left on the node but its records."""
+        worker = self._workers.get(pod_uid)
+        return worker is None or worker.down
 
     def states(self) -> list[PodState]:
         return [worker.state for worker in self._workers.values()]

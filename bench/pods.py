@@ -2,8 +2,9 @@
 
     ./kubonsai bench pods [--pods 100] [--nodes 3] [--only floor,starting,deleting,idling,crowd]
 
-Busybox Pods without probes, scheduler and all; the clock stops when a watch shows Ready. "ms CPU" is user and system time per Pod: on a machine
-that others use too it says more than the wall clock. `floor` is what the same Pod costs without our code. The goals hold for two quiet cores.
+Busybox Pods without probes, scheduler and all; the clock stops when a watch shows Ready. "ms CPU" is user and system time per Pod: on a
+machine that others use too it says more than the wall clock. `floor` is what the same Pod costs without our code. The goals hold for two
+quiet cores.
 """
 
 from __future__ import annotations

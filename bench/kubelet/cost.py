@@ -12,6 +12,7 @@ from launcher.cluster import cgroups
 from launcher.cluster.status import proportional_set_size
 from launcher.testing.cluster import Cluster
 
+Spent = dict[str, float]        # seconds by component
 CONMON, CONTAINERS = "runc, conmon", "in containers"
 
 
@@ -32,11 +33,11 @@ class Processes:
     def pids(self, name: str) -> list[int]:
         return [pid for process, _, pid in self._own if process == name]
 
-    def cpu(self) -> Counter[str]:
+    def cpu(self) -> Spent:
         """Seconds by component; differences count. What kubelets have started is counted with those that have ended since."""
-        spent = Counter[str]()
+        spent: Spent = {}
         for name, _, pid in self._own:
-            spent[name] += cpu_s(pid)
+            spent[name] = spent.get(name, 0.0) + cpu_s(pid)
         spent[CONMON] = sum(_usage(folder) - cpu_s(pid) for pid, folder in self._kubelets.items())
         spent[CONTAINERS] = sum(self._containers_cpu())
         return spent
@@ -78,6 +79,10 @@ class Processes:
             sum(len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in pids),
             sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in pids),
         )
+
+
+def between(before: Spent, after: Spent) -> Spent:
+    return {name: seconds - before.get(name, 0.0) for name, seconds in after.items()}
 
 
 def _accounts() -> Path:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from bench.kubelet import load
-from bench.kubelet.cost import CONTAINERS, Processes, cpu_s, disk_of, kernel_memory
+from bench.kubelet.cost import CONTAINERS, Processes, Spent, between, cpu_s, disk_of, kernel_memory
 from bench.kubelet.figures import Figure, percentile
 from kube.client.client import Client
 from launcher.cluster.layout import Layout
@@ -40,12 +39,12 @@ async def starting(cluster: Cluster, client: Client, sizes: Sizes) -> AsyncItera
             begun = processes.cpu()
             yield Figure(f"created -> Ready, {label}, p50", "ms", percentile(times, 0.5), goals[0])
             yield Figure(f"created -> Ready, {label}, p99", "ms", percentile(times, 0.99), goals[1])
-            for figure in cpu_figures(f"a start, {label}", begun - before, sizes.pods):
+            for figure in cpu_figures(f"a start, {label}", between(before, begun), sizes.pods):
                 yield figure
             seconds = await load.delete_pods(client, where)
             yield Figure(f"delete {sizes.pods} Pods", "s", seconds)
             ended = processes.cpu()
-            for figure in cpu_figures("an end", ended - begun, sizes.pods):
+            for figure in cpu_figures("an end", between(begun, ended), sizes.pods):
                 yield figure
 
 
@@ -57,7 +56,7 @@ async def crowd(cluster: Cluster, client: Client, sizes: Sizes) -> AsyncIterator
         times = await load.create(client, where, sizes.many, sizes.many, load.is_running)
         yield Figure(f"{sizes.many} Pods on {cluster.nodes} nodes Running", "s", times[-1] / 1000, 20.0 if sizes.many == 500 else None)
         yield Figure("the median Pod", "s", percentile(times, 0.5) / 1000)
-        spent = processes.cpu() - before
+        spent = between(before, processes.cpu())
         for figure in cpu_figures("a start", spent, sizes.many):
             yield figure
         yield Figure("CPU of all", "s", sum(spent.values()))
@@ -89,8 +88,9 @@ async def idling(cluster: Cluster, client: Client, sizes: Sizes) -> AsyncIterato
         await asyncio.sleep(sizes.idle_s)
         passed = time.monotonic() - began
         for name, pid in pids.items():
-            yield Figure(f"{name} with {count} idle Pods", "% core", (cpu_s(pid) - before[name]) / passed * 100, 1.0 if name == "kubelet" else None)
-        idle = processes.cpu() - all_before
+            share = (cpu_s(pid) - before[name]) / passed * 100
+            yield Figure(f"{name} with {count} idle Pods", "% core", share, 1.0 if name == "kubelet" else None)
+        idle = between(all_before, processes.cpu())
         yield Figure("all processes of the cluster", "% core", (sum(idle.values()) - idle[CONTAINERS]) / passed * 100)
 
 
@@ -102,7 +102,7 @@ async def deleting(cluster: Cluster, client: Client, sizes: Sizes) -> AsyncItera
         await load.create(client, where, sizes.doomed, 50)
         full, began = processes.held("kubelet"), processes.cpu()
         yield Figure(f"kubectl delete ns, {sizes.doomed} Pods", "s", await load.delete_namespace(client, where))
-        for figure in cpu_figures("an end", processes.cpu() - began, sizes.doomed):
+        for figure in cpu_figures("an end", between(began, processes.cpu()), sizes.doomed):
             yield figure
     await asyncio.sleep(2)
     after = processes.held("kubelet")
@@ -111,7 +111,7 @@ async def deleting(cluster: Cluster, client: Client, sizes: Sizes) -> AsyncItera
         yield Figure(f"kubelets, {label}: descriptors", "", held.descriptors)
 
 
-def cpu_figures(label: str, spent: Counter[str], count: int) -> list[Figure]:
+def cpu_figures(label: str, spent: Spent, count: int) -> list[Figure]:
     """Per Pod and component; what is below a tenth of a millisecond is left out."""
     each = {name: seconds / count * 1000 for name, seconds in spent.items()}
     return [

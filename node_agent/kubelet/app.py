@@ -38,10 +38,11 @@ from node_agent.kubelet.network import PodNetwork, peers_of
 from node_agent.kubelet.node_reporter import NodeReporter
 from node_agent.kubelet.node_service import NodeService
 from node_agent.kubelet.node_status import read_machine
-from node_agent.kubelet.objects import PodObjects
+from node_agent.kubelet.objects import PodObjects, request_finder
 from node_agent.kubelet.pod_files import parse_resolv_conf
 from node_agent.kubelet.pod_state import Services
 from node_agent.kubelet.pod_workers import PodWorkers
+from node_agent.kubelet.resources import pod_memory
 from node_agent.kubelet.stats.cgroup_usage import detect_reader
 from node_agent.kubelet.stats.collector import StatsCollector
 from node_agent.kubelet.stats.disk_usage import DiskUsages
@@ -52,6 +53,8 @@ from node_agent.probes.probe_worker import ProbeTarget
 from node_agent.probes.probers import Prober
 from node_agent.runtime.model import Allocation, ContainerRecord
 from node_agent.runtime.pod_runtime import ConmonRuntime
+from node_agent.volumes.followed import FollowedObjects
+from node_agent.volumes.pod_certificates import PodCertificates
 from node_agent.volumes.pod_volumes import PodVolumes
 from node_agent.volumes.registry import local_plugins
 from node_agent.volumes.tokens import TokenManager
@@ -147,8 +150,10 @@ class Kubelet:
         async def request_token(namespace: str, account: str, request: TokenRequest) -> TokenRequest:
             return await client.create_subresource(ServiceAccount, NamespacedName(namespace, account), "token", request, TokenRequest)
 
-        objects = PodObjects(client, TokenManager(request_token, clock), self._facts)
-        volumes = PodVolumes(root / "pods", local_plugins(objects))
+        follow = FollowedObjects(informers, config.node_name, self._on_volume_change)
+        certificates = PodCertificates(client, config.node_name, request_finder(follow, config.node_name), self._warn, clock)
+        objects = PodObjects(client, TokenManager(request_token, clock), self._facts, follow, certificates)
+        volumes = PodVolumes(root / "pods", local_plugins(objects, self._memory_of))
         allocations = Allocations(machine.allocatable, events, clock.now, self._held_allocation)
         self.services = Services(
             config=config, runtime=self._runtime, network=self._network, images=ImageManager(self._runtime, events, self._now),
@@ -244,6 +249,15 @@ class Kubelet:
     def _on_exit(self, record: ContainerRecord) -> None:
         self._probes.forget(record.id)
         self.workers.wake(record.config.pod_uid)
+
+    def _on_volume_change(self, pod_uid: str) -> None:
+        self.workers.refresh_volumes(pod_uid)
+
+    def _warn(self, pod: Pod, reason: str, message: str) -> None:
+        self._events.event(pod, "Warning", reason, message)
+
+    def _memory_of(self, pod: Pod) -> int:
+        return pod_memory(pod, self.services.allocatable)
 
     def _on_probe(self, pod_uid: str) -> None:
         self.workers.wake(pod_uid)

@@ -1,4 +1,4 @@
-"""ConfigMaps and Secrets that the Pods of this node name, read by name: the Node authorizer allows no more."""
+"""What volumes and environments of this node's Pods are made of: ConfigMaps, Secrets, tokens, trust anchors, certificates, fields."""
 
 from __future__ import annotations
 
@@ -6,58 +6,95 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Mapping
 
-from kube.api.core_v1 import ConfigMap, DownwardAPIVolumeFile, Pod, Secret
+from kube.api.certificates_v1 import ClusterTrustBundle, PodCertificateRequest
+from kube.api.core_v1 import ClusterTrustBundleProjection, ConfigMap, DownwardAPIVolumeFile, Pod, PodCertificateProjection, Secret
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
-from node_agent.kubelet.environment import PodFacts, field_value, resource_value
+from kube.client.informer import Informer
+from node_agent.kubelet.environment import ContainerConfigError, PodFacts, field_value, resource_value
+from node_agent.volumes import followed
+from node_agent.volumes.followed import FollowedObjects
+from node_agent.volumes.plugin import VolumeError
+from node_agent.volumes.pod_certificates import PodCertificates
 from node_agent.volumes.tokens import TokenManager
+from node_agent.volumes.trust_bundles import TrustAnchors
 
 Data = Mapping[str, bytes]
 
 
 class PodObjects:
-    """Implements volumes.payloads.VolumeSources. Readers of one object at one moment share one question."""
+    """Implements volumes.payloads.VolumeSources. What is followed comes from memory; the rest is read by name, as the Node
+    authorizer allows, and readers of one object at one moment share one question.
+    """
 
-    def __init__(self, client: Client, tokens: TokenManager, facts: Callable[[Pod], PodFacts]) -> None:
+    def __init__(
+        self, client: Client, tokens: TokenManager, facts: Callable[[Pod], PodFacts], objects: FollowedObjects,
+        certificates: PodCertificates,
+    ) -> None:
         self._client = client
         self._tokens = tokens
         self._facts = facts
+        self._followed = objects
+        self._certificates = certificates
+        self._anchors = TrustAnchors()
         self._asking: dict[tuple[str, NamespacedName], asyncio.Task[Data | None]] = {}
 
+    def follow(self, pod: Pod) -> None:
+        self._followed.follow(pod)
+
+    def forget(self, pod_uid: str) -> None:
+        self._tokens.forget(pod_uid)
+        self._certificates.forget(pod_uid)
+        self._followed.forget(pod_uid)
+
     async def config_map(self, namespace: str, name: str) -> Data | None:
-        return await self._shared("configmap", NamespacedName(namespace, name), self._config_map)
+        informer = await self._followed.find(followed.config_map(namespace, name))
+        if informer is None:
+            return await self._shared("configmap", NamespacedName(namespace, name), self._config_map)
+        found: ConfigMap | None = informer.get(NamespacedName(namespace, name))
+        return None if found is None else _config_map_data(found)
 
     async def secret(self, namespace: str, name: str) -> Data | None:
-        return await self._shared("secret", NamespacedName(namespace, name), self._secret)
+        informer = await self._followed.find(followed.secret(namespace, name))
+        if informer is None:
+            return await self._shared("secret", NamespacedName(namespace, name), self._secret)
+        found: Secret | None = informer.get(NamespacedName(namespace, name))
+        return None if found is None else _secret_data(found)
 
     async def token(self, pod: Pod, audience: str, expiration_s: int) -> str:
         return await self._tokens.token(pod, audience, expiration_s)
 
-    def forget(self, pod_uid: str) -> None:
-        self._tokens.forget(pod_uid)
+    async def trust_anchors(self, projection: ClusterTrustBundleProjection) -> bytes:
+        informer: Informer[ClusterTrustBundle] | None = await self._followed.find(followed.TRUST_BUNDLES)
+        if informer is None:
+            raise VolumeError("ClusterTrustBundle informer has not yet synced")
+        return self._anchors.select(projection, informer.store.list())
+
+    async def credentials(self, pod: Pod, volume: str, index: int, projection: PodCertificateProjection) -> tuple[bytes, bytes]:
+        return await self._certificates.credentials(pod, volume, index, projection)
 
     def downward(self, pod: Pod, item: DownwardAPIVolumeFile) -> str:
-        if item.field_ref is not None:
-            return field_value(item.field_ref.field_path, self._facts(pod))
-        if item.resource_field_ref is not None:
-            return resource_value(item.resource_field_ref, pod.spec.containers[0], self._facts(pod))
+        try:
+            if item.field_ref is not None:
+                return field_value(item.field_ref.field_path, self._facts(pod))
+            if item.resource_field_ref is not None:
+                return resource_value(item.resource_field_ref, pod.spec.containers[0], self._facts(pod))
+        except ContainerConfigError as error:
+            raise VolumeError(str(error)) from error
         return ""
 
     async def _config_map(self, key: NamespacedName) -> Data | None:
         try:
-            found = await self._client.get(ConfigMap, key)
+            return _config_map_data(await self._client.get(ConfigMap, key))
         except errors.NotFound:
             return None
-        binary = {name: base64.b64decode(value) for name, value in found.binary_data.items()}
-        return {name: value.encode() for name, value in found.data.items()} | binary
 
     async def _secret(self, key: NamespacedName) -> Data | None:
         try:
-            found = await self._client.get(Secret, key)
+            return _secret_data(await self._client.get(Secret, key))
         except errors.NotFound:
             return None
-        return {name: base64.b64decode(value) for name, value in found.data.items()}
 
     async def _shared(
         self, kind: str, key: NamespacedName, read: Callable[[NamespacedName], Awaitable[Data | None]],
@@ -68,3 +105,22 @@ class PodObjects:
             self._asking[kind, key] = task
             task.add_done_callback(lambda _: self._asking.pop((kind, key), None))
         return await asyncio.shield(task)
+
+
+def request_finder(objects: FollowedObjects, node_name: str) -> Callable[[str, str], Awaitable[PodCertificateRequest | None]]:
+    """For PodCertificates: the requests of this node."""
+
+    async def find(namespace: str, name: str) -> PodCertificateRequest | None:
+        informer: Informer[PodCertificateRequest] | None = await objects.find(followed.certificate_requests(node_name))
+        return None if informer is None else informer.get(NamespacedName(namespace, name))
+
+    return find
+
+
+def _config_map_data(found: ConfigMap) -> Data:
+    binary = {name: base64.b64decode(value) for name, value in found.binary_data.items()}
+    return {name: value.encode() for name, value in found.data.items()} | binary
+
+
+def _secret_data(found: Secret) -> Data:
+    return {name: base64.b64decode(value) for name, value in found.data.items()}

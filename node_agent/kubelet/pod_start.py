@@ -87,6 +87,7 @@ def _sandbox_config(services: Services, pod: Pod) -> SandboxConfig:
 async def _volumes(services: Services, state: PodState) -> None:
     if state.volumes is not None:
         return
+    state.refreshed_at = services.now()      # before: what changes meanwhile sets it back
     try:
         state.volumes = await services.volumes.set_up(state.pod)
     except VolumeSetupError as error:
@@ -94,7 +95,6 @@ async def _volumes(services: Services, state: PodState) -> None:
         services.events.event(state.pod, "Warning", names.FAILED_MOUNT, str(error))
         raise NotPreparedError(_retry_s(state.volume_failures)) from error
     state.volume_failures = 0
-    state.refreshed_at = services.now()
 
 
 def _retry_s(failures: int) -> float:

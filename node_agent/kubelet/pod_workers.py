@@ -150,6 +150,7 @@ class PodWorker:
         for record in services.runtime.containers(uid):
             services.probes.forget(record.id)
         await services.network.remove(uid)
+        services.objects.forget(uid)
         await services.volumes.tear_down(uid)
         await services.runtime.stop_sandbox(uid)
         services.allocations.release(uid)
@@ -241,6 +242,12 @@ class PodWorkers:
 
     def wake(self, pod_uid: str) -> None:
         if (worker := self._workers.get(pod_uid)) is not None:
+            worker.wake()
+
+    def refresh_volumes(self, pod_uid: str) -> None:
+        """What they are made of has changed."""
+        if (worker := self._workers.get(pod_uid)) is not None:
+            worker.state.refreshed_at = 0.0
             worker.wake()
 
     def wake_all(self) -> None:

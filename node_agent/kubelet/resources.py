@@ -186,6 +186,12 @@ def is_critical(pod: Pod) -> bool:
     return source != "api" or mirror or (pod.spec.priority or 0) >= CRITICAL_PRIORITY
 
 
+def pod_memory(pod: Pod, allocatable: Mapping[str, str]) -> int:
+    """Bytes that the Pod may have at most: the sum of its limits, or all that the node gives to Pods."""
+    limit, given = pod_resources(pod).memory_limit, quantity(allocatable, "memory").value()
+    return min(limit, given) if limit else given
+
+
 def oom_score_adj(pod: Pod, container: Container, node_memory: int) -> int:
     """Follows qos.GetContainerOOMScoreAdjust: the less of its memory a container asked for, the sooner it goes."""
     quality = qos_class(pod)

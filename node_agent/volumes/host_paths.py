@@ -15,37 +15,12 @@ class HostPathError(VolumeError):
 
 
 _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
-    "Directory": (stat.S_ISDIR, "is not a directory"),
-    "File": (stat.S_ISREG, "is not a file"),
-    "Socket": (stat.S_ISSOCK, "is not a socket file"),
-    "CharDevice": (stat.S_ISCHR, "is not a character device"),
-    "BlockDevice": (stat.S_ISBLK, "is not a block device"),
+    "Directory": (stat.S_ISDIR, "directory"),
+    "File": (stat.S_ISREG, "file"),
+    "Socket": (stat.S_ISSOCK, "socket file"),
+    "CharDevice": (stat.S_ISCHR, "character device"),
+    "BlockDevice": (stat.S_ISBLK, "block device"),
 }
-
-
-def prepare_host_path(path: str, kind: str) -> None:
-    """Makes what the type says may be made. Raises HostPathError. The empty type checks nothing; the runtime then makes a directory."""
-    place = Path(path)
-    if kind == "DirectoryOrCreate":
-        place.mkdir(mode=0o755, parents=True, exist_ok=True)
-        kind = "Directory"
-    elif kind == "FileOrCreate":
-        if not place.exists():
-            place.touch(0o644)
-        kind = "File"
-    elif not kind:
-        if not place.exists():
-            place.mkdir(mode=0o755, parents=True)
-        return
-    if kind not in _CHECKS:
-        raise HostPathError(f"{kind} is an invalid volume type")
-    check, complaint = _CHECKS[kind]
-    try:
-        mode = place.stat().st_mode
-    except OSError:
-        mode = 0
-    if not check(mode):
-        raise HostPathError(f"hostPath type check failed: {path} {complaint}")
 
 
 class HostPathPlugin:
@@ -66,3 +41,30 @@ class HostPathPlugin:
 
     async def tear_down(self, directory: Path) -> None:
         """It is left as it is."""
+
+
+def prepare_host_path(path: str, kind: str) -> None:
+    """Makes what the type says may be made. Raises HostPathError. The empty type checks nothing; the runtime then makes a directory."""
+    place = Path(path)
+    if ".." in place.parts:
+        raise HostPathError(f"invalid HostPath `{path}`: must not contain '..'")
+    if kind in ("", "DirectoryOrCreate") and not place.exists():
+        place.mkdir(mode=0o755, parents=True, exist_ok=True)
+    elif kind == "FileOrCreate" and not place.exists():
+        place.touch(0o644)
+    if kind:
+        _check(path, kind.removesuffix("OrCreate"))
+
+
+def _check(path: str, kind: str) -> None:
+    if kind not in _CHECKS:
+        raise HostPathError(f"{kind} is an invalid volume type")
+    right, wanted = _CHECKS[kind]
+    complaint = f"hostPath type check failed: {path} is not a {wanted}"
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        raise HostPathError(f'{complaint}, unable to determine its type: path "{path}" does not exist') from None
+    if not right(mode):
+        found = next((name for name, (check, _) in _CHECKS.items() if check(mode)), "")
+        raise HostPathError(f"{complaint}, it's a {found}" if found else complaint)

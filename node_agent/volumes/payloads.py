@@ -1,31 +1,37 @@
-"""The files that ConfigMaps, Secrets, the downward API and tokens put into a volume."""
+"""The files that ConfigMaps, Secrets, the downward API, tokens and certificates put into a volume."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kube.api.core_v1 import (
-    ConfigMapVolumeSource,
+    ClusterTrustBundleProjection,
     DownwardAPIVolumeFile,
     KeyToPath,
     Pod,
+    PodCertificateProjection,
     ProjectedVolumeSource,
-    SecretVolumeSource,
     Volume,
     VolumeProjection,
 )
+from kube.apimachinery import errors
 from node_agent.volumes.atomic_writer import FileContent
-from node_agent.volumes.plugin import VolumeError
+from node_agent.volumes.plugin import VolumeError, every_container
 
 DEFAULT_MODE = 0o644
+PRIVATE_MODE = 0o600
 DEFAULT_EXPIRATION_S = 3600
 
 Payload = dict[str, FileContent]
+_Read = Callable[[str, str], Awaitable[Mapping[str, bytes] | None]]
 
 
 class VolumeSources(Protocol):
-    """Where the contents come from."""
+    """Where the contents come from. Each raises VolumeError or the apiserver's errors."""
+
+    def follow(self, pod: Pod) -> None:
+        """What the Pod's volumes name will be asked for. Idempotent."""
 
     async def config_map(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
         """None: there is none."""
@@ -36,78 +42,103 @@ class VolumeSources(Protocol):
 
     def downward(self, pod: Pod, item: DownwardAPIVolumeFile) -> str: ...
 
+    async def trust_anchors(self, projection: ClusterTrustBundleProjection) -> bytes:
+        """PEM, without doubles."""
+
+    async def credentials(self, pod: Pod, volume: str, index: int, projection: PodCertificateProjection) -> tuple[bytes, bytes]:
+        """Key and certificates of the Pod's own, PEM; `volume` and `index` say which of its projections."""
+
+
+class _Context(NamedTuple):
+    pod: Pod
+    sources: VolumeSources
+    mode: int                     # of files that name none
+
 
 async def volume_payload(pod: Pod, volume: Volume, sources: VolumeSources) -> Payload:
     """Raises VolumeError, or the apiserver's errors."""
-    namespace = pod.metadata.namespace
-    if volume.config_map is not None:
-        return await _config_map(namespace, volume.config_map.name, volume.config_map, sources)
-    if volume.secret is not None:
-        secret: SecretVolumeSource = volume.secret
-        return await _secret(namespace, secret.secret_name, secret.items, secret.optional, _mode(secret.default_mode), sources)
-    if volume.downward_api is not None:
-        return _downward(pod, volume.downward_api.items, _mode(volume.downward_api.default_mode), sources)
+    if (config_map := volume.config_map) is not None:
+        context = _Context(pod, sources, _mode(config_map.default_mode))
+        return await _config_map(context, config_map.name, config_map.items, config_map.optional)
+    if (secret := volume.secret) is not None:
+        return await _secret(_Context(pod, sources, _mode(secret.default_mode)), secret.secret_name, secret.items, secret.optional)
+    if (downward := volume.downward_api) is not None:
+        return _downward(_Context(pod, sources, _mode(downward.default_mode)), downward.items)
     if volume.projected is not None:
-        return await _projected(pod, volume.projected, sources)
+        return await _projected(pod, volume.name, volume.projected, sources)
     raise VolumeError("not a volume of files")
 
 
-async def _config_map(namespace: str, name: str, source: ConfigMapVolumeSource, sources: VolumeSources) -> Payload:
-    return await _keyed(sources.config_map, "configmap", namespace, name, source.items, source.optional, _mode(source.default_mode))
+async def _config_map(context: _Context, name: str, items: Iterable[KeyToPath], optional: bool | None) -> Payload:
+    missing_key = "configmap references non-existent config key"
+    return await _keyed(context, context.sources.config_map, f'configmap "{name}" not found', name, items, optional, missing_key)
 
 
-async def _secret(
-    namespace: str, name: str, items: Iterable[KeyToPath], optional: bool | None, mode: int, sources: VolumeSources,
-) -> Payload:
-    return await _keyed(sources.secret, "secret", namespace, name, items, optional, mode)
+async def _secret(context: _Context, name: str, items: Iterable[KeyToPath], optional: bool | None) -> Payload:
+    missing_key = "references non-existent secret key"
+    return await _keyed(context, context.sources.secret, f'secret "{name}" not found', name, items, optional, missing_key)
 
 
 async def _keyed(
-    read: Callable[[str, str], Awaitable[Mapping[str, bytes] | None]], kind: str, namespace: str, name: str, items: Iterable[KeyToPath],
-    optional: bool | None, mode: int,
+    context: _Context, read: _Read, missing: str, name: str, items: Iterable[KeyToPath], optional: bool | None, missing_key: str,
 ) -> Payload:
-    data = await read(namespace, name)
+    data = await read(context.pod.metadata.namespace, name)
     if data is None:
-        if optional:
-            return {}
-        raise VolumeError(f'{kind} "{name}" not found')
+        if not optional:
+            raise VolumeError(missing)
+        data = {}
     items = tuple(items)
     if not items:
-        return {key: FileContent(value, mode) for key, value in data.items()}
+        return {key: FileContent(value, context.mode) for key, value in data.items()}
     payload: Payload = {}
     for item in items:
-        if item.key not in data:
-            if optional:
-                continue
-            raise VolumeError(f"references non-existent {'config' if kind == 'configmap' else kind} key: {item.key}")
-        payload[item.path] = FileContent(data[item.key], mode if item.mode is None else item.mode)
+        if item.key in data:
+            payload[item.path] = FileContent(data[item.key], context.mode if item.mode is None else item.mode)
+        elif not optional:
+            raise VolumeError(f"{missing_key}: {item.key}")
     return payload
 
 
-def _downward(pod: Pod, items: Iterable[DownwardAPIVolumeFile], mode: int, sources: VolumeSources) -> Payload:
+def _downward(context: _Context, items: Iterable[DownwardAPIVolumeFile]) -> Payload:
     return {
-        item.path: FileContent(sources.downward(pod, item).encode(), mode if item.mode is None else item.mode) for item in items
+        item.path: FileContent(context.sources.downward(context.pod, item).encode(), context.mode if item.mode is None else item.mode)
+        for item in items
     }
 
 
-async def _projected(pod: Pod, projected: ProjectedVolumeSource, sources: VolumeSources) -> Payload:
-    payload: Payload = {}
-    for projection in projected.sources:
-        payload |= await _projection(pod, projection, _mode(projected.default_mode), sources)
+async def _projected(pod: Pod, name: str, projected: ProjectedVolumeSource, sources: VolumeSources) -> Payload:
+    """Of two sources with the same path the later one counts. All that fail are told together."""
+    context, payload = _Context(pod, sources, _mode(projected.default_mode)), Payload()
+    failures: list[Exception] = []
+    for index, projection in enumerate(projected.sources):
+        try:
+            payload |= await _projection(context, name, index, projection)
+        except (VolumeError, errors.ApiError) as error:
+            failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise VolumeError(f"[{', '.join(dict.fromkeys(map(str, failures)))}]")
     return payload
 
 
-async def _projection(pod: Pod, projection: VolumeProjection, mode: int, sources: VolumeSources) -> Payload:
-    namespace = pod.metadata.namespace
+async def _projection(context: _Context, name: str, index: int, projection: VolumeProjection) -> Payload:
+    if (config_map := projection.config_map) is not None:
+        return await _config_map(context, config_map.name, config_map.items, config_map.optional)
+    if (secret := projection.secret) is not None:
+        return await _secret(context, secret.name, secret.items, secret.optional)
+    if projection.downward_api is not None:
+        return _downward(context, projection.downward_api.items)
+    pod, sources = context.pod, context.sources
     if (token := projection.service_account_token) is not None:
         text = await sources.token(pod, token.audience, token.expiration_seconds or DEFAULT_EXPIRATION_S)
-        return {token.path: FileContent(text.encode(), _token_mode(pod, mode))}
-    if (config_map := projection.config_map) is not None:
-        return await _keyed(sources.config_map, "configmap", namespace, config_map.name, config_map.items, config_map.optional, mode)
-    if (secret := projection.secret) is not None:
-        return await _secret(namespace, secret.name, secret.items, secret.optional, mode, sources)
-    if projection.downward_api is not None:
-        return _downward(pod, projection.downward_api.items, mode, sources)
+        return {token.path: _private(context, text.encode())}
+    if (bundle := projection.cluster_trust_bundle) is not None:
+        return {bundle.path: _private(context, await sources.trust_anchors(bundle))}
+    if (certificate := projection.pod_certificate) is not None:
+        key, chain = await sources.credentials(pod, name, index, certificate)
+        files = {certificate.credential_bundle_path: key + chain, certificate.key_path: key, certificate.certificate_chain_path: chain}
+        return {path: _private(context, data) for path, data in files.items() if path}
     raise VolumeError("projected volume has a source that this node does not know")
 
 
@@ -115,7 +146,19 @@ def _mode(mode: int | None) -> int:
     return DEFAULT_MODE if mode is None else mode
 
 
-def _token_mode(pod: Pod, mode: int) -> int:
-    """Of no one else where the Pod names a group: the writer then lets that group read."""
-    security = pod.spec.security_context
-    return 0o600 if security is not None and security.fs_group is not None else mode
+def _private(context: _Context, data: bytes) -> FileContent:
+    """The Pod's identity: where one user or a group is known to read it, nobody else may. fsGroup makes 0640 of it."""
+    uid, security = fs_user(context.pod), context.pod.spec.security_context
+    shared = uid is None and (security is None or security.fs_group is None)
+    return FileContent(data, context.mode if shared else PRIVATE_MODE, uid)
+
+
+def fs_user(pod: Pod) -> int | None:
+    """The user that all containers run as by their specification, if it is one."""
+    common = pod.spec.security_context.run_as_user if pod.spec.security_context is not None else None
+    users = {
+        container.security_context.run_as_user
+        if container.security_context is not None and container.security_context.run_as_user is not None else common
+        for container in every_container(pod)
+    }
+    return users.pop() if len(users) == 1 else None

@@ -10,11 +10,12 @@ a Pod is its directory: the kubelet was killed, the Pod is gone. What a plugin h
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kube.api.core_v1 import Pod, Volume
+from kube.api.core_v1 import Container, EphemeralContainer, Pod, Volume
 
 PREFIX = "kubernetes.io~"
 
@@ -54,6 +55,12 @@ class VolumeTask:
         """Always (also "") or OnRootMismatch."""
         security = self.pod.spec.security_context
         return security.fs_group_change_policy if security is not None else ""
+
+
+def every_container(pod: Pod) -> Iterator[Container | EphemeralContainer]:
+    yield from pod.spec.init_containers
+    yield from pod.spec.containers
+    yield from pod.spec.ephemeral_containers
 
 
 class VolumePlugin(Protocol):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from node_agent.volumes.api_files import ApiFilesPlugin
-from node_agent.volumes.empty_dir import EmptyDirPlugin
+from node_agent.volumes.empty_dir import EmptyDirPlugin, MemoryOf
 from node_agent.volumes.host_paths import HostPathPlugin
 from node_agent.volumes.payloads import VolumeSources
 from node_agent.volumes.plugin import VolumePlugin
 
 
-def local_plugins(sources: VolumeSources) -> tuple[VolumePlugin, ...]:
-    return (EmptyDirPlugin(), HostPathPlugin(), ApiFilesPlugin(sources))
+def local_plugins(sources: VolumeSources, memory_of: MemoryOf) -> tuple[VolumePlugin, ...]:
+    return (EmptyDirPlugin(memory_of), HostPathPlugin(), ApiFilesPlugin(sources, memory_of))

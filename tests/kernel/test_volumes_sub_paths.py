@@ -95,7 +95,7 @@ async def test_taking_a_pod_down_deletes_nothing_behind_its_mounts(space: Path) 
     inner.mkdir(parents=True)
     mount(str(space / "host"), str(inner), flags=MS_BIND)      # as a container with propagation could
 
-    await PodVolumes(pods, local_plugins(Objects())).tear_down("uid")
+    await PodVolumes(pods, local_plugins(Objects(), lambda _: 0)).tear_down("uid")
 
     assert (space / "host/kept/precious").exists() and (space / "host/file").exists()
     assert not list((pods / "uid").iterdir())

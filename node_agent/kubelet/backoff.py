@@ -27,14 +27,14 @@ class Backoff:
     def remaining_s(self, key: str, since: float, now: float) -> float:
         """How long the key still has to wait when its failure happened at `since`."""
         entry = self._entries.get(key)
-        if entry is None or now - entry.updated_at > 2 * self._maximum_s:
+        if entry is None or since - entry.updated_at > 2 * self._maximum_s:
             return 0.0
         return max(0.0, since + entry.wait_s - now)
 
-    def next(self, key: str, now: float) -> None:
-        """One more failure, or one more try after a failure."""
+    def next(self, key: str, now: float, failed_at: float | None = None) -> None:
+        """One more failure, or one more try after a failure (of `failed_at`)."""
         entry = self._entries.get(key)
-        if entry is None or now - entry.updated_at > 2 * self._maximum_s:
+        if entry is None or (now if failed_at is None else failed_at) - entry.updated_at > 2 * self._maximum_s:
             self._entries[key] = _Entry(self._initial_s, now)
         else:
             entry.wait_s = min(entry.wait_s * 2, self._maximum_s)

@@ -68,6 +68,7 @@ def container_config(
         ),
         resources=container_resources(pod, container), amounts=container_amounts(pod, container), security=_security(pod, container),
         oom_score_adj=oom_score_adj(pod, container, node_memory),
+        stop_signal=container.lifecycle.stop_signal if container.lifecycle else "",
         tty=bool(container.tty), stdin=bool(container.stdin), stdin_once=bool(container.stdin_once),
         labels={
             "terminationMessageFile": str(message_file), "terminationMessagePolicy": container.termination_message_policy or "File",

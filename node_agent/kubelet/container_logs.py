@@ -7,12 +7,13 @@ from pathlib import Path
 from kube.api.core_v1 import Container, Pod
 from kube.apimachinery import errors
 from node_agent.kubelet.pod_state import PodState, Services
+from node_agent.kubelet.pod_view import all_containers
 from node_agent.runtime.model import ContainerRecord, ContainerState
 
 
 def find_container(pod: Pod, name: str) -> Container:
     """By name, or the only one. Raises BadRequest, NotFound."""
-    everyone = (*pod.spec.containers, *pod.spec.init_containers)
+    everyone = tuple(all_containers(pod))
     if not name:
         if len(everyone) == 1:
             return everyone[0]

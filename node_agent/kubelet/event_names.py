@@ -40,6 +40,8 @@ CREATE_CONFIG_ERROR: Final = "CreateContainerConfigError"
 CREATE_ERROR: Final = "CreateContainerError"
 RUN_ERROR: Final = "RunContainerError"
 POST_START_ERROR: Final = "PostStartHookError"
+RESTARTING_ALL: Final = "RestartingAllContainers"
+STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 
 
 def pod_ref(pod: Pod) -> ObjectReference:
@@ -49,7 +51,11 @@ def pod_ref(pod: Pod) -> ObjectReference:
 def container_ref(pod: Pod, container: Container | str) -> ObjectReference:
     """The Pod, with the field path that `kubectl describe` shows: spec.containers{web}."""
     name = container if isinstance(container, str) else container.name
-    field = "initContainers" if any(init.name == name for init in pod.spec.init_containers) else "containers"
+    field = "containers"
+    if any(init.name == name for init in pod.spec.init_containers):
+        field = "initContainers"
+    elif any(ephemeral.name == name for ephemeral in pod.spec.ephemeral_containers):
+        field = "ephemeralContainers"
     reference = reference_to(pod)
     return ObjectReference(
         api_version=reference.api_version, kind=reference.kind, namespace=reference.namespace, name=reference.name, uid=reference.uid,

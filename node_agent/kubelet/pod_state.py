@@ -82,13 +82,16 @@ class PodState:
     failed: bool = False                                                # given up by the kubelet: reason and message say why
     reason: str = ""
     message: str = ""
+    ended: bool = False                                                 # it was to end, and nothing of it runs any more
     stopping: asyncio.Event = field(default_factory=asyncio.Event)      # set once the Pod is to end; cuts hooks short
     hooked: set[str] = field(default_factory=set)                       # containers whose preStop hook has run
     evicted_grace_s: float | None = None                                # instead of the Pod's own grace period
     disruption: PodCondition | None = None                              # DisruptionTarget, from the kubelet
+    announced: set[str] = field(default_factory=set)                    # containers whose Killing event was recorded
     messages: dict[str, str] = field(default_factory=dict)              # termination messages by container id
     refreshed_at: float = 0.0
     wanted: Pod = field(init=False)                                     # as the API has it
+    shown_until: dict[str, float] = field(default_factory=dict)         # how long a failed start is shown before the next step
 
     def __post_init__(self) -> None:
         self.last_address = self.pod.status.pod_ip
@@ -99,7 +102,8 @@ class PodState:
         return self.pod.metadata.uid
 
     def view(self, services: Services) -> PodView:
-        return PodView(services.runtime.containers(self.uid))
+        sandbox = services.runtime.sandbox(self.uid)
+        return PodView(services.runtime.containers(self.uid), None if sandbox is None else sandbox.created_at)
 
     def publish(self, services: Services) -> None:
         """Computes the status from what stands now and hands it to the status manager."""
@@ -115,7 +119,7 @@ class PodState:
         observed = Observed(
             view=view, probes=services.probes, host_ip=services.config.node_ip, pod_ip=self.last_address, sandbox_ready=sandbox_ready,
             now=services.clock.now(), waiting=self.waiting, messages=self.messages, reason=self.reason, message=self.message,
-            failed=self.failed, terminating=self.stopping.is_set(), resize=services.allocations.conditions(self.uid),
+            failed=self.failed, ended=self.ended, resize=services.allocations.conditions(self.uid),
             cgroup=sandbox.config.resources if sandbox is not None else None,
         )
         # The last status made here dates its conditions better than a watch that may lag behind.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from kube.api.core_v1 import Container
+import msgspec
+
+from kube.api.core_v1 import Container, Pod
 from kube.apimachinery import errors
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.backoff import duration_text
@@ -16,9 +18,11 @@ from node_agent.kubelet.lifecycle import HookError, run_hook
 from node_agent.kubelet.pod_plan import Kill, plan_pod
 from node_agent.kubelet.pod_start import NotPreparedError, prepare
 from node_agent.kubelet.pod_state import PodState, Services
-from node_agent.kubelet.pod_status import Waiting
+from node_agent.kubelet.pod_status import Waiting, container_id
+from node_agent.kubelet.pod_view import PodView, all_containers
 from node_agent.kubelet.resize import resize
-from node_agent.kubelet.termination import stop_container
+from node_agent.kubelet.resources import is_sidecar
+from node_agent.kubelet.termination import own_grace_s, stop_container, stop_pod
 from node_agent.probes.probe_manager import probes_of
 from node_agent.probes.probe_worker import ProbeTarget
 from node_agent.runtime.model import ContainerRecord, ContainerState, RuntimeServiceError, StartFailedError
@@ -26,16 +30,18 @@ from node_agent.volumes.pod_volumes import VolumeSetupError
 
 CONFIG_RETRY_S = 2.0
 LOOK_AGAIN_S = 10.0             # for an image that is not there; kubelet's backOffPeriod
+START_SHOWN_S = 1.0             # how long a start that failed stands as such; upstream looks at its containers every second
 SHOWN_S = 3.0                   # how long the reason of a failed pull stands before its back-off is shown
 
 
 class NotStartedError(Exception):
     """A container could not be started; `waiting` goes into its status, `retry_s` says when to try again (None: when it is woken)."""
 
-    def __init__(self, waiting: Waiting, retry_s: float | None) -> None:
+    def __init__(self, waiting: Waiting, retry_s: float | None, *, shown: bool = False) -> None:
         super().__init__(waiting.message)
         self.waiting = waiting
         self.retry_s = retry_s
+        self.shown = shown                    # for a moment, before CrashLoopBackOff takes its place
 
 
 async def sync_pod(services: Services, state: PodState) -> tuple[bool, float | None]:
@@ -47,6 +53,11 @@ async def sync_pod(services: Services, state: PodState) -> tuple[bool, float | N
     actions = plan_pod(pod, state.view(services), services.probes)
     if actions.kill_pod:
         return True, None
+    if actions.reset:
+        await _reset(services, state, actions.reset)
+        return False, 0.0
+    if actions.renew:
+        await _renew(services, state)
     for kill in actions.kill:
         await _kill(services, state, kill)
     if actions.start:
@@ -64,6 +75,8 @@ async def sync_pod(services: Services, state: PodState) -> tuple[bool, float | N
             state.waiting.pop(container.name, None)
         except NotStartedError as error:
             state.waiting[container.name] = error.waiting
+            if error.shown:
+                state.shown_until[container.name] = services.now() + START_SHOWN_S
             if error.retry_s is not None:
                 retries.append(error.retry_s)
     watch_probes(services, state)
@@ -81,13 +94,35 @@ def _more_to_do(services: Services, state: PodState) -> bool:
     return bool(plan_pod(state.pod, state.view(services), services.probes).start)
 
 
+async def _reset(services: Services, state: PodState, records: Sequence[ContainerRecord]) -> None:
+    """All containers begin anew because one has ended so: they go in this order, their logs stay. The sandbox and volumes do too."""
+    state.publish(services)                      # condition AllContainersRestarting
+    containers = {container.name: container for container in all_containers(state.pod)}
+    for record in records:
+        if record.state is not ContainerState.EXITED:
+            services.events.event(names.container_ref(state.pod, record.name), "Normal", names.KILLING, "killing")
+            await stop_container(services, state, containers.get(record.name), record, 0.0)
+        await services.runtime.remove_container(record.id)
+        state.messages.pop(record.id, None)
+    state.publish(services)
+
+
+async def _renew(services: Services, state: PodState) -> None:
+    """The sandbox is gone. What still runs ends; init containers will run again, so that their ends of before mean nothing."""
+    services.events.event(state.pod, "Normal", names.SANDBOX_CHANGED, "Pod sandbox changed, it will be killed and re-created.")
+    await stop_pod(services, state, own_grace_s(state.pod))
+    init = {container.name for container in state.pod.spec.init_containers}
+    for record in services.runtime.containers(state.uid):
+        if record.name in init:
+            await services.runtime.remove_container(record.id)
+    state.volumes = None
+
+
 async def _kill(services: Services, state: PodState, kill: Kill) -> None:
     services.events.event(names.container_ref(state.pod, kill.container), "Normal", names.KILLING, kill.message)
     probe = kill.container.liveness_probe if kill.probe == "liveness" else kill.container.startup_probe
-    grace_s = probe.termination_grace_period_seconds if probe is not None else None
-    if grace_s is None:
-        grace_s = state.pod.spec.termination_grace_period_seconds
-    await stop_container(services, state, kill.container, kill.record, float(30 if grace_s is None else grace_s))
+    grace_s = probe.termination_grace_period_seconds if kill.probe and probe is not None else None
+    await stop_container(services, state, kill.container, kill.record, own_grace_s(state.pod) if grace_s is None else float(grace_s))
 
 
 async def _start(services: Services, state: PodState, container: Container) -> None:
@@ -110,10 +145,11 @@ async def _start(services: Services, state: PodState, container: Container) -> N
         data = await _referenced_data(services, state, container)
         env = make_environment(container, facts, services.cluster_services(), lambda kind, name: data.get((kind, name)))
         config = container_config(
-            container, facts, image=image, sandbox=sandbox, attempt=view.next_attempt(container.name), env=env,
+            container, facts, image=image, sandbox=sandbox, attempt=_attempt(services, state, container), env=env,
             volumes=state.volumes or {}, paths=services.paths(pod), cluster_domain=services.config.cluster_domain,
             node_memory=services.node_memory,
         )
+        config = msgspec.structs.replace(config, pid_target=_pid_target(pod, container, view))
     except (ContainerConfigError, errors.ApiError) as error:
         services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
         raise NotStartedError(Waiting(names.CREATE_CONFIG_ERROR, str(error)), CONFIG_RETRY_S) from error
@@ -127,16 +163,40 @@ async def _start(services: Services, state: PodState, container: Container) -> N
         await services.runtime.start_container(record.id)
     except StartFailedError as error:
         services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
-        raise NotStartedError(Waiting(names.RUN_ERROR, str(error)), 0.0) from error
+        raise NotStartedError(Waiting(names.RUN_ERROR, str(error)), START_SHOWN_S, shown=True) from error
     services.events.event(reference, "Normal", names.STARTED, "Container started")
     await _post_start(services, state, container, record)
     await _prune(services, state, container.name)
 
 
+def _pid_target(pod: Pod, container: Container, view: PodView) -> str:
+    """Whose PID namespace an ephemeral container shares: the id of the newest container of that name. Raises ContainerConfigError."""
+    ephemeral = next((each for each in pod.spec.ephemeral_containers if each.name == container.name), None)
+    if ephemeral is None or not ephemeral.target_container_name:
+        return ""
+    record = view.latest.get(ephemeral.target_container_name)
+    if record is None:
+        raise ContainerConfigError(f"unable to find target container {ephemeral.target_container_name}")
+    return record.id
+
+
+def _attempt(services: Services, state: PodState, container: Container) -> int:
+    """The restart count. Of a container whose records are gone the logs tell: 0.log, 1.log ... (calcRestartCountByLogDir)."""
+    record = state.view(services).latest.get(container.name)
+    if record is not None:
+        return record.config.attempt + 1
+    logs = services.paths(state.pod).logs / container.name
+    numbers = [int(path.name.partition(".")[0]) for path in logs.glob("[0-9]*.log*") if path.name.partition(".")[0].isdigit()]
+    return max(numbers, default=-1) + 1
+
+
 def _wait_for_backoff(services: Services, state: PodState, container: Container, latest: ContainerRecord | None) -> None:
     if latest is None or latest.state is not ContainerState.EXITED:
         return
-    key, now = f"{state.uid}_{container.name}", services.now()
+    key, now = f"{state.uid}_{container.name}_{container.image}", services.now()
+    shown_s = state.shown_until.get(container.name, 0.0) - now
+    if shown_s > 0 and container.name in state.waiting:
+        raise NotStartedError(state.waiting[container.name], shown_s)
     remaining_s = services.restarts.remaining_s(key, latest.finished_at, now)
     if remaining_s > 0:
         who = f"{container.name} pod={names.full_name(state.pod)}"
@@ -144,7 +204,7 @@ def _wait_for_backoff(services: Services, state: PodState, container: Container,
         text = f"Back-off restarting failed container {container.name} in pod {names.full_name(state.pod)}"
         services.events.event(names.container_ref(state.pod, container), "Warning", names.BACK_OFF, text)
         raise NotStartedError(Waiting(names.CRASH_LOOP, message), remaining_s)
-    services.restarts.next(key, now)
+    services.restarts.next(key, now, failed_at=latest.finished_at)
 
 
 async def _referenced_data(services: Services, state: PodState, container: Container) -> Mapping[tuple[str, str], Mapping[str, str] | None]:
@@ -172,7 +232,10 @@ async def _post_start(services: Services, state: PodState, container: Container,
     hook = container.lifecycle.post_start if container.lifecycle else None
     if hook is None:
         return
-    running = asyncio.create_task(run_hook(hook, container, record.id, services.address(state.pod), services.runtime.exec))
+    running = asyncio.create_task(run_hook(
+        hook, state.pod, container, container_id=record.id, address=services.address(state.pod), run=services.runtime.exec,
+        events=services.events,
+    ))
     stopping = asyncio.create_task(state.stopping.wait())
     try:
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -180,10 +243,10 @@ async def _post_start(services: Services, state: PodState, container: Container,
             await running
     except HookError as error:
         reference = names.container_ref(state.pod, container)
-        services.events.event(reference, "Warning", names.FAILED_POST_START, f"PostStartHook failed: {error}")
+        services.events.event(reference, "Warning", names.FAILED_POST_START, "PostStartHook failed")
         services.events.event(reference, "Normal", names.KILLING, "FailedPostStartHook")
-        await stop_container(services, state, container, record, float(state.pod.spec.termination_grace_period_seconds or 30))
-        raise NotStartedError(Waiting(names.POST_START_ERROR, f"PostStart hook failed: {error}"), 0.0) from error
+        await stop_container(services, state, container, record, own_grace_s(state.pod))
+        raise NotStartedError(Waiting(names.POST_START_ERROR, str(error)), START_SHOWN_S, shown=True) from error
     finally:
         for task in (running, stopping):
             task.cancel()
@@ -203,15 +266,21 @@ async def _prune(services: Services, state: PodState, name: str) -> None:
 def watch_probes(services: Services, state: PodState) -> None:
     """Starts the probes of what runs. After a restart of the kubelet what was ready stays so until the first look."""
     view = state.view(services)
-    ready = {status.container_id for status in state.pod.status.container_statuses if status.ready}
-    for container in (*state.pod.spec.init_containers, *state.pod.spec.containers):
+    told = (*state.pod.status.init_container_statuses, *state.pod.status.container_statuses)
+    ready = {status.container_id for status in told if status.ready}
+    for container in _probed(state.pod):
         record = view.latest.get(container.name)
         if record is not None and record.running and probes_of(container):
             target = ProbeTarget(
                 pod=state.pod, container=container, container_id=record.id, started_at=record.started_at,
                 address=services.address(state.pod),
             )
-            services.probes.watch(target, already_ready=f"kubonsai://{record.id}" in ready)
+            services.probes.watch(target, already_ready=container_id(record) in ready)
+
+
+def _probed(pod: Pod) -> Iterator[Container]:
+    yield from (container for container in pod.spec.init_containers if is_sidecar(container))
+    yield from pod.spec.containers
 
 
 async def _refresh(services: Services, state: PodState) -> None:

@@ -20,7 +20,7 @@ from node_agent.kubelet import event_names as names
 from node_agent.kubelet.pod_admission import refusal_of
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.pod_sync import sync_pod
-from node_agent.kubelet.termination import grace_period_s, stop_pod
+from node_agent.kubelet.termination import grace_period_s, own_grace_s, stop_pod
 
 RETRY_S = 2.0
 TERMINAL = ("Succeeded", "Failed")
@@ -100,13 +100,15 @@ class PodWorker:
         if self.gone or state.stopping.is_set() or state.failed:
             return await self._terminate()
         if state.pod.status.phase in TERMINAL:
+            await self._stop_containers()            # none, unless another has ended the Pod in the API
             await self._take_down()
             return None
         state.pod = services.allocations.consider(state.wanted)
         finished, delay_s = await sync_pod(services, state)
         if finished:
             state.stopping.set()
-            await stop_pod(services, state, float(state.pod.spec.termination_grace_period_seconds or 30))
+            await stop_pod(services, state, own_grace_s(state.pod))
+            state.ended = True
             state.publish(services)
             await self._take_down()
             return None
@@ -114,6 +116,7 @@ class PodWorker:
 
     async def _terminate(self) -> float | None:
         await self._stop_containers()
+        self.state.ended = True
         if not self.gone:
             self.state.publish(self._services)
         await self._take_down()

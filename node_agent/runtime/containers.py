@@ -114,7 +114,7 @@ class Containers:
         container_id = secrets.token_hex(32)
         record = ContainerRecord(
             id=container_id, config=config, image_id=image.id, state=ContainerState.CREATED, created_at=self._now(),
-            stop_signal=image.config.stop_signal, image=image.reference, image_ref=image.by_digest,
+            stop_signal=config.stop_signal or image.config.stop_signal, image=image.reference, image_ref=image.by_digest,
         )
         try:
             self._prepare(record, image, sandbox)
@@ -131,9 +131,13 @@ class Containers:
         rootfs = mount_overlay(image.layers, self._records.directory(record.id))
         bundle = self.bundle(record.id)
         bundle.mkdir()
+        target = self._all.get(record.config.pid_target)
+        if record.config.pid_target and (target is None or not target.running):
+            raise ValueError(f"target container {record.config.pid_target!r} does not run")
         spec = oci_spec(
             record.config, image, sandbox, rootfs=rootfs, own_oom_score_adj=self._own_oom_score_adj, bounding=self._bounding,
             unified_cgroups=isinstance(self._cgroups, cgroup_tree.UnifiedCgroups), all_devices=self._all_devices,
+            target_pid=target.pid if target is not None else 0,
         )
         (bundle / "config.json").write_text(json.dumps(spec))
         user = spec["process"]["user"]

@@ -128,6 +128,8 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
     stdin: bool = False
     stdin_once: bool = False
     labels: dict[str, str] = {}            # kept in the record for the kubelet
+    pid_target: str = ""                   # id of the container whose PID namespace it joins
+    stop_signal: str = ""                  # instead of the image's
 
 
 class ProcessUser(msgspec.Struct, frozen=True):

@@ -49,9 +49,9 @@ def granted_capabilities(bounding_set: int) -> frozenset[str]:
 
 def oci_spec(
     config: ContainerConfig, image: Image, sandbox: Sandbox, *, rootfs: str, own_oom_score_adj: int, bounding: frozenset[str],
-    unified_cgroups: bool = False, all_devices: Sequence[dict[str, Any]] = EVERY_DEVICE,
+    unified_cgroups: bool = False, all_devices: Sequence[dict[str, Any]] = EVERY_DEVICE, target_pid: int = 0,
 ) -> dict[str, Any]:
-    """`all_devices`: what a privileged container may use.
+    """`all_devices`: what a privileged container may use. `target_pid`: a process whose PID namespace is joined.
 
     Raises ValueError where image and Pod together name no command, or a user that the image does not know.
     """
@@ -62,7 +62,7 @@ def oci_spec(
         "root": {"path": rootfs, "readonly": security.read_only_root},
         "mounts": [*_system_mounts(sandbox, security), *(_bind(mount) for mount in config.mounts)],
         "linux": {
-            "namespaces": _namespaces(sandbox, own_cgroup_view=unified_cgroups and not security.privileged),
+            "namespaces": _namespaces(sandbox, own_cgroup_view=unified_cgroups and not security.privileged, target_pid=target_pid),
             "cgroupsPath": config.cgroup,
             "resources": _resources(config.resources, all_devices if security.privileged else DEVICE_RULES, unified=unified_cgroups),
         },
@@ -164,12 +164,14 @@ def _lines(rootfs: Path, name: str) -> list[str]:
         return []
 
 
-def _namespaces(sandbox: Sandbox, *, own_cgroup_view: bool) -> list[dict[str, str]]:
+def _namespaces(sandbox: Sandbox, *, own_cgroup_view: bool, target_pid: int) -> list[dict[str, str]]:
     namespaces: list[dict[str, str]] = [{"type": "mount"}]
     if own_cgroup_view:         # of version 2 it would see all of the machine; of version 1 runc mounts its own part only
         namespaces.append({"type": "cgroup"})
     if sandbox.pid_holder:
         namespaces.append({"type": "pid", "path": f"/proc/{sandbox.pid_holder}/ns/pid"})
+    elif target_pid and not sandbox.config.host_pid:
+        namespaces.append({"type": "pid", "path": f"/proc/{target_pid}/ns/pid"})
     elif not sandbox.config.host_pid:
         namespaces.append({"type": "pid"})
     namespaces += [

@@ -10,10 +10,10 @@ import pytest
 
 from kube.api.core_v1 import ContainerImage, Pod
 from node_agent.kubelet.container_config import _check_user
+from node_agent.kubelet.container_statuses import _resolved_image
 from node_agent.kubelet.environment import ContainerConfigError
 from node_agent.kubelet.image_manager import ImageManager, ImageUnavailableError
 from node_agent.kubelet.node_status import _images
-from node_agent.kubelet.pod_status import _resolved_image
 from node_agent.runtime.image_catalog import Entry, ImageCatalog, references_of
 from node_agent.runtime.images import ImageStore
 from node_agent.runtime.model import Image, ImageConfig, ImageMissingError, RuntimeServiceError

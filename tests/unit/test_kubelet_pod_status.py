@@ -41,7 +41,7 @@ def test_a_new_pod_is_pending_and_creating() -> None:
     assert (status.phase, status.start_time) == ("Pending", "2026-11-20T12:00:00Z")
     assert state_of(status.container_statuses[0]) == "ContainerCreating"
     assert conditions(status) == {
-        "PodReadyToStartContainers": ("False", ""), "Initialized": ("True", ""), "Ready": ("False", "ContainersNotReady"),
+        "PodReadyToStartContainers": ("False", "PodSandboxNotReady"), "Initialized": ("True", ""), "Ready": ("False", "ContainersNotReady"),
         "ContainersReady": ("False", "ContainersNotReady"), "PodScheduled": ("True", ""),
     }
 

@@ -67,7 +67,10 @@ class NodeAuthorizer:
             return _no("can only get/update/patch this type")
         return self._related(node, attributes)
 
-    def _token(self, node: str, attributes: Attributes) -> Decision:
+    def _account(self, node: str, attributes: Attributes) -> Decision:
+        """Their tokens; and, for PodCertificateRequests, their uids."""
+        if attributes.verb == "get" and not attributes.subresource:
+            return self._read(node, attributes)
         if attributes.verb != "create" or not attributes.name:
             return _no("can only create tokens for individual service accounts")
         if attributes.subresource != "token":
@@ -173,7 +176,7 @@ _CHECKS: Final[dict[tuple[str, str], Check]] = {
     ("resource.k8s.io", "resourceslices"): NodeAuthorizer._resource_slice,
     ("certificates.k8s.io", "podcertificaterequests"): NodeAuthorizer._pod_certificate,
     ("storage.k8s.io", "volumeattachments"): NodeAuthorizer._get,
-    ("", "serviceaccounts"): NodeAuthorizer._token,
+    ("", "serviceaccounts"): NodeAuthorizer._account,
     ("coordination.k8s.io", "leases"): NodeAuthorizer._lease,
     ("storage.k8s.io", "csinodes"): NodeAuthorizer._csi_node,
     ("", "nodes"): NodeAuthorizer._node,

@@ -1,4 +1,4 @@
-"""Which volume fits a claim best, and whether a node can reach it. Pure; follows component-helpers/storage/volume."""
+"""Which volume fits a claim best. Pure; follows component-helpers/storage/volume."""
 
 from __future__ import annotations
 
@@ -14,18 +14,9 @@ from control_plane.volumes.claims import (
     same_mode,
     volume_class,
 )
-from kube.api.core_v1 import NodeSelectorRequirement, NodeSelectorTerm, PersistentVolume, PersistentVolumeClaim, TopologySelectorTerm
+from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim, TopologySelectorTerm
 from kube.apimachinery.labels import Selector, selector_from_label_selector
-
-
-class NodePlace:
-    """A node as volumes see it: its name and labels."""
-
-    __slots__ = ("labels", "name")
-
-    def __init__(self, name: str, labels: Mapping[str, str]) -> None:
-        self.name = name
-        self.labels = labels
+from kube.client.node_selector import NodePlace, reaches
 
 
 def best_match(
@@ -42,10 +33,11 @@ def best_match(
         if volume.metadata.name in excluded or not _could_serve(claim, volume):
             continue
         if is_claimed_by(volume, claim):
-            return volume if node is None or reaches(node, volume) else None
+            return volume if node is None or reaches(node, volume.spec.node_affinity) else None
         if node is None and delayed:
             continue
-        if volume.spec.claim_ref is None and _is_free_for(claim, volume, selector) and (node is None or reaches(node, volume)):
+        near = node is None or reaches(node, volume.spec.node_affinity)
+        if near and volume.spec.claim_ref is None and _is_free_for(claim, volume, selector):
             free.append(volume)
     # Of equal size the one that can do least besides: upstream looks at volumes with few access modes first.
     return min(free, key=lambda one: (len(one.spec.access_modes), capacity_bytes(one)), default=None)
@@ -64,13 +56,6 @@ def mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim) -> str:
     if not same_mode(claim, volume):
         return "incompatible volumeMode"
     return "" if has_access_modes(claim, volume) else "incompatible accessMode"
-
-
-def reaches(node: NodePlace, volume: PersistentVolume) -> bool:
-    affinity = volume.spec.node_affinity
-    if affinity is None or affinity.required is None:
-        return True
-    return any(_term_holds(term, node) for term in affinity.required.node_selector_terms)
 
 
 def topology_allows(terms: Iterable[TopologySelectorTerm], labels: Mapping[str, str]) -> bool:
@@ -95,36 +80,3 @@ def _is_free_for(claim: PersistentVolumeClaim, volume: PersistentVolume, selecto
     if volume.status.phase != "Available" or volume_class(volume) != claim_class(claim):
         return False
     return selector is None or selector.matches(volume.metadata.labels)
-
-
-def _term_holds(term: NodeSelectorTerm, node: NodePlace) -> bool:
-    if not term.match_expressions and not term.match_fields:
-        return False
-    fields = {"metadata.name": node.name}
-    return all(_holds(wanted, node.labels) for wanted in term.match_expressions) and all(
-        _holds(wanted, fields) for wanted in term.match_fields)
-
-
-def _holds(wanted: NodeSelectorRequirement, labels: Mapping[str, str]) -> bool:
-    held = labels.get(wanted.key)
-    match wanted.operator:
-        case "In":
-            return held in wanted.values
-        case "NotIn":
-            return held not in wanted.values
-        case "Exists":
-            return held is not None
-        case "DoesNotExist":
-            return held is None
-        case "Gt" | "Lt":
-            return held is not None and _compares(held, wanted.operator, wanted.values)
-        case _:
-            return False
-
-
-def _compares(held: str, operator: str, values: tuple[str, ...]) -> bool:
-    try:
-        left, right = int(held), int(values[0])
-    except (ValueError, IndexError):
-        return False
-    return left > right if operator == "Gt" else left < right

@@ -9,12 +9,13 @@ import pytest
 
 from control_plane.controllers.volume.binder import PersistentVolumeBinder
 from control_plane.controllers.volume.ephemeral import EphemeralVolumeController
-from control_plane.volumes.matching import NodePlace, best_match, mismatch, reaches, topology_allows
+from control_plane.volumes.matching import best_match, mismatch, topology_allows
 from kube.api.core_v1 import Event, PersistentVolume, PersistentVolumeClaim, Pod, TopologySelectorTerm
 from kube.api.storage_v1 import StorageClass
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.node_selector import NodePlace, reaches
 from tests.support.controllers import eventually, memory_client, running
 
 CLAIM = NamespacedName("a", "data")
@@ -86,8 +87,9 @@ def test_a_delayed_claim_is_matched_for_a_node_only() -> None:
 ])
 def test_node_affinity_of_volumes(operator: str, values: list[str], labels: dict[str, str], expected: bool) -> None:
     term = {"matchExpressions": [{"key": "zone", "operator": operator, "values": values}]}
-    assert reaches(NodePlace("n", labels), volume(nodeAffinity={"required": {"nodeSelectorTerms": [term]}})) is expected
-    assert reaches(NodePlace("n", labels), volume())
+    held = volume(nodeAffinity={"required": {"nodeSelectorTerms": [term]}})
+    assert reaches(NodePlace("n", labels), held.spec.node_affinity) is expected
+    assert reaches(NodePlace("n", labels), volume().spec.node_affinity)
 
 
 def test_allowed_topologies() -> None:

@@ -13,11 +13,12 @@ from control_plane.scheduler.volume_objects import VolumeObjects, claim_problem,
 from control_plane.scheduler.volume_writes import VolumeWrites
 from control_plane.volumes import names
 from control_plane.volumes.claims import claim_class, is_fully_bound, requested_bytes, volume_class, waits_for_consumer
-from control_plane.volumes.matching import NodePlace, best_match, reaches, topology_allows
+from control_plane.volumes.matching import best_match, topology_allows
 from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim
 from kube.api.storage_v1 import CSIStorageCapacity, StorageClass
 from kube.apimachinery.labels import selector_from_label_selector
 from kube.apimachinery.quantity import parse_bytes
+from kube.client.node_selector import NodePlace, reaches
 
 NODE_CONFLICT: Final = "node(s) didn't match PersistentVolume's node affinity"
 NO_MATCH: Final = "node(s) didn't find available persistent volumes to bind"
@@ -128,7 +129,7 @@ class VolumeBinding:
         """Reasons against the Node; without any, what to do there is noted down."""
         reasons = []
         bound = [self._objects.volume(claim.spec.volume_name) for claim in found.bound]
-        if any(volume is not None and not reaches(place, volume) for volume in bound):
+        if any(volume is not None and not reaches(place, volume.spec.node_affinity) for volume in bound):
             reasons.append(NODE_CONFLICT)
         elif None in bound:
             reasons.append(NO_VOLUME)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -54,6 +54,7 @@ from node_agent.probes.probers import Prober
 from node_agent.runtime.model import Allocation, ContainerRecord
 from node_agent.runtime.pod_runtime import ConmonRuntime
 from node_agent.volumes.followed import FollowedObjects
+from node_agent.volumes.persistent.storage import PersistentStorage
 from node_agent.volumes.pod_certificates import PodCertificates
 from node_agent.volumes.pod_volumes import PodVolumes
 from node_agent.volumes.registry import local_plugins
@@ -153,7 +154,8 @@ class Kubelet:
         follow = FollowedObjects(informers, config.node_name, self._on_volume_change)
         certificates = PodCertificates(client, config.node_name, request_finder(follow, config.node_name), self._warn, clock)
         objects = PodObjects(client, TokenManager(request_token, clock), self._facts, follow, certificates)
-        volumes = PodVolumes(root / "pods", local_plugins(objects, self._memory_of))
+        self._storage = PersistentStorage(client, config.node_name, root, self._own_labels)
+        volumes = PodVolumes(root / "pods", (*local_plugins(objects, self._memory_of), self._storage.plugin))
         allocations = Allocations(machine.allocatable, events, clock.now, self._held_allocation)
         self.services = Services(
             config=config, runtime=self._runtime, network=self._network, images=ImageManager(self._runtime, events, self._now),
@@ -272,6 +274,10 @@ class Kubelet:
 
     def _facts(self, pod: Pod) -> PodFacts:
         return self.services.facts(pod)
+
+    def _own_labels(self) -> Mapping[str, str]:
+        own = self._own_node.store.get(NamespacedName("", self._config.node_name))
+        return {} if own is None else own.metadata.labels
 
     def _now(self) -> float:
         return self.services.now()

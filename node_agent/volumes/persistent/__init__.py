@@ -1,0 +1,7 @@
+"""PersistentVolumes on a node, and their kinds named in the Pod itself.
+
+plugin.py    one volume of one Pod: which claim, which volume, whose kind      claims.py   the claim and its volume, checked
+local.py     local: a directory or a disk of this node                          nfs.py      nfs, by the machine's own client
+refused.py   kinds that are gone from Kubernetes, or that this node cannot do   disks.py    formats, mounts and grows block devices
+csi/         volumes of CSI drivers
+"""

@@ -1,0 +1,81 @@
+"""Formats, mounts and grows block devices, and says what hangs where. Blocks: for threads. Follows k8s.io/mount-utils."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+TIMEOUT_S = 120.0
+
+
+class DiskError(OSError):
+    """A command failed; the message holds what it said."""
+
+
+def run(*command: str) -> str:
+    """Raises DiskError."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL)
+    except FileNotFoundError as error:
+        raise DiskError(f'exec: "{command[0]}": executable file not found in $PATH') from error
+    except subprocess.TimeoutExpired as error:
+        raise DiskError(f"{command[0]}: no end after {TIMEOUT_S:.0f} s") from error
+    if done.returncode:
+        raise DiskError(f"{command[0]} failed: exit status {done.returncode}, output: {(done.stdout + done.stderr).strip()}")
+    return done.stdout.strip()
+
+
+def mount(source: str, target: str, fs_type: str, options: tuple[str, ...] = ()) -> None:
+    """By mount(8), which knows the helpers of network file systems."""
+    listed = ("-o", ",".join(options)) if options else ()
+    try:
+        run("mount", "-t", fs_type, *listed, source, target)
+    except DiskError as error:
+        arguments = " ".join(("-t", fs_type, *listed, source, target))
+        raise DiskError(f"mount failed: {error}\nMounting command: mount\nMounting arguments: {arguments}") from error
+
+
+def file_system_of(device: str) -> str:
+    """ "" for none. Raises DiskError for a device that cannot be read."""
+    done = subprocess.run(
+        ("blkid", "-p", "-s", "TYPE", "-o", "value", device), capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    if done.returncode not in (0, 2):
+        raise DiskError(f"blkid failed: exit status {done.returncode}, output: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def format_if_empty(device: str, fs_type: str) -> str:
+    """Returns the file system that is there then. What holds another one is left alone, and refused."""
+    held = file_system_of(device)
+    if held == fs_type:
+        return held
+    if held:
+        raise DiskError(f"failed to mount the volume as {fs_type!r}, it already contains {held}. Mount error: wrong fs type")
+    force = ("-F", "-m0") if fs_type.startswith("ext") else ("-f",)
+    run(f"mkfs.{fs_type}", *(("-q", *force) if fs_type.startswith("ext") else force), device)
+    return fs_type
+
+
+def grow(device: str, path: str) -> None:
+    """Lets the mounted file system fill its device."""
+    fs_type = file_system_of(device)
+    if fs_type.startswith("ext"):
+        run("resize2fs", device)
+    elif fs_type == "xfs":
+        run("xfs_growfs", path)
+    elif fs_type == "btrfs":
+        run("btrfs", "filesystem", "resize", "max", path)
+    else:
+        raise DiskError(f"resize of format {fs_type or 'unknown'} is not supported for device {device}")
+
+
+def mounted_from(path: Path | str) -> str:
+    """The device (or other source) that is mounted there last; "" for none. Sees bind mounts within one file system too."""
+    wanted, found = os.path.realpath(path), ""
+    with open("/proc/thread-self/mountinfo", "rb") as file:
+        for line in file:
+            head, _, tail = line.partition(b" - ")
+            if head.split()[4].decode("unicode_escape") == wanted:
+                found = tail.split()[1].decode("unicode_escape")
+    return found

@@ -1,0 +1,83 @@
+"""One volume of one Pod that is, or could be, a PersistentVolume: finds out which, and hands it to its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kube.api.core_v1 import PersistentVolumeSpec, Pod, Volume
+from node_agent.volumes.host_paths import prepare_host_path
+from node_agent.volumes.persistent.claims import ClaimReader, claim_name
+from node_agent.volumes.persistent.refused import refuse
+from node_agent.volumes.persistent.source import SourceTask, VolumeSource
+from node_agent.volumes.plugin import MountedVolume, VolumeError, VolumeTask
+
+# Kinds of a Pod's own volumes that are PersistentVolumes' too: by the same name, with the fields that matter here.
+INLINE = (
+    "nfs", "iscsi", "fc", "aws_elastic_block_store", "gce_persistent_disk", "azure_disk", "azure_file", "cinder", "vsphere_volume",
+    "portworx_volume", "cephfs", "rbd", "glusterfs", "flocker", "quobyte", "storageos", "scale_io", "photon_persistent_disk", "flex_volume",
+)
+
+
+class PersistentVolumePlugin:
+    refreshes = False
+
+    def __init__(self, claims: ClaimReader, sources: Sequence[VolumeSource]) -> None:
+        self._claims = claims
+        self._sources = tuple(sources)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(source.kind for source in self._sources if source.kind)
+
+    def supports(self, volume: Volume) -> bool:
+        return volume.persistent_volume_claim is not None or volume.ephemeral is not None or bool(_inline(volume))
+
+    async def set_up(self, task: VolumeTask) -> MountedVolume:
+        wanted = await self._wanted(task)
+        if wanted.spec.host_path is not None:
+            prepare_host_path(wanted.spec.host_path.path, wanted.spec.host_path.type)
+            return MountedVolume(wanted.spec.host_path.path, wanted.read_only)
+        source = next((source for source in self._sources if source.matches(wanted.spec)), None)
+        if source is None:
+            raise refuse(wanted.name, wanted.spec)
+        return await source.set_up(wanted)
+
+    async def refresh(self, task: VolumeTask) -> None:
+        """Its contents are not the API's."""
+
+    async def tear_down(self, directory: Path) -> None:
+        kind = directory.parent.name.rpartition("~")[2]
+        await next(source for source in self._sources if source.kind == kind).tear_down(directory)
+
+    async def _wanted(self, task: VolumeTask) -> SourceTask:
+        volume = task.volume
+        if claim_name(task.pod, volume):
+            claim, held = await self._claims.read(task.pod, volume)
+            _check_mode(task.pod, volume, held.spec.volume_mode or "Filesystem")
+            asked = volume.persistent_volume_claim is not None and bool(volume.persistent_volume_claim.read_only)
+            return SourceTask(
+                task=task, name=held.metadata.name, spec=held.spec, volume=held, claim=claim,
+                read_only=asked or set(held.spec.access_modes) == {"ReadOnlyMany"})
+        if volume.csi is not None:
+            return SourceTask(task=task, name=volume.name, spec=PersistentVolumeSpec(), read_only=bool(volume.csi.read_only))
+        name = _inline(volume)
+        return SourceTask(
+            task=task, name=volume.name, spec=PersistentVolumeSpec(**{name: getattr(volume, name)}),
+            read_only=bool(getattr(getattr(volume, name), "read_only", None)))
+
+
+def _inline(volume: Volume) -> str:
+    return next((name for name in INLINE if getattr(volume, name, None) is not None), "")
+
+
+def _check_mode(pod: Pod, volume: Volume, mode: str) -> None:
+    containers = (*pod.spec.init_containers, *pod.spec.containers)
+    mounted = any(mount.name == volume.name for container in containers for mount in container.volume_mounts)
+    device = any(one.name == volume.name for container in containers for one in container.volume_devices)
+    if mode == "Block" and mounted:
+        raise VolumeError(f"volume {volume.name} has volumeMode Block, but is specified in volumeMounts")
+    if mode == "Filesystem" and device:
+        raise VolumeError(f"volume {volume.name} has volumeMode Filesystem, but is specified in volumeDevices")
+    if mode == "Block":
+        raise VolumeError(f"volume {volume.name} has volumeMode Block: raw block devices are not handed into containers here")

@@ -203,7 +203,7 @@ class Kubelet:
             await self._pods.wait_synced()
             log.info("pods are listed", pods=len(self._pods.store))
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
-            tasks.create_task(rotate_logs(self._runtime, self.services.clock), name="log rotation")
+            tasks.create_task(rotate_logs(self._config, self._runtime, self.services.clock), name="log rotation")
 
     async def _serve(self) -> None:
         config = self._config

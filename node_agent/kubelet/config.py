@@ -59,6 +59,9 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     lease_renew_s: float = 10.0                # a quarter of nodeLeaseDurationSeconds
     lease_duration_s: int = 40
     sync_period_s: float = 60.0                # syncFrequency: volumes from ConfigMaps and Secrets are refreshed
+    container_log_max_bytes: int = 10 << 20    # containerLogMaxSize
+    container_log_max_files: int = 5           # containerLogMaxFiles, with the one being written
+    container_log_monitor_s: float = 10.0      # containerLogMonitorInterval
     pod_pids_limit: int = -1                   # podPidsLimit; -1: none
     kubernetes_version: str = "v1.37.0"
 
@@ -70,5 +73,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
             raise ConfigError(
                 "with bootstrap, apiserver.tls and serving_tls must be the files it makes: cert_file and key_file "
                 f"{bootstrap.client_tls.cert_file!r} and {bootstrap.serving_tls.cert_file!r}, ca_file {bootstrap.ca_file!r}")
+        if self.container_log_max_files < 2:
+            raise ConfigError(f"container_log_max_files ({self.container_log_max_files}) must be above 1")
         if len(self.run_dir) > 60:
             raise ConfigError(f"run_dir is too long for the sockets below it: {self.run_dir!r} is above 60 characters")

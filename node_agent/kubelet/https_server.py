@@ -23,14 +23,12 @@ from kube.apimachinery import errors
 from kube.client.delegated_auth import Caller, Credentials, DelegatedAuth
 from kube.process.config import TlsFiles
 from kube.process.tls import server_context
-from node_agent.kubelet.container_logs import log_source
+from node_agent.kubelet.container_logs import find_log
 from node_agent.kubelet.log_files import LogFiles
 from node_agent.kubelet.node_service import log_options
 from node_agent.kubelet.pod_state import Services
 from node_agent.kubelet.pod_workers import PodWorkers
 from node_agent.kubelet.stats.collector import StatsCollector
-from node_agent.runtime.logs import read_log
-from node_agent.runtime.model import ContainerState
 
 SUBRESOURCES = {
     "stats": "stats", "metrics": "metrics", "logs": "log", "pods": "pods", "runningpods": "pods", "healthz": "healthz",
@@ -106,17 +104,12 @@ class _Handlers:
             if state is None:
                 raise errors.NotFound(f'pod "{request.match_info["pod"]}" does not exist')
             wanted = _log_query(request.query)
-            path, record = log_source(self._services, state, request.match_info["container"], previous=wanted.previous)
+            found = find_log(self._services, state, request.match_info["container"], previous=wanted.previous)
         except errors.ApiError as error:
             return web.Response(status=error.code, text=error.message)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
         await response.prepare(request)
-
-        def ended() -> bool:
-            held = self._services.runtime.container(record.id)
-            return held is None or held.state is ContainerState.EXITED
-
-        async for piece in read_log(path, log_options(wanted, self._services.clock.now()), ended):
+        async for piece in found.read(log_options(wanted, self._services.clock.now())):
             await response.write(piece)
         return response
 

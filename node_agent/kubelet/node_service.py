@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,13 +16,13 @@ from kube.process.clock import from_rfc3339
 from kube.process.log import get_logger
 from kube.rpc.v1 import node_pb2, node_pb2_grpc
 from netns.kernel import KernelThread
-from node_agent.kubelet.container_logs import log_source, running_container
+from node_agent.kubelet.container_logs import find_log, running_container
 from node_agent.kubelet.pod_dial import dial_pod
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.pod_workers import PodWorkers
-from node_agent.kubelet.streams import relay_attach, relay_connection, relay_exec
-from node_agent.runtime.logs import LogOptions, read_log
-from node_agent.runtime.model import ContainerState, RuntimeServiceError
+from node_agent.kubelet.streams import failure_status, relay_attach, relay_connection, relay_exec, status_frame
+from node_agent.runtime.logs import LogOptions
+from node_agent.runtime.model import ContainerRecord, RuntimeServiceError, Sandbox
 
 APISERVER = b"kube-apiserver-kubelet-client"       # whoever else wants to exec asks the apiserver, which asks who may
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -45,55 +45,59 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         await _authorize(context)
         try:
             state = self._pod(request.container)
-            path, record = log_source(self._services, state, request.container.container, previous=request.previous)
-            options = log_options(request, self._services.clock.now())
-
-            def ended() -> bool:
-                held = self._services.runtime.container(record.id)
-                return held is None or held.state is ContainerState.EXITED
-
-            await _send(context, (node_pb2.Chunk(data=piece) async for piece in read_log(path, options, ended)))
-        except FileNotFoundError:
-            return
+            found = find_log(self._services, state, request.container.container, previous=request.previous)
         except errors.ApiError as error:
             await abort(context, error)
+            return
+        await _opened(context)
+        await _send(context, _chunks(found.read(log_options(request, self._services.clock.now()))))
 
     async def Exec(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
-        await _authorize(context)
-        try:
-            start = await _first(frames, "start")
-            state = self._pod(start.container)
-            record = running_container(self._services, state, start.container.container)
-            session = await self._services.runtime.open_exec(record.id, list(start.command), tty=start.tty, stdin=start.stdin)
-        except errors.ApiError as error:
-            await abort(context, error)
-            return
-        except (RuntimeServiceError, OSError) as error:
-            await abort(context, errors.InternalError(str(error)))
-            return
-        await _opened(context)
-        await _send(context, relay_exec(session, frames))
+        async def run(start: Any, record: ContainerRecord) -> AsyncGenerator[Any, None]:
+            command = list(start.command)
+            session = await self._services.runtime.open_exec(record.id, command, tty=start.tty, stdin=start.stdin)
+            return relay_exec(session, frames, command)
+
+        await self._console(frames, context, run, "error executing command in container: failed to exec in container")
 
     async def Attach(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
+        async def run(start: Any, record: ContainerRecord) -> AsyncGenerator[Any, None]:
+            session = await self._services.runtime.open_attach(record.id)
+            return relay_attach(session, frames, record.config, stdin=start.stdin)
+
+        await self._console(frames, context, run, "error attaching to container")
+
+    async def _console(
+        self, frames: AsyncIterator[Any], context: Context, run: Callable[[Any, ContainerRecord], Awaitable[AsyncGenerator[Any, None]]],
+        what_failed: str,
+    ) -> None:
+        """What can be told before the client's connection is upgraded is told by the call's status, the rest by a Status frame."""
         await _authorize(context)
         try:
             start = await _first(frames, "start")
-            state = self._pod(start.container)
-            record = running_container(self._services, state, start.container.container)
-            session = await self._services.runtime.open_attach(record.id)
+            record = running_container(self._services, self._pod(start.container), start.container.container)
         except errors.ApiError as error:
             await abort(context, error)
             return
-        except (RuntimeServiceError, OSError) as error:
-            await abort(context, errors.InternalError(str(error)))
-            return
         await _opened(context)
-        await _send(context, relay_attach(session, frames))
+        try:
+            await _first(frames, "begin")
+            relay = await run(start, record)
+        except errors.BadRequest:       # the client left before it was ready
+            return
+        except (RuntimeServiceError, OSError) as error:
+            await _write(context, status_frame(failure_status(f"{what_failed}: {error}")))
+            return
+        await _send(context, relay)
 
     async def Dial(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
         await _authorize(context)
         try:
             target = await _first(frames, "target")
+            if target.pod and not target.port:
+                self._sandbox(target.namespace, target.pod)
+                await _opened(context)
+                return
             reader, writer = await self._dial(target)
         except errors.ApiError as error:
             await abort(context, error)
@@ -103,11 +107,8 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
 
     async def _dial(self, target: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if target.pod:
-            uid = self._find(target.namespace, target.pod).pod.metadata.uid
-            sandbox = self._services.runtime.sandbox(uid)
-            if sandbox is None:
-                raise errors.ServiceUnavailable(f'pod "{target.pod}" has no sandbox yet')
-            return await dial_pod(self._kernel, sandbox.net, uid, target.port)
+            sandbox = self._sandbox(target.namespace, target.pod)
+            return await dial_pod(self._kernel, sandbox.net, sandbox.config.uid, target.port)
         try:
             return await asyncio.wait_for(asyncio.open_connection(target.host, target.port), _DIAL_S)
         except (OSError, TimeoutError) as error:
@@ -115,13 +116,18 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
             raise errors.ServiceUnavailable(f"dial tcp {target.host}:{target.port}: connect: {why}".lower()) from error
 
     def _pod(self, container: Any) -> PodState:
-        return self._find(container.namespace, container.pod)
-
-    def _find(self, namespace: str, name: str) -> PodState:
-        state = self._workers.find(namespace, name)
+        state = self._workers.find(container.namespace, container.pod)
         if state is None:
-            raise errors.NotFound(f'pod "{name}" not found in namespace "{namespace}" on this node')
+            raise errors.NotFound(f'pod "{container.pod}" does not exist')
         return state
+
+    def _sandbox(self, namespace: str, name: str) -> Sandbox:
+        """Of a Pod of which something runs: what port-forward needs. Raises InternalError."""
+        state = self._workers.find(namespace, name)
+        sandbox = self._services.runtime.sandbox(state.uid) if state is not None else None
+        if sandbox is None:
+            raise errors.InternalError(f'pod not found ("{name}_{namespace}")')
+        return sandbox
 
 
 def log_options(request: Any, now: datetime) -> LogOptions:
@@ -147,12 +153,25 @@ async def _send(context: Context, frames: AsyncGenerator[Any, None]) -> None:
     """Until they end or the caller is gone; what makes them has ended, too, then."""
     async with aclosing(frames):
         async for frame in frames:
-            try:
-                await context.write(frame)
-            except Exception:       # gRPC has no public name for a call that ended meanwhile
-                if context.cancelled() or context.done():
-                    return
-                raise
+            if not await _write(context, frame):
+                return
+
+
+async def _write(context: Context, frame: Any) -> bool:
+    """False when the caller is gone."""
+    try:
+        await context.write(frame)
+    except Exception:       # gRPC has no public name for a call that ended meanwhile
+        if context.cancelled() or context.done():
+            return False
+        raise
+    return True
+
+
+async def _chunks(pieces: AsyncGenerator[bytes, None]) -> AsyncGenerator[Any, None]:
+    async with aclosing(pieces):
+        async for piece in pieces:
+            yield node_pb2.Chunk(data=piece)
 
 
 async def abort(context: Context, error: errors.ApiError) -> None:

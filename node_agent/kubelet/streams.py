@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,14 +12,14 @@ from kube.rpc.v1 import node_pb2
 from node_agent.runtime import attach
 from node_agent.runtime.attach import AttachSession
 from node_agent.runtime.execs import ExecSession
-from node_agent.runtime.model import RuntimeServiceError
+from node_agent.runtime.model import ContainerConfig, RuntimeServiceError
 
 QUEUE = 16                      # frames in flight: what the client does not take, the command does not write
 CHUNK = 64 * 1024
 
 
-async def relay_exec(session: ExecSession, frames: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
-    """Ends with a status frame when the command has ended; ends the command when the caller leaves."""
+async def relay_exec(session: ExecSession, frames: AsyncIterator[Any], command: Sequence[str]) -> AsyncGenerator[Any, None]:
+    """Ends with a status frame when the command has ended. A caller who leaves takes the streams away; a terminal hangs up then."""
     queue: asyncio.Queue[Any] = asyncio.Queue(QUEUE)
 
     async def copy(read: Callable[[], Awaitable[bytes]], frame_of: Callable[[bytes], Any]) -> None:
@@ -29,10 +29,10 @@ async def relay_exec(session: ExecSession, frames: AsyncIterator[Any]) -> AsyncG
     async def outputs() -> None:
         await asyncio.gather(copy(session.read_stdout, _stdout_frame), copy(session.read_stderr, _stderr_frame))
         try:
-            status = exit_status(await session.wait())
+            status = exit_status(await session.wait(), command)
         except RuntimeServiceError as error:
-            status = failure_status(str(error))
-        await queue.put(node_pb2.StreamFrame(status=json.dumps(status).encode()))
+            status = failure_status(f"error executing command in container: {error}")
+        await queue.put(status_frame(status))
         await queue.put(None)
 
     tasks = [
@@ -47,7 +47,11 @@ async def relay_exec(session: ExecSession, frames: AsyncIterator[Any]) -> AsyncG
 
 async def _end_exec(session: ExecSession, tasks: Sequence[asyncio.Task[None]]) -> None:
     await _end(tasks)
-    await session.close()
+    await session.leave()
+
+
+def status_frame(status: Mapping[str, Any]) -> Any:
+    return node_pb2.StreamFrame(status=json.dumps(status).encode())
 
 
 def _stdout_frame(data: bytes) -> Any:
@@ -58,13 +62,20 @@ def _stderr_frame(data: bytes) -> Any:
     return node_pb2.StreamFrame(stderr=data)
 
 
-async def relay_attach(session: AttachSession, frames: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+async def relay_attach(
+    session: AttachSession, frames: AsyncIterator[Any], config: ContainerConfig, *, stdin: bool,
+) -> AsyncGenerator[Any, None]:
+    """Until the container ends; also until the caller's input ends, unless that closes the container's (stdinOnce), as with containerd."""
+    stdin = stdin and config.stdin
+
     async def inputs() -> None:
         async for frame in frames:
             kind = frame.WhichOneof("frame")
             with suppress(OSError):
-                if kind == "stdin":
+                if kind == "stdin" and stdin:
                     await session.write(frame.stdin)
+                elif kind == "close_stdin" and stdin:
+                    session.close_stdin(and_output=config.tty or not config.stdin_once)
                 elif kind == "resize":
                     session.resize(frame.resize.width, frame.resize.height)
 
@@ -75,7 +86,7 @@ async def relay_attach(session: AttachSession, frames: AsyncIterator[Any]) -> As
             if not stream:
                 break
             yield _stderr_frame(data) if stream == attach.STDERR else _stdout_frame(data)
-        yield node_pb2.StreamFrame(status=json.dumps(exit_status(0)).encode())
+        yield status_frame(exit_status(0))
     finally:
         session.close()
         await _end(tasks)
@@ -110,13 +121,13 @@ async def _connection_input(writer: asyncio.StreamWriter, frames: AsyncIterator[
                 return
 
 
-def exit_status(code: int) -> dict[str, Any]:
+def exit_status(code: int, command: Sequence[str] = ()) -> dict[str, Any]:
     """A Status as exec's error channel carries it."""
     if code == 0:
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
     return {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "NonZeroExitCode",
-        "message": f"command terminated with non-zero exit code: exit status {code}",
+        "message": f"command terminated with non-zero exit code: error executing command [{' '.join(command)}], exit code {code}",
         "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
     }
 
@@ -124,8 +135,7 @@ def exit_status(code: int) -> dict[str, Any]:
 def failure_status(message: str) -> dict[str, Any]:
     return {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
-        "message": f"Internal error occurred: error executing command in container: {message}",
-        "details": {"causes": [{"message": f"error executing command in container: {message}"}]},
+        "message": f"Internal error occurred: {message}", "details": {"causes": [{"message": message}]},
     }
 
 

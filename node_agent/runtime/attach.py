@@ -37,6 +37,10 @@ class AttachSession:
         for start in range(0, len(data), PACKET - 1):
             await asyncio.get_running_loop().sock_sendall(self._connection, data[start : start + PACKET - 1])
 
+    def close_stdin(self, *, and_output: bool) -> None:
+        """conmon closes the container's, if it may (stdinOnce). With `and_output` nothing is read any more either: the end comes next."""
+        self._connection.shutdown(socket.SHUT_RDWR if and_output else socket.SHUT_WR)
+
     def resize(self, width: int, height: int) -> None:
         control = os.open(self._bundle / "winsz", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

@@ -80,7 +80,7 @@ def _arguments(tools: Tools, start: ConmonStart) -> Sequence[str]:
         arguments.append("-t")
     if start.stdin:
         arguments.append("-i")
-        if not start.stdin_once:
+        if start.tty or not start.stdin_once:       # a terminal's stays open in any case, as with containerd
             arguments.append("--leave-stdin-open")
     return arguments
 

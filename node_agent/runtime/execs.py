@@ -49,7 +49,7 @@ class ExecFiles:
 
 
 class ExecSession:
-    """A running exec. Read from `stdout` and `stderr` until b""; `wait()` gives the exit code; `close()` in every case."""
+    """A running exec. Read from `stdout` and `stderr` until b""; `wait()` gives the exit code; `close()` or `leave()` in every case."""
 
     def __init__(self, pid: int, files: ExecFiles, stdin: int, stdout: int, stderr: int, terminal: int = -1) -> None:
         self._pid = pid
@@ -62,7 +62,8 @@ class ExecSession:
         return await _read(self._stdout)
 
     async def read_stderr(self) -> bytes:
-        return await _read(self._stderr) if self._stderr >= 0 else b""
+        data = await _read(self._stderr) if self._stderr >= 0 else b""
+        return data if data and await self._has_started() else b""      # else it is runc's: why it could not start, as `wait` says
 
     async def write(self, data: bytes) -> None:
         """Into standard input; quietly dropped once the command has closed it."""
@@ -96,11 +97,27 @@ class ExecSession:
     async def wait(self) -> int:
         """The exit code; 128 + n for signal n. Raises RuntimeServiceError if the command could not be started."""
         code = await asyncio.shield(self._exit)
-        if code and (message := self._failure()):
+        if code and not self._files.pid.exists() and (message := self._failure()):
             raise RuntimeServiceError(message)
         return code if code >= 0 else 128 - code
 
+    async def _has_started(self) -> bool:
+        while not self._files.pid.exists():         # runc writes it when the command runs, and the command may have spoken by then
+            if self._exit.done():
+                return self._files.pid.exists()
+            await asyncio.wait((self._exit,), timeout=END_POLL_S)
+        return True
+
+    async def leave(self) -> None:
+        """Takes the streams away from the command, as containerd does when a client is gone: it goes on, but it reads the end of its
+        input, and there is nobody who takes its output. A terminal hangs up."""
+        if not self._exit.done() and await self._has_started():
+            self.signal(signal.SIGKILL)             # runc alone, which copies between the command's pipes and ours
+            await self._exit
+        await self.close()
+
     async def close(self) -> None:
+        """Ends the command, if it still runs."""
         if not self._exit.done():
             with suppress(TimeoutError):
                 async with asyncio.timeout(END_GRACE_S):
@@ -125,7 +142,8 @@ class ExecSession:
                 with suppress(ValueError):
                     entry = json.loads(line)
                     if entry.get("level") == "error":
-                        return f"failed to exec in container: OCI runtime exec failed: {entry['msg']}: unknown"
+                        what = f'failed to exec in container: failed to start exec "{secrets.token_hex(32)}"'
+                        return f"{what}: OCI runtime exec failed: {entry['msg']}: unknown"
         return ""
 
 

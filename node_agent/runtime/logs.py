@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from node_agent.runtime.processes import readable
 from node_agent.runtime.syscalls import IN_CLOSE_WRITE, IN_CREATE, IN_MODIFY, IN_MOVED_TO, inotify_add_watch, inotify_init
 
-BLOCK = 64 * 1024
+BLOCK = 128 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,18 +27,19 @@ class LogOptions:
     stream: str = ""                     # "", "stdout", "stderr"
 
 
-async def read_log(path: Path, options: LogOptions, ended: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Pieces of the log as a client sees it. With `follow` it goes on until `ended()` and nothing is left to read."""
+async def read_log(path: Path, options: LogOptions, ended: Callable[[], bool]) -> AsyncGenerator[bytes, None]:
+    """Pieces of the log as a client sees it. With `follow` it goes on until `ended()` and all is read. Raises FileNotFoundError."""
     left = options.limit_bytes or None
     file: BinaryIO = path.open("rb")
     watch = -1
+    shown = _Shown(options)
     try:
         file.seek(tail_offset(file, options.tail_lines))
         watch = _watch(path) if options.follow else -1
         while True:
             was_ended = ended()              # before reading: what it wrote until then is read below
-            while lines := _whole_lines(file):
-                piece = b"".join(format_line(line, options) for line in lines)
+            while block := _whole_lines(file):
+                piece = shown.of(block)
                 if left is not None:
                     piece = piece[:left]
                     left -= len(piece)
@@ -56,27 +57,46 @@ async def read_log(path: Path, options: LogOptions, ended: Callable[[], bool]) -
         file.close()
 
 
-def _whole_lines(file: BinaryIO) -> list[bytes]:
-    lines = file.readlines(BLOCK)
-    if lines and not lines[-1].endswith(b"\n"):
-        file.seek(-len(lines.pop()), os.SEEK_CUR)
-    return lines
+def _whole_lines(file: BinaryIO) -> bytes:
+    """Of what comes next as much as ends with a line; the rest is read again once it is whole."""
+    block = file.read(BLOCK)
+    end = block.rfind(b"\n") + 1
+    while block and not end:                 # a line longer than a block
+        more = file.read(BLOCK)
+        if not more:
+            break
+        end = len(block) + more.rfind(b"\n") + 1 if b"\n" in more else 0
+        block += more
+    file.seek(end - len(block), os.SEEK_CUR)
+    return block[:end]
 
 
-def format_line(line: bytes, options: LogOptions) -> bytes:
-    """b"" for a line that is not wanted."""
-    stamp, _, rest = line.partition(b" ")
-    stream, _, rest = rest.partition(b" ")
-    tag, _, text = rest.partition(b" ")
-    if options.stream and stream.decode() != options.stream:
-        return b""
-    if options.since is not None and _time(stamp) < options.since:
-        return b""
-    if tag == b"P":
-        text = text.removesuffix(b"\n")
-    if options.timestamps:
-        return stamp.replace(b"+00:00", b"Z") + b" " + text
-    return text
+class _Shown:
+    """Lines of the file as the client sees them. A line that conmon wrote in parts (P) is one again; its first part has the timestamp."""
+
+    def __init__(self, options: LogOptions) -> None:
+        self._stream = options.stream.encode()
+        self._since = options.since
+        self._timestamps = options.timestamps
+        self._within_line = False
+
+    def of(self, block: bytes) -> bytes:
+        return b"".join([self._line(line) for line in block.split(b"\n")[:-1]])
+
+    def _line(self, line: bytes) -> bytes:
+        """b"" for a line that is not wanted."""
+        try:
+            stamp, stream, tag, text = line.split(b" ", 3)
+        except ValueError:                                # a full disk cuts lines short
+            return b""
+        if self._stream and stream != self._stream:
+            return b""
+        if self._since is not None and _time(stamp) < self._since:
+            return b""
+        within, self._within_line = self._within_line, tag == b"P"
+        if tag != b"P":
+            text = text.removesuffix(b"\r") + b"\n"     # as containerd, which takes \r\n for an end of line: terminals write it
+        return text if within or not self._timestamps else stamp.replace(b"+00:00", b"Z") + b" " + text
 
 
 def tail_offset(file: BinaryIO, lines: int) -> int:
@@ -120,8 +140,8 @@ def _time(stamp: bytes) -> datetime:
 
 def _watch(path: Path) -> int:
     watch = inotify_init()
-    inotify_add_watch(watch, str(path), IN_MODIFY | IN_CLOSE_WRITE)
-    inotify_add_watch(watch, str(path.parent), IN_CREATE | IN_MOVED_TO)
+    # Its directory, for after a rotation it is another file.
+    inotify_add_watch(watch, str(path.parent), IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO)
     return watch
 
 

@@ -204,5 +204,5 @@ class ConmonRuntime:
     def _running(self, container_id: str) -> ContainerRecord:
         record = self._record(container_id)
         if not record.running:
-            raise RuntimeServiceError(f"container is not running: {record.name} is {record.state}")
+            raise RuntimeServiceError(f"container is in CONTAINER_{record.state.upper()} state")
         return record

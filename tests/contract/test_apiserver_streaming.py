@@ -87,8 +87,41 @@ async def test_an_unreachable_node_is_told(node: RepeatingNode, server: RunningA
     logs = await kubectl("logs", "-n", "streams", "far", fails=True)
     console = await kubectl("exec", "-n", "streams", "far", "--", "true", fails=True)
 
-    assert "error dialing node n2" in logs
-    assert "error dialing node n2" in console
+    assert 'Error from server: Get "https://127.0.0.2:' in logs
+    assert '/containerLogs/streams/far/main": dial tcp 127.0.0.2:' in logs
+    assert ": connect: connection refused" in logs
+    assert console.startswith("Error from server: error dialing backend: dial tcp 127.0.0.2:")
+
+
+async def test_what_the_node_does_not_have_is_told_before_the_connection_is_upgraded(node: RepeatingNode, kubectl: Kubectl) -> None:
+    refused = await kubectl("exec", "-n", "streams", "p", "--", "gone", fails=True)
+
+    assert refused.splitlines()[-1] == 'error: unable to upgrade connection: container not found ("main")'
+
+
+@pytest.mark.parametrize(("query", "problem"), [
+    ({"stream": "Both"}, 'stream: Unsupported value: "Both": supported values: "All", "Stderr", "Stdout"'),
+    ({"stream": "Stdout", "tailLines": "1"}, "Forbidden: `tailLines` and specific `stream` are mutually exclusive for now"),
+    ({"tailLines": "-1"}, "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+    ({"limitBytes": "0"}, "limitBytes: Invalid value: 0: must be greater than 0"),
+])
+async def test_options_of_logs_are_checked(node: RepeatingNode, server: RunningApiserver, query: dict[str, str], problem: str) -> None:
+    async with server.session() as session:
+        code, status = await Api(session).get("/api/v1/namespaces/streams/pods/p/log", **query)
+
+    assert (code, status["reason"]) == (422, "Invalid")
+    assert problem in status["message"]
+
+
+async def test_a_stream_of_a_log_can_be_had_alone(node: RepeatingNode, server: RunningApiserver) -> None:
+    async with (
+        server.session() as session,
+        session.get("/api/v1/namespaces/streams/pods/p/log", params={"stream": "Stderr"}) as answer,
+    ):
+        assert (answer.status, await answer.read()) == (200, LOG)
+
+    assert node.logs_request is not None
+    assert node.logs_request.stream == "Stderr"
 
 
 async def test_a_node_is_known_by_its_name_and_not_by_its_address(node: RepeatingNode, server: RunningApiserver, kubectl: Kubectl) -> None:
@@ -104,8 +137,8 @@ async def test_a_node_is_known_by_its_name_and_not_by_its_address(node: Repeatin
             await api.post("/api/v1/namespaces/streams/pods", pod(f"on-{name}", nodeName=name))
             await move(name, "127.0.0.1")
 
-        assert "error dialing node n3" in await kubectl("logs", "-n", "streams", "on-n3", fails=True)     # there listens n1
-        assert "error dialing node n4" in await kubectl("logs", "-n", "streams", "on-n4", fails=True)
+        assert "dial tcp 127.0.0.1:" in await kubectl("logs", "-n", "streams", "on-n3", fails=True)     # there listens n1
+        assert "dial tcp 127.0.0.1:" in await kubectl("logs", "-n", "streams", "on-n4", fails=True)
         async with serving_node(tls, server.config.node_service_port, address="127.0.0.4"):
             await move("n4", "127.0.0.4")       # an address that is not in its certificate
             assert await kubectl("logs", "-n", "streams", "on-n4") == LOG.decode()

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -229,8 +230,7 @@ async def test_a_renamed_log_is_written_anew(node: RuntimeNode) -> None:
     path = Path(record.config.log_path)
     await node.eventually(lambda: len(node.log()) > 1)
 
-    assert rotate(path, datetime(2026, 11, 20, tzinfo=UTC), max_bytes=1)
-    node.runtime.reopen_log(record.id)
+    await rotate(path, datetime(2026, 11, 20, tzinfo=UTC), 5, partial(node.runtime.reopen_log, record.id))
     await node.eventually(lambda: path.exists() and len(node.log()) > 1)
 
     (old,) = path.parent.glob("0.log.*")

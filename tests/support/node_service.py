@@ -19,10 +19,14 @@ _NOT_FOUND = {
     "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "BadRequest", "code": 400,
     "message": 'previous terminated container "main" in pod "p" not found',
 }
+_GONE = {
+    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "InternalError", "code": 500,
+    "message": 'container not found ("main")',
+}
 
 
 class RepeatingNode(NodeServiceServicer):
-    """`exec` writes its command, then its standard input; `exit N` ends with that code. The last requests are kept for the test."""
+    """`exec` writes its command, then its standard input; `exit N` ends with that code, `gone` is refused. The last requests are kept."""
 
     def __init__(self) -> None:
         self.logs_request: LogsRequest | None = None
@@ -34,13 +38,17 @@ class RepeatingNode(NodeServiceServicer):
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, "not found", trailing_metadata=(("kube-status-bin", json.dumps(_NOT_FOUND).encode()),)
             )
+        await context.send_initial_metadata((("opened", "1"),))
         for line in LOG.splitlines(keepends=True):
             yield Chunk(data=line)
 
     async def Exec(self, requests: AsyncIterator[StreamFrame], context: Any) -> AsyncIterator[StreamFrame]:  # noqa: N802
         first = await anext(requests)
-        await context.send_initial_metadata((("opened", "1"),))
         command = list(first.start.command)
+        if command == ["gone"]:
+            await context.abort(grpc.StatusCode.INTERNAL, "gone", trailing_metadata=(("kube-status-bin", json.dumps(_GONE).encode()),))
+        await context.send_initial_metadata((("opened", "1"),))
+        assert (await anext(requests)).begin
         yield StreamFrame(stdout=" ".join(command).encode() + b"\n")
         yield StreamFrame(stderr=b"warned\n")
         if first.start.stdin:

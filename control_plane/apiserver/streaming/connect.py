@@ -21,9 +21,9 @@ from control_plane.apiserver.streaming.port_forward import serve_port_forward
 from control_plane.apiserver.streaming.proxy.connector import ProxyConnector
 from kube.apimachinery.errors import BadRequest
 from kube.apimachinery.meta import JsonObject
-from kube.rpc.v1.node_pb2 import ContainerRef, StreamStart
+from kube.rpc.v1.node_pb2 import ContainerRef, LogsRequest, StreamStart
 
-_CONTAINER_LISTS = ("containers", "initContainers", "ephemeralContainers")
+_CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
 
 
 class Connector:
@@ -43,9 +43,10 @@ class Connector:
             return await self._proxy.serve(request, call, path)
         if call.resource.plural != "pods" or call.subresource not in ("log", "exec", "attach", "portforward"):
             raise not_served()
+        logs = logs_request(request.query, call.namespace, call.name) if call.subresource == "log" else None
         pod = (await self._reader.get(call)).obj
-        if call.subresource == "log":
-            return await self._log(request, call, pod)
+        if logs is not None:
+            return await self._log(request, call, pod, logs)
         if call.subresource == "portforward":
             return await self._port_forward(request, call, pod)
         return await self._console(request, call, pod)
@@ -59,9 +60,8 @@ class Connector:
         await self._admit(call, {"kind": "PodPortForwardOptions", "apiVersion": "v1"})
         return await serve_port_forward(request, self._nodes, node_name, call.namespace, call.name, pod["metadata"]["uid"])
 
-    async def _log(self, request: web.BaseRequest, call: Call, pod: JsonObject) -> web.StreamResponse:
-        container = _container(pod, request.query.get("container", ""), for_logs=True)
-        asked = logs_request(request.query, ContainerRef(namespace=call.namespace, pod=call.name, container=container))
+    async def _log(self, request: web.BaseRequest, call: Call, pod: JsonObject, asked: LogsRequest) -> web.StreamResponse:
+        asked.container.container = _container(pod, request.query.get("container", ""))
         node_name = pod.get("spec", {}).get("nodeName", "")
         if not node_name:      # not scheduled yet: nothing was written so far
             return web.Response(body=b"", headers={"Content-Type": "text/plain"})
@@ -69,9 +69,6 @@ class Connector:
 
     async def _console(self, request: web.BaseRequest, call: Call, pod: JsonObject) -> web.StreamResponse:
         query = request.query
-        phase = (pod.get("status") or {}).get("phase", "")
-        if phase in ("Succeeded", "Failed"):
-            raise BadRequest(f"cannot exec into a container in a completed pod; current phase is {phase}")
         container = _container(pod, query.get("container", ""))
         node_name = pod.get("spec", {}).get("nodeName", "")
         if not node_name:
@@ -86,7 +83,7 @@ class Connector:
             stderr=is_true(query.get("stderr", "")) and not tty, tty=tty,
         )
         if not (start.stdin or start.stdout or start.stderr):
-            raise BadRequest("you must specify at least one of stdin, stdout, stderr")
+            raise BadRequest("you must specify at least 1 of stdin, stdout, stderr")
         if call.verb == "get":
             await self._require_create(call)
         await self._admit(call, _options(call, start))
@@ -122,19 +119,17 @@ def _options(call: Call, start: StreamStart) -> JsonObject:
     return options
 
 
-def _container(pod: JsonObject, wanted: str, *, for_logs: bool = False) -> str:
+def _container(pod: JsonObject, wanted: str) -> str:
     spec, name = pod["spec"], pod["metadata"]["name"]
+    everyone = [one for group in _CONTAINER_LISTS for one in _names(spec, group)]
     if wanted:
-        if wanted not in [one for group in _CONTAINER_LISTS for one in _names(spec, group)]:
+        if wanted not in everyone:
             raise BadRequest(f"container {wanted} is not valid for pod {name}")
         return wanted
     containers = _names(spec, "containers")
     if len(containers) == 1:
         return containers[0]
-    message = f"a container name must be specified for pod {name}, choose one of: [{' '.join(containers)}]"
-    if for_logs and (init := _names(spec, "initContainers")):
-        message += f" or one of the init containers: [{' '.join(init)}]"
-    raise BadRequest(message)
+    raise BadRequest(f"a container name must be specified for pod {name}, choose one of: [{' '.join(everyone)}]")
 
 
 def _names(spec: dict[str, Any], group: str) -> list[str]:

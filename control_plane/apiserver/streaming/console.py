@@ -1,7 +1,8 @@
 """exec and attach: a client on one side, NodeService frames on the other, copied until either ends.
 
-What the client speaks is the clients' matter: console_websocket.py, console_spdy.py. Its connection is upgraded first; a failure at the
-node then reaches it as the Status on the error channel.
+What the client speaks is the clients' matter: console_websocket.py, console_spdy.py. The node is asked first, and what it refuses is an
+HTTP answer; then the client's connection is upgraded, and only once its streams stand does anything begin. What fails from then on reaches
+the client as the Status on the error channel.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import msgspec
 from aiohttp import web
 
 from control_plane.apiserver.streaming.channels import terminal_size
-from control_plane.apiserver.streaming.nodes import NodeConnections, is_opened, translated
-from control_plane.apiserver.streaming.spdy_upgrade import wants_spdy
-from kube.apimachinery.errors import InternalError
+from control_plane.apiserver.streaming.nodes import NodeConnections, is_opened, refusal, translated
+from control_plane.apiserver.streaming.spdy_upgrade import wants_spdy, wants_websocket
+from kube.apimachinery.errors import BadRequest, InternalError
 from kube.rpc.v1.node_pb2 import StreamFrame, StreamStart, TerminalSize
 
 Output = Literal["stdout", "stderr"]
@@ -39,37 +40,44 @@ async def serve_console(
     request: web.BaseRequest, nodes: NodeConnections, node_name: str, subresource: str, start: StreamStart
 ) -> web.StreamResponse:
     """`subresource` is exec or attach. Raises BadRequest when the client asks for no upgrade."""
-    service = nodes.service(node_name)      # a failure here must be an HTTP answer
-    console = Console(service.Exec if subresource == "exec" else service.Attach, start, node_name)
-    if wants_spdy(request):
-        from control_plane.apiserver.streaming.console_spdy import serve_spdy  # lazily: fewer clients each year
+    if not wants_spdy(request) and not wants_websocket(request):
+        raise BadRequest("Upgrade request required")
+    service = nodes.service(node_name)
+    console = Console(service.Exec if subresource == "exec" else service.Attach, start)
+    try:
+        if not await is_opened(console.call):
+            return await refusal(console.call)
+        if wants_spdy(request):
+            from control_plane.apiserver.streaming.console_spdy import serve_spdy  # lazily: fewer clients each year
 
-        return await serve_spdy(request, console)
-    from control_plane.apiserver.streaming.console_websocket import serve_websocket
+            return await serve_spdy(request, console)
+        from control_plane.apiserver.streaming.console_websocket import serve_websocket
 
-    return await serve_websocket(request, console)
+        return await serve_websocket(request, console)
+    finally:
+        console.call.cancel()
 
 
 class Console:
     """One command or container, ready to be connected to a client."""
 
-    def __init__(self, method: Method, start: StreamStart, node_name: str) -> None:
-        self._method = method
+    def __init__(self, method: Method, start: StreamStart) -> None:
         self.start = start
-        self._node_name = node_name
+        self._client: asyncio.Future[ConsoleClient] = asyncio.get_running_loop().create_future()
+        self.call = method(self._frames())
+
+    async def _frames(self) -> AsyncIterator[StreamFrame]:
+        yield StreamFrame(start=self.start)
+        client = await self._client
+        yield StreamFrame(begin=True)
+        async for frame in client.inputs():
+            yield frame
+        self.call.cancel()       # nobody is there any more
 
     async def run(self, client: ConsoleClient) -> Mapping[str, Any]:
         """Until the node or the client ends. Returns the Status for the client."""
-
-        async def frames() -> AsyncIterator[StreamFrame]:
-            yield StreamFrame(start=self.start)
-            if not await is_opened(call):
-                return
-            async for frame in client.inputs():
-                yield frame
-            call.cancel()       # nobody is there any more
-
-        call = self._method(frames())
+        call = self.call
+        self._client.set_result(client)
         try:
             async for frame in call:
                 match kind := frame.WhichOneof("frame"):
@@ -79,7 +87,7 @@ class Console:
                     case "stdout" | "stderr":
                         await client.output(kind, getattr(frame, kind))
         except grpc.aio.AioRpcError as error:
-            return translated(error, self._node_name).to_status()
+            return translated(error).to_status()
         except asyncio.CancelledError:
             if not call.cancelled():
                 call.cancel()
@@ -87,8 +95,6 @@ class Console:
             return _SUCCESS      # the client left, and nobody reads this
         except ConnectionError:
             return _SUCCESS
-        finally:
-            call.cancel()
         return InternalError("Internal error occurred: the node ended the stream without a status").to_status()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,16 +10,18 @@ import grpc.aio
 from aiohttp import web
 
 from control_plane.apiserver.registry.options import is_true
-from control_plane.apiserver.streaming.nodes import NodeConnections, translated
-from kube.apimachinery.errors import BadRequest, Cause, invalid
+from control_plane.apiserver.streaming.nodes import NodeConnections, NotReached, is_opened, translated
+from kube.apimachinery.errors import ApiError, BadRequest, Cause, invalid
 from kube.apimachinery.scheme import GroupVersionKind
 from kube.rpc.v1.node_pb2 import Chunk, ContainerRef, LogsRequest
 
-_FIRST_CHUNK_S: Final = 0.5      # a silent log is answered with headers after this long
 _KIND: Final = GroupVersionKind("", "v1", "PodLogOptions")
 
 
-def logs_request(query: Mapping[str, str], container: ContainerRef) -> LogsRequest:
+_STREAMS: Final = ("All", "Stderr", "Stdout")
+
+
+def logs_request(query: Mapping[str, str], namespace: str, pod: str) -> LogsRequest:
     """Raises BadRequest, Invalid."""
     causes = []
     tail, since, limit = (_number(query, name) for name in ("tailLines", "sinceSeconds", "limitBytes"))
@@ -31,12 +33,19 @@ def logs_request(query: Mapping[str, str], container: ContainerRef) -> LogsReque
         causes.append(Cause("FieldValueForbidden", "", "Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"))
     elif since is not None and since < 1:
         causes.append(Cause("FieldValueInvalid", "sinceSeconds", f"Invalid value: {since}: must be greater than 0"))
+    stream = query.get("stream") or "All"
+    if stream not in _STREAMS:
+        listed = ", ".join(f'"{one}"' for one in _STREAMS)
+        causes.append(Cause("FieldValueNotSupported", "stream", f'Unsupported value: "{stream}": supported values: {listed}'))
+    if stream != "All" and tail is not None:
+        causes.append(Cause("FieldValueForbidden", "", "Forbidden: `tailLines` and specific `stream` are mutually exclusive for now"))
     if causes:
-        raise invalid(_KIND, container.pod, causes)
+        raise invalid(_KIND, pod, causes)
     return LogsRequest(
-        container=container, follow=is_true(query.get("follow", "")), previous=is_true(query.get("previous", "")),
+        container=ContainerRef(namespace=namespace, pod=pod), follow=is_true(query.get("follow", "")),
+        previous=is_true(query.get("previous", "")),
         timestamps=is_true(query.get("timestamps", "")), tail_lines=-1 if tail is None else tail, since_seconds=since or 0,
-        since_time=query.get("sinceTime", ""), limit_bytes=limit or 0, stream=query.get("stream", ""),
+        since_time=query.get("sinceTime", ""), limit_bytes=limit or 0, stream=stream,
     )
 
 
@@ -54,24 +63,31 @@ async def serve_logs(request: web.BaseRequest, nodes: NodeConnections, node_name
     """Raises what the node refuses, as long as nothing has been sent."""
     call = nodes.service(node_name).Logs(asked)
     response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
-    first = asyncio.ensure_future(call.read())
     try:
-        await asyncio.wait([first], timeout=_FIRST_CHUNK_S)
-        if first.done():
-            first.result()      # a refusal is raised before anything is sent
+        chunk = None if await is_opened(call) else await call.read()     # a refusal is raised before anything is sent
         response.enable_chunked_encoding()
         await response.prepare(request)
-        chunk = await first
-        while isinstance(chunk, Chunk):
-            await response.write(chunk.data)
+        while chunk is None or isinstance(chunk, Chunk):
+            if chunk is not None:
+                await response.write(chunk.data)
             chunk = await call.read()
     except grpc.aio.AioRpcError as error:
-        if not response.prepared:
-            raise translated(error, node_name) from error
-        await response.write(translated(error, node_name).message.encode() + b"\n")
+        told = translated(error)
+        if response.prepared:
+            await response.write(told.message.encode() + b"\n")
+        else:
+            raise _refusal(told, asked.container) from error
     except ConnectionError:
         pass      # the client has read enough
     finally:
-        first.cancel()
         call.cancel()
     return response
+
+
+def _refusal(told: ApiError, container: ContainerRef) -> ApiError:
+    """As upstream's: it is a GET at the kubelet's that failed."""
+    if not isinstance(told, NotReached):
+        return told
+    address = re.match(r"dial tcp (\S+): ", told.message)
+    path = f"/containerLogs/{container.namespace}/{container.pod}/{container.container}"
+    return ApiError(f'Get "https://{address[1] if address else "node"}{path}": {told.message}')

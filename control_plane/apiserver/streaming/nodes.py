@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import grpc
 import grpc.aio
+from aiohttp import web
 
 from control_plane.storage.watch_cache import WatchCache
-from kube.apimachinery.errors import ApiError, InternalError, ServiceUnavailable, from_status, not_found
+from kube.apimachinery.errors import ApiError, InternalError, from_status, not_found
 from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.resources import SCHEME
 from kube.apimachinery.scheme import ResourceType
@@ -107,12 +109,41 @@ async def is_opened(call: grpc.aio.StreamStreamCall[Any, Any]) -> bool:
     return any(key == "opened" for key, _ in await call.initial_metadata())
 
 
-def translated(error: grpc.aio.AioRpcError, node_name: str) -> ApiError:
+class NotReached(ApiError):
+    """The message is Go's of a failed connect."""
+
+
+def translated(error: grpc.aio.AioRpcError) -> ApiError:
     """The Status that the node sent with a failed call, or what the failure itself says."""
     for key, value in error.trailing_metadata() or ():
         if key == STATUS_METADATA:
             status: dict[str, Any] = json.loads(value)
             return from_status(status)
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
-        return ServiceUnavailable(f"Internal error occurred: error dialing node {node_name}: {error.details()}")
+        return NotReached(_in_words_of_go(error.details() or ""))
     return InternalError(f"Internal error occurred: {error.details()}")
+
+
+async def refusal(call: grpc.aio.StreamStreamCall[Any, Any]) -> web.Response:
+    """Why a call was not opened: what the node said, as its kubelet would. Raises ApiError when it cannot be reached."""
+    try:
+        await call.read()
+    except grpc.aio.AioRpcError as error:
+        told = translated(error)
+        if isinstance(told, NotReached):
+            raise ApiError(f"error dialing backend: {told.message}") from error
+        return web.Response(status=told.code, text=told.message)
+    raise InternalError("Internal error occurred: the node ended the stream without a word")
+
+
+def _in_words_of_go(details: str) -> str:
+    """"dial tcp 172.30.0.12:10251: connect: connection refused", out of gRPC's own description."""
+    found = re.search(r"ipv[46]:(\S+): (?:Failed to connect to remote host: )?(.*)", details)
+    if found is None:
+        return details
+    address, why = found[1], found[2]
+    if refused := re.match(r"(?:connect: )?(Connection [a-z]+|No route to host|Network is unreachable)", why):
+        why = f"connect: {refused[1].lower()}"
+    elif "FD Shutdown" in why or "timed out" in why.lower():
+        why = "i/o timeout"
+    return f"dial tcp {address}: {why}"

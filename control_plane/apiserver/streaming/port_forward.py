@@ -12,8 +12,9 @@ from typing import Protocol
 import grpc.aio
 from aiohttp import web
 
-from control_plane.apiserver.streaming.nodes import NodeConnections, is_opened, translated
-from control_plane.apiserver.streaming.spdy_upgrade import wants_spdy
+from control_plane.apiserver.streaming.nodes import NodeConnections, is_opened, refusal, translated
+from control_plane.apiserver.streaming.spdy_upgrade import wants_spdy, wants_websocket
+from kube.apimachinery.errors import BadRequest
 from kube.rpc.v1.node_pb2 import DialFrame, DialTarget
 from kube.rpc.v1.node_pb2_grpc import NodeServiceStub
 
@@ -38,10 +39,21 @@ class Local(Protocol):
 class Ports:
     """Of one Pod."""
 
-    def __init__(self, service: NodeServiceStub, node_name: str, namespace: str, pod: str, uid: str) -> None:
+    def __init__(self, service: NodeServiceStub, namespace: str, pod: str, uid: str) -> None:
         self._service = service
-        self._node_name = node_name
         self._namespace, self._pod, self._uid = namespace, pod, uid
+
+    async def refused(self) -> web.Response | None:
+        """Why none can be forwarded. Raises ApiError when the node cannot be reached."""
+
+        async def frames() -> AsyncIterator[DialFrame]:
+            yield DialFrame(target=DialTarget(namespace=self._namespace, pod=self._pod))
+
+        call = self._service.Dial(frames())
+        try:
+            return None if await is_opened(call) else await refusal(call)
+        finally:
+            call.cancel()
 
     async def forward(self, port: int, local: Local) -> str:
         """Until both halves are closed. Returns what went wrong, in upstream's words, or ""."""
@@ -64,7 +76,7 @@ class Ports:
                 else:
                     await local.close()
         except grpc.aio.AioRpcError as error:
-            return f"error forwarding port {port} to pod {self._uid}, uid : {translated(error, self._node_name).message}"
+            return f"error forwarding port {port} to pod {self._uid}, uid : {translated(error).message}"
         except asyncio.CancelledError:
             if not call.cancelled():
                 raise
@@ -79,7 +91,11 @@ async def serve_port_forward(
     request: web.BaseRequest, nodes: NodeConnections, node_name: str, namespace: str, pod: str, uid: str,
 ) -> web.StreamResponse:
     """Raises BadRequest when the client asks for no upgrade, or for no port."""
-    ports = Ports(nodes.service(node_name), node_name, namespace, pod, uid)
+    if not wants_spdy(request) and not wants_websocket(request):
+        raise BadRequest("Upgrade request required")
+    ports = Ports(nodes.service(node_name), namespace, pod, uid)
+    if refused := await ports.refused():
+        return refused
     from control_plane.apiserver.streaming import port_forward_spdy, port_forward_websocket  # lazily: few clusters ever need them
 
     if wants_spdy(request):

@@ -25,8 +25,6 @@ _KEPT: Final = 16               # messages of a channel that wait to be taken; t
 
 async def serve(request: web.BaseRequest, ports: Ports) -> web.StreamResponse:
     """Raises BadRequest."""
-    if "websocket" not in request.headers.get("Upgrade", "").lower():
-        raise BadRequest("Upgrade request required")
     wanted = _ports(request)
     socket = await open_websocket(request, PROTOCOLS)
     protocol = Protocol(socket.ws_protocol or PROTOCOLS[0])

@@ -23,6 +23,10 @@ def wants_spdy(request: web.BaseRequest) -> bool:
     return "upgrade" in request.headers.get("Connection", "").lower() and SPDY.lower() in request.headers.get("Upgrade", "").lower()
 
 
+def wants_websocket(request: web.BaseRequest) -> bool:
+    return "upgrade" in request.headers.get("Connection", "").lower() and "websocket" in request.headers.get("Upgrade", "").lower()
+
+
 def chosen_protocol(request: web.BaseRequest, ours: Sequence[str]) -> str | None:
     """The first of the client's that is ours; "" when it names none, as clients of Kubernetes 1.0 did; None when none fits."""
     wanted = [one.strip() for value in request.headers.getall(PROTOCOL_VERSION, []) for one in value.split(",")]

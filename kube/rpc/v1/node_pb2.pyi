@@ -69,13 +69,14 @@ class TerminalSize(_message.Message):
     def __init__(self, width: _Optional[int] = ..., height: _Optional[int] = ...) -> None: ...
 
 class StreamFrame(_message.Message):
-    __slots__ = ("start", "stdin", "close_stdin", "resize", "stdout", "stderr", "status")
+    __slots__ = ("start", "stdin", "close_stdin", "resize", "stdout", "stderr", "begin", "status")
     START_FIELD_NUMBER: _ClassVar[int]
     STDIN_FIELD_NUMBER: _ClassVar[int]
     CLOSE_STDIN_FIELD_NUMBER: _ClassVar[int]
     RESIZE_FIELD_NUMBER: _ClassVar[int]
     STDOUT_FIELD_NUMBER: _ClassVar[int]
     STDERR_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     start: StreamStart
     stdin: bytes
@@ -83,8 +84,9 @@ class StreamFrame(_message.Message):
     resize: TerminalSize
     stdout: bytes
     stderr: bytes
+    begin: bool
     status: bytes
-    def __init__(self, start: _Optional[_Union[StreamStart, _Mapping]] = ..., stdin: _Optional[bytes] = ..., close_stdin: _Optional[bool] = ..., resize: _Optional[_Union[TerminalSize, _Mapping]] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., status: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, start: _Optional[_Union[StreamStart, _Mapping]] = ..., stdin: _Optional[bytes] = ..., close_stdin: _Optional[bool] = ..., resize: _Optional[_Union[TerminalSize, _Mapping]] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., begin: _Optional[bool] = ..., status: _Optional[bytes] = ...) -> None: ...
 
 class DialTarget(_message.Message):
     __slots__ = ("namespace", "pod", "host", "port")

@@ -72,7 +72,11 @@ def test_logs_of_what_has_not_started(space: Space) -> None:
     space.create(pod("p", {"name": "main", "image": "registry.invalid/x"}), pod("huge", container(resources={"requests": {"cpu": "99"}})))
     eventually(lambda: space.waiting("p"))
 
-    assert 'container "main" in pod "p" is waiting to start: ' in space.refused("logs", "p")
+    assert space.refused("logs", "p").strip() in [
+        f'Error from server (BadRequest): container "main" in pod "p" is waiting to start: {why}'
+        for why in ("image can't be pulled", "trying and failing to pull image")
+    ]
+    assert "pod huge does not have a host assigned" in space.refused("exec", "huge", "--", "true")
     assert space.tried("logs", "huge").stdout == ""
 
 

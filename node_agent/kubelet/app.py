@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +44,7 @@ from node_agent.kubelet.pod_files import parse_resolv_conf
 from node_agent.kubelet.pod_state import Services
 from node_agent.kubelet.pod_workers import PodWorkers
 from node_agent.kubelet.resources import pod_memory
+from node_agent.kubelet.runtime_classes import check_runtime_class
 from node_agent.kubelet.stats.cgroup_usage import detect_reader
 from node_agent.kubelet.stats.collector import StatsCollector
 from node_agent.kubelet.stats.disk_usage import DiskUsages
@@ -163,6 +165,7 @@ class Kubelet:
             allocations=allocations,
             machine_resolver=parse_resolv_conf(_read(config.resolv_conf)), node_memory=machine.memory_bytes,
             allocatable=machine.allocatable, cluster_services=self._cluster_services.store.list,
+            check_runtime_class=partial(check_runtime_class, client),
         )
         self.workers = PodWorkers(self.services, client)
         allocations.wake = self.workers.wake

@@ -63,6 +63,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     container_log_max_files: int = 5           # containerLogMaxFiles, with the one being written
     container_log_monitor_s: float = 10.0      # containerLogMonitorInterval
     pod_pids_limit: int = -1                   # podPidsLimit; -1: none
+    allowed_unsafe_sysctls: tuple[str, ...] = ()   # kubelet's allowedUnsafeSysctls: "kernel.msg*", "net.core.somaxconn"
     kubernetes_version: str = "v1.37.0"
 
     def __post_init__(self) -> None:

@@ -12,7 +12,8 @@ from kube.api.core_v1 import Container, Pod
 from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expand
 from node_agent.kubelet.pod_files import hosts_file, pod_domain, pod_hostname
 from node_agent.kubelet.resources import container_amounts, container_resources, oom_score_adj
-from node_agent.runtime.model import ContainerConfig, Image, Mount, Sandbox, Security
+from node_agent.kubelet.security import check_user, security_of
+from node_agent.runtime.model import ContainerConfig, Image, Mount, Sandbox
 from node_agent.volumes.container_mounts import ContainerMountError, volume_mounts
 from node_agent.volumes.plugin import MountedVolume
 
@@ -48,7 +49,7 @@ def container_config(
 ) -> ContainerConfig:
     """Writes the files that only this container has (hosts, termination log). Raises ContainerConfigError."""
     pod, variables = facts.pod, dict(env)
-    _check_user(pod, container, image)
+    check_user(pod, container, image)
     message_file = _termination_file(paths.container(container.name), attempt)
     target = container.termination_message_path or DEFAULT_MESSAGE_PATH
     try:
@@ -66,7 +67,8 @@ def container_config(
             *_etc_mounts(container, facts, sandbox, paths, cluster_domain),
             Mount(source=str(message_file), target=target),
         ),
-        resources=container_resources(pod, container), amounts=container_amounts(pod, container), security=_security(pod, container),
+        resources=container_resources(pod, container), amounts=container_amounts(pod, container),
+        security=security_of(pod, container, paths.root_dir / "seccomp"),
         oom_score_adj=oom_score_adj(pod, container, node_memory),
         stop_signal=container.lifecycle.stop_signal if container.lifecycle else "",
         tty=bool(container.tty), stdin=bool(container.stdin), stdin_once=bool(container.stdin_once),
@@ -120,36 +122,3 @@ def _host_hosts() -> str:
     except OSError:
         text = "127.0.0.1\tlocalhost\n"
     return "# Kubernetes-managed hosts file (host network).\n" + text
-
-
-def _security(pod: Pod, container: Container) -> Security:
-    own, common = container.security_context, pod.spec.security_context
-    uid = own.run_as_user if own is not None and own.run_as_user is not None else common.run_as_user if common else None
-    gid = own.run_as_group if own is not None and own.run_as_group is not None else common.run_as_group if common else None
-    groups = (*(common.supplemental_groups if common else ()), *((common.fs_group,) if common and common.fs_group is not None else ()))
-    capabilities = own.capabilities if own else None
-    return Security(
-        privileged=bool(own and own.privileged), read_only_root=bool(own and own.read_only_root_filesystem), uid=uid, gid=gid,
-        supplemental_gids=groups, add_capabilities=capabilities.add if capabilities else (),
-        drop_capabilities=capabilities.drop if capabilities else (),
-        no_new_privileges=bool(own and own.allow_privilege_escalation is False),
-        proc_unmasked=bool(own and own.proc_mount == "Unmasked"),
-    )
-
-
-def _check_user(pod: Pod, container: Container, image: Image) -> None:
-    own, common = container.security_context, pod.spec.security_context
-    non_root = own.run_as_non_root if own is not None and own.run_as_non_root is not None else common.run_as_non_root if common else None
-    if not non_root:
-        return
-    uid = _security(pod, container).uid
-    where = f'(pod: "{pod.metadata.name}_{pod.metadata.namespace}({pod.metadata.uid})", container: {container.name})'
-    if uid == 0:
-        raise ContainerConfigError(f"container's runAsUser breaks non-root policy {where}")
-    user = image.config.user.partition(":")[0]
-    if uid is None and not user.strip("0"):
-        raise ContainerConfigError(f"container has runAsNonRoot and image will run as root {where}")
-    if uid is None and not user.isdigit():      # what its /etc/passwd says is not looked up for this
-        raise ContainerConfigError(
-            f"container has runAsNonRoot and image has non-numeric user ({user}), cannot verify user is non-root {where}"
-        )

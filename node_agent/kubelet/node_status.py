@@ -25,9 +25,10 @@ from kube.api.core_v1 import (
     Taint,
 )
 from kube.api.meta_v1 import ObjectMeta
-from kube.apimachinery.quantity import Quantity
+from kube.apimachinery.quantity import Format, Quantity
 from kube.process.clock import to_rfc3339
 from node_agent.kubelet.config import KubeletConfig
+from node_agent.kubelet.runtime_classes import DECLARED_FEATURES, NODE_FEATURES, runtime_handlers
 from node_agent.runtime.model import Image
 
 RUNTIME_VERSION = "kubonsai://0.1.0"
@@ -57,10 +58,21 @@ def read_machine(config: KubeletConfig) -> Machine:
     disk_bytes = disk.f_blocks * disk.f_frsize
     capacity = {
         "cpu": config.capacity_cpu or str(os.cpu_count() or 1), "memory": f"{total // 1024}Ki", "pods": str(config.max_pods),
-        "ephemeral-storage": f"{disk_bytes // 1024}Ki",
+        "ephemeral-storage": f"{disk_bytes // 1024}Ki", **huge_pages(),
     }
-    usable = {"memory": f"{max(0, total - EVICTION_MEMORY_BYTES) // 1024}Ki", "ephemeral-storage": str(disk_bytes * 9 // 10)}
+    reserved = EVICTION_MEMORY_BYTES + sum(Quantity.parse(amount).value() for name, amount in capacity.items() if name.startswith("huge"))
+    usable = {"memory": f"{max(0, total - reserved) // 1024}Ki", "ephemeral-storage": str(disk_bytes * 9 // 10)}
     return Machine(capacity, {**capacity, **usable}, total)
+
+
+def huge_pages(directory: Path = Path("/sys/kernel/mm/hugepages")) -> dict[str, str]:
+    """What the machine keeps as huge pages, by resource name: hugepages-2Mi."""
+    found = {}
+    for place in sorted(directory.glob("hugepages-*kB")):
+        size = int(place.name.removeprefix("hugepages-").removesuffix("kB")) << 10
+        pages = int(_first_line(str(place / "nr_hugepages")) or 0)
+        found[f"hugepages-{Quantity.of(size, Format.BINARY_SI)}"] = str(Quantity.of(pages * size, Format.BINARY_SI))
+    return found
 
 
 def initial_node(config: KubeletConfig, status: NodeStatus, pod_cidr: str) -> Node:
@@ -95,6 +107,7 @@ def node_status(
         held, capacity=dict(machine.capacity), allocatable=dict(machine.allocatable), node_info=_system_info(config),
         addresses=node_addresses(config, held), images=_images(images),
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=config.port)),
+        features=NODE_FEATURES, declared_features=DECLARED_FEATURES, runtime_handlers=runtime_handlers(user_namespaces=False),
         conditions=_conditions(held.conditions, network_ready=network_ready, runtime_error=runtime_error, now=now),
     )
 

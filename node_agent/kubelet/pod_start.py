@@ -10,10 +10,10 @@ import msgspec
 from kube.api.core_v1 import Pod
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.allocation import allocation_of
-from node_agent.kubelet.pod_admission import canonical_sysctl
 from node_agent.kubelet.pod_files import pod_hostname, pod_resolver
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.resources import pod_cgroup, pod_resources
+from node_agent.kubelet.sysctls import canonical_sysctl
 from node_agent.runtime.model import RuntimeServiceError, SandboxConfig
 from node_agent.volumes.pod_volumes import VolumeSetupError
 
@@ -60,6 +60,7 @@ async def _sandbox(services: Services, state: PodState) -> None:
         raise NotPreparedError(5.0)  # workers are woken when the network comes up
     try:
         if sandbox is None:
+            await services.check_runtime_class(pod)
             sandbox = await services.runtime.create_sandbox(_sandbox_config(services, pod))
         address = services.config.node_ip if not sandbox.net else await services.network.add(state.uid, sandbox.net)
     except Exception as error:

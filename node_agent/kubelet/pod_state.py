@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class Services:
     node_memory: int
     allocatable: Mapping[str, str]
     cluster_services: Callable[[], list[Service]]
+    check_runtime_class: Callable[[Pod], Awaitable[None]]
 
     def facts(self, pod: Pod) -> PodFacts:
         return PodFacts(

@@ -106,6 +106,8 @@ class Security(msgspec.Struct, frozen=True, kw_only=True):
     drop_capabilities: tuple[str, ...] = ()
     no_new_privileges: bool = False
     proc_unmasked: bool = False
+    seccomp_default: bool = False          # the runtime's own profile
+    seccomp_profile: str = ""              # or this one: linux.seccomp of an OCI configuration, as JSON
 
 
 class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -132,8 +132,9 @@ def _make_namespaces(sandbox: Sandbox) -> None:
         unshare(flags)
     if sandbox.uts:
         sethostname(config.hostname)
-    if sandbox.net:
-        for name, value in (NETWORK_SYSCTLS | config.sysctls).items():
+    for name, value in ((NETWORK_SYSCTLS if sandbox.net else {}) | config.sysctls).items():
+        # What the namespaces that stay the node's have is refused before; this is the second lock.
+        if sandbox.net if name.startswith("net.") else sandbox.ipc:
             _sysctl_file(name).write_text(value)
     for kind, pin in (("net", sandbox.net), ("ipc", sandbox.ipc), ("uts", sandbox.uts)):
         if pin:

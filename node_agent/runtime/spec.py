@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,8 +27,8 @@ ALL_CAPABILITIES = (
     "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF", "CAP_CHECKPOINT_RESTORE",
 )
 MASKED_PATHS = (
-    "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats",
-    "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
+    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+    "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
 )
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
@@ -73,6 +74,12 @@ def oci_spec(
     if not security.privileged and not security.proc_unmasked:
         spec["linux"]["maskedPaths"] = list(MASKED_PATHS)
         spec["linux"]["readonlyPaths"] = list(READONLY_PATHS)
+    if security.seccomp_profile:
+        spec["linux"]["seccomp"] = json.loads(security.seccomp_profile)
+    elif security.seccomp_default:
+        from node_agent.runtime.seccomp import default_profile  # a table that few containers need
+
+        spec["linux"]["seccomp"] = default_profile(spec["process"]["capabilities"]["bounding"])
     if any(mount.propagation == "rshared" for mount in config.mounts):
         spec["linux"]["rootfsPropagation"] = "rshared"
     return spec

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from kube.api.core_v1 import ContainerImage, Pod
-from node_agent.kubelet.container_config import _check_user
 from node_agent.kubelet.container_statuses import _resolved_image
 from node_agent.kubelet.environment import ContainerConfigError
 from node_agent.kubelet.image_manager import ImageManager, ImageUnavailableError
 from node_agent.kubelet.node_status import _images
+from node_agent.kubelet.security import check_user
 from node_agent.runtime.image_catalog import Entry, ImageCatalog, references_of
 from node_agent.runtime.images import ImageStore
 from node_agent.runtime.model import Image, ImageConfig, ImageMissingError, RuntimeServiceError
@@ -124,7 +124,7 @@ async def test_an_image_that_is_loaded_meanwhile_ends_the_back_off() -> None:
 def test_run_as_non_root_asks_the_image(user: str, message: str) -> None:
     def check(image_user: str) -> None:
         asked: Pod = pod(container(), security_context=_non_root())
-        _check_user(asked, asked.spec.containers[0], image(user=image_user))
+        check_user(asked, asked.spec.containers[0], image(user=image_user))
 
     check("101:102")
     with pytest.raises(ContainerConfigError, match=message):

@@ -6,7 +6,8 @@ import pytest
 
 from kube.api.core_v1 import Container, Pod, PodSecurityContext, PodSpec, Sysctl
 from kube.api.meta_v1 import ObjectMeta
-from node_agent.kubelet.pod_admission import canonical_sysctl, refusal_of
+from node_agent.kubelet.pod_admission import refusal_of
+from node_agent.kubelet.sysctls import canonical_sysctl
 
 
 def pod(*names: str, host_network: bool = False) -> Pod:
@@ -33,7 +34,7 @@ def test_sysctls_of_the_network_need_a_network_of_ones_own() -> None:
     refusal = refusal_of(pod("net.ipv4.tcp_syncookies", host_network=True))
 
     assert refusal is not None
-    assert refusal == ("SysctlForbidden", 'forbidden sysctl: "net.ipv4.tcp_syncookies" not allowed with host network enabled')
+    assert refusal == ("SysctlForbidden", 'forbidden sysctl: "net.ipv4.tcp_syncookies" not allowed with host Net enabled')
 
 
 def test_separators_change_places_when_the_first_is_a_slash() -> None:

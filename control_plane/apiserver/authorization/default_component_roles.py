@@ -127,6 +127,9 @@ COMPONENT_BINDINGS: Final[tuple[JsonObject, ...]] = (
     cluster_role_binding(
         "system:service-account-issuer-discovery", "system:service-account-issuer-discovery", group("system:serviceaccounts")
     ),
+    cluster_role_binding(
+        "system:cluster-trust-bundle-discovery", "system:cluster-trust-bundle-discovery", group("system:serviceaccounts")
+    ),
     # The Node authorizer alone decides for kubelets, so this binding names nobody (as upstream).
     cluster_role_binding("system:node", "system:node"),
 )

@@ -32,6 +32,9 @@ NODE_POLICY: Final[tuple[PolicyRule, ...]] = (
     rule(READ, "node.k8s.io", "runtimeclasses"),
     rule("get", "resource.k8s.io", "resourceclaims"),
     rule("create delete deletecollection get list patch update watch", "resource.k8s.io", "resourceslices"),
+    rule(READ, "certificates.k8s.io", "clustertrustbundles"),
+    rule("get", "core", "serviceaccounts"),
+    rule(f"create {READ}", "certificates.k8s.io", "podcertificaterequests"),
 )
 
 NODE_RULES: Final = tuple(Rule.of(policy_rule) for policy_rule in NODE_POLICY)

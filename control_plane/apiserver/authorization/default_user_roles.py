@@ -93,4 +93,5 @@ USER_ROLES: Final[tuple[JsonObject, ...]] = (
         "system:service-account-issuer-discovery",
         urls("get", "/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/"),
     ),
+    cluster_role("system:cluster-trust-bundle-discovery", rule(READ, "certificates.k8s.io", "clustertrustbundles")),
 )

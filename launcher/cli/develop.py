@@ -70,7 +70,7 @@ def lint_command(options: argparse.Namespace) -> int:
 
 
 def proto_command(options: argparse.Namespace) -> int:
-    """Generates kube/rpc/v1 from proto/kube/rpc/v1."""
+    """Generates kube/rpc/v1 and kube/csi/v1 from proto/."""
     sources = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "proto").rglob("*.proto"))
     outputs = ("--python_out=.", "--pyi_out=.", "--grpc_python_out=.")
     return _run("python", "-m", "grpc_tools.protoc", "-I", "proto", *outputs, *sources)

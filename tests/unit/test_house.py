@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("kube", "control_plane", "node_agent", "netns", "addons", "launcher")
-GENERATED = (ROOT / "kube/rpc/v1", ROOT / "kube/api")
+GENERATED = (ROOT / "kube/rpc/v1", ROOT / "kube/csi/v1", ROOT / "kube/api")
 SOURCES = sorted(
     path for package in PACKAGES for path in (ROOT / package).rglob("*.py") if not any(folder in path.parents for folder in GENERATED)
 )

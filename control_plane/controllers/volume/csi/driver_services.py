@@ -1,0 +1,116 @@
+"""Identity and Controller of the cluster's own block driver: volumes are sparse files, attached to one node at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+
+from kube.csi.block_store import DRIVER, VERSION, BlockStore
+from kube.csi.calls import answered
+from kube.csi.v1 import csi_pb2 as pb
+from kube.csi.v1 import csi_pb2_grpc
+from kube.process.log import Logger
+
+Mode = pb.VolumeCapability.AccessMode
+ONE_NODE = {Mode.SINGLE_NODE_WRITER, Mode.SINGLE_NODE_READER_ONLY, Mode.SINGLE_NODE_SINGLE_WRITER, Mode.SINGLE_NODE_MULTI_WRITER}
+Rpc = pb.ControllerServiceCapability.RPC
+
+
+class BlockIdentity(csi_pb2_grpc.IdentityServicer):
+    async def GetPluginInfo(  # noqa: N802  gRPC's name
+        self, request: pb.GetPluginInfoRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetPluginInfoResponse:
+        return pb.GetPluginInfoResponse(name=DRIVER, vendor_version=VERSION)
+
+    async def GetPluginCapabilities(  # noqa: N802
+        self, request: pb.GetPluginCapabilitiesRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.GetPluginCapabilitiesResponse:
+        kinds = (pb.PluginCapability.Service.CONTROLLER_SERVICE, pb.PluginCapability.Service.VOLUME_ACCESSIBILITY_CONSTRAINTS)
+        services = [pb.PluginCapability(service=pb.PluginCapability.Service(type=kind)) for kind in kinds]
+        online = pb.PluginCapability.VolumeExpansion(type=pb.PluginCapability.VolumeExpansion.ONLINE)
+        return pb.GetPluginCapabilitiesResponse(capabilities=[*services, pb.PluginCapability(volume_expansion=online)])
+
+    async def Probe(self, request: pb.ProbeRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.ProbeResponse:  # noqa: N802
+        return pb.ProbeResponse()
+
+
+class BlockController(csi_pb2_grpc.ControllerServicer):
+    def __init__(self, store: BlockStore, log: Logger) -> None:
+        self._store = store
+        self._log = log
+
+    async def CreateVolume(  # noqa: N802
+        self, request: pb.CreateVolumeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.CreateVolumeResponse:
+        async def work() -> pb.CreateVolumeResponse:
+            for wanted in request.volume_capabilities:
+                if wanted.access_mode.mode not in ONE_NODE:
+                    name = Mode.Mode.Name(wanted.access_mode.mode)
+                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"a volume serves one node at a time: {name} is not supported")
+            segments = _chosen(request.accessibility_requirements)
+            size = request.capacity_range
+            volume = await asyncio.to_thread(
+                self._store.create, request.name, size.required_bytes, segments, limit_bytes=size.limit_bytes)
+            topology = [pb.Topology(segments=volume.topology)] if volume.topology else []
+            return pb.CreateVolumeResponse(
+                volume=pb.Volume(volume_id=volume.id, capacity_bytes=volume.capacity_bytes, accessible_topology=topology))
+
+        return await answered(
+            self._log, context, "CreateVolume", work, name=request.name, bytes=request.capacity_range.required_bytes)
+
+    async def DeleteVolume(  # noqa: N802
+        self, request: pb.DeleteVolumeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.DeleteVolumeResponse:
+        async def work() -> pb.DeleteVolumeResponse:
+            await asyncio.to_thread(self._store.delete, request.volume_id)
+            return pb.DeleteVolumeResponse()
+
+        return await answered(self._log, context, "DeleteVolume", work, volume=request.volume_id)
+
+    async def ControllerPublishVolume(  # noqa: N802
+        self, request: pb.ControllerPublishVolumeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.ControllerPublishVolumeResponse:
+        async def work() -> pb.ControllerPublishVolumeResponse:
+            self._store.attach(request.volume_id, request.node_id)
+            return pb.ControllerPublishVolumeResponse(publish_context={"image": str(self._store.image(request.volume_id))})
+
+        return await answered(
+            self._log, context, "ControllerPublishVolume", work, volume=request.volume_id, node=request.node_id)
+
+    async def ControllerUnpublishVolume(  # noqa: N802
+        self, request: pb.ControllerUnpublishVolumeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.ControllerUnpublishVolumeResponse:
+        async def work() -> pb.ControllerUnpublishVolumeResponse:
+            self._store.detach(request.volume_id, request.node_id)
+            return pb.ControllerUnpublishVolumeResponse()
+
+        return await answered(
+            self._log, context, "ControllerUnpublishVolume", work, volume=request.volume_id, node=request.node_id)
+
+    async def ControllerExpandVolume(  # noqa: N802
+        self, request: pb.ControllerExpandVolumeRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.ControllerExpandVolumeResponse:
+        async def work() -> pb.ControllerExpandVolumeResponse:
+            volume = await asyncio.to_thread(self._store.expand, request.volume_id, request.capacity_range.required_bytes)
+            return pb.ControllerExpandVolumeResponse(capacity_bytes=volume.capacity_bytes, node_expansion_required=True)
+
+        return await answered(
+            self._log, context, "ControllerExpandVolume", work, volume=request.volume_id, bytes=request.capacity_range.required_bytes)
+
+    async def ControllerGetCapabilities(  # noqa: N802
+        self, request: pb.ControllerGetCapabilitiesRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> pb.ControllerGetCapabilitiesResponse:
+        kinds = (Rpc.CREATE_DELETE_VOLUME, Rpc.PUBLISH_UNPUBLISH_VOLUME, Rpc.EXPAND_VOLUME, Rpc.SINGLE_NODE_MULTI_WRITER)
+        return pb.ControllerGetCapabilitiesResponse(
+            capabilities=[pb.ControllerServiceCapability(rpc=Rpc(type=kind)) for kind in kinds])
+
+
+def _chosen(wanted: pb.TopologyRequirement) -> dict[str, str]:
+    """Where the volume is to be: the first place preferred, else the first allowed; {}: anywhere."""
+    for place in (*wanted.preferred, *wanted.requisite):
+        return dict(place.segments)
+    return {}
+
+

@@ -1,0 +1,132 @@
+"""The volumes of the cluster's own driver: a sparse file each, which nodes of this machine mount as a disk of that size.
+
+    FOLDER/pvc-....img     the disk
+    FOLDER/pvc-....json    its size, where it may be used, and the one node it is attached to
+
+Both halves of the driver share the folder: the controller service writes it, the node service reads it. Blocks, but briefly.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+DRIVER: Final = "block.csi.kubonsai.io"
+VERSION: Final = "0.1.0"
+ZONE: Final = "topology.kubernetes.io/zone"
+MIB: Final = 1 << 20
+SMALLEST_BYTES: Final = 4 * MIB      # ext4 makes nothing of less
+MAX_VOLUMES_PER_NODE: Final = 128    # loop devices are the machine's, and few
+
+
+class StoreError(Exception):
+    """The message is for the CSI status."""
+
+
+class NotThere(StoreError):
+    """No such volume."""
+
+
+class Unfit(StoreError):
+    """It is there, but not as asked for."""
+
+
+class NoRoom(StoreError):
+    """More than the disk below could ever hold."""
+
+
+class Attached(StoreError):
+    """To another node."""
+
+
+class BlockVolume(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    capacity_bytes: int
+    topology: dict[str, str] = {}
+    node: str = ""               # attached to it; "": to none
+
+
+class BlockStore:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def image(self, volume_id: str) -> Path:
+        """Raises NotThere, also for what is no name of a volume."""
+        if not volume_id or "/" in volume_id or volume_id.startswith("."):
+            raise NotThere(f"volume {volume_id!r} not found")
+        return self._folder / f"{volume_id}.img"
+
+    def get(self, volume_id: str) -> BlockVolume:
+        try:
+            return msgspec.json.decode(self.image(volume_id).with_suffix(".json").read_bytes(), type=BlockVolume)
+        except FileNotFoundError:
+            raise NotThere(f"volume {volume_id!r} not found") from None
+
+    def create(self, volume_id: str, size_bytes: int, topology: dict[str, str], *, limit_bytes: int = 0) -> BlockVolume:
+        """Idempotent: an equal one that is there is given back."""
+        size_bytes = max(SMALLEST_BYTES, -(-size_bytes // MIB) * MIB)
+        if limit_bytes and size_bytes > limit_bytes:
+            raise Unfit(f"no volume between the sizes asked for: at least {size_bytes} bytes, at most {limit_bytes}")
+        try:
+            held = self.get(volume_id)
+        except NotThere:
+            pass
+        else:
+            if held.capacity_bytes < size_bytes:
+                raise Unfit(f"volume {volume_id!r} is there with {held.capacity_bytes} bytes, asked for were {size_bytes}")
+            return held
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._check_room(size_bytes)
+        with self.image(volume_id).open("wb") as file:
+            file.truncate(size_bytes)
+        return self._write(BlockVolume(id=volume_id, capacity_bytes=size_bytes, topology=topology))
+
+    def delete(self, volume_id: str) -> None:
+        """Idempotent. Raises Attached."""
+        try:
+            held = self.get(volume_id)
+        except NotThere:
+            return
+        if held.node:
+            raise Attached(f"volume {volume_id!r} is still attached to node {held.node}")
+        self.image(volume_id).unlink(missing_ok=True)
+        self.image(volume_id).with_suffix(".json").unlink(missing_ok=True)
+
+    def attach(self, volume_id: str, node: str) -> BlockVolume:
+        held = self.get(volume_id)
+        if held.node not in ("", node):
+            raise Attached(f"volume {volume_id!r} is attached to node {held.node}")
+        return held if held.node else self._write(msgspec.structs.replace(held, node=node))
+
+    def detach(self, volume_id: str, node: str) -> None:
+        try:
+            held = self.get(volume_id)
+        except NotThere:
+            return
+        if held.node and node in ("", held.node):
+            self._write(msgspec.structs.replace(held, node=""))
+
+    def expand(self, volume_id: str, size_bytes: int) -> BlockVolume:
+        """Never smaller."""
+        held, size_bytes = self.get(volume_id), -(-size_bytes // MIB) * MIB
+        if held.capacity_bytes >= size_bytes:
+            return held
+        self._check_room(size_bytes)
+        os.truncate(self.image(volume_id), size_bytes)
+        return self._write(msgspec.structs.replace(held, capacity_bytes=size_bytes))
+
+    def _check_room(self, size_bytes: int) -> None:
+        """Sparse files may promise more than there is; but not more than there ever could be."""
+        found = os.statvfs(self._folder)
+        if size_bytes > found.f_blocks * found.f_frsize:
+            raise NoRoom(f"{size_bytes} bytes are more than this machine's disk has ({found.f_blocks * found.f_frsize})")
+
+    def _write(self, volume: BlockVolume) -> BlockVolume:
+        path = self.image(volume.id).with_suffix(".json")
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(msgspec.json.encode(volume))
+        temporary.replace(path)
+        return volume

@@ -1,0 +1,1 @@
+"""Generated from proto/kube/csi/v1 by `./kubonsai proto`."""

@@ -31,6 +31,8 @@ def add_commands(commands: Subparsers) -> None:
     up.add_argument("--config", metavar="FILE", help="settings as YAML; flags go before it (namespaces)")
     up.add_argument("--api-port", type=int, help="the API's port on 127.0.0.1 (default: 6443, or a free one)")
     up.add_argument("--build", action="store_true", help="make the image anew (compose; default: when there is none)")
+    up.add_argument(
+        "--addons", metavar="NAMES", default="", help="what there shall be beside cluster DNS, also where one runs: metrics-server")
     up.add_argument("--retain", action="store_true", help="when it fails, leave what there is for a look (default: remove it)")
     up.set_defaults(run=guarded(up_command))
 
@@ -66,7 +68,9 @@ def up_command(options: argparse.Namespace) -> int:
     ClusterSettings(name=name)
     cluster = provider(Finder().for_up(name, options.provider), name)
     cluster.check("up")
-    wanted = UpOptions(nodes=options.nodes, api_port=options.api_port, config=options.config or "", build=options.build)
+    chosen = tuple(name for name in (part.strip() for part in options.addons.split(",")) if name)
+    wanted = UpOptions(
+        nodes=options.nodes, api_port=options.api_port, config=options.config or "", build=options.build, addons=chosen)
     cluster.check_options(wanted)       # before the lock: it leaves a folder
     progress = StepProgress()
     with cluster.locked():

@@ -64,13 +64,15 @@ class NamespacesCluster:
             raise ConfigError("--build makes the image for --provider compose; a cluster of namespaces needs none")
         wanted = load_config(ClusterSettings, options.config) if options.config else ClusterSettings()
         wanted = with_flags(wanted, name=self.name, nodes=options.nodes, api_port=options.api_port)
+        wanted = with_flags(wanted, addons=_joined(wanted.addons, options.addons))
         if not self._layout.settings_file.exists():
             return wanted
         held = load_settings(self.name)
         advice = "run `./kubonsai down` first, or choose another --name"
         if options.nodes is not None and options.nodes != held.nodes:
             raise ConfigError(f"cluster {self.name!r} has {held.nodes} nodes; {advice}")
-        if options.config and wanted != held:
+        held = with_flags(held, addons=_joined(held.addons, wanted.addons))      # they may come later; kubectl takes them away
+        if options.config and with_flags(wanted, addons=held.addons) != held:
             raise ConfigError(f"cluster {self.name!r} was made with other settings; {advice}")
         return held
 
@@ -138,6 +140,10 @@ class NamespacesCluster:
                 return getattr(MachineServiceStub(channel), method)(request, timeout=MACHINE_TIMEOUT_S)
             except grpc.RpcError as error:
                 raise ConfigError(f"the supervisor of cluster {self.name!r}: {error.details()}") from error
+
+
+def _joined(held: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*held, *more)))
 
 
 def settle_environment() -> None:

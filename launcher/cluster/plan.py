@@ -94,6 +94,7 @@ class Planner:
             register_taints=(CONTROL_PLANE_TAINT,) if node.control_plane and settings.nodes > 1 else (),
             capacity_cpu=settings.node_cpu,
             capacity_memory=settings.node_memory,
+            capacity_disk=settings.node_disk,
             netns_prefix=layout.pod_netns_prefix,
         )
         proxy = ProxyConfig(

@@ -30,6 +30,7 @@ class UpOptions:
     api_port: int | None = None
     config: str = ""
     build: bool = False
+    addons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from launcher.cluster.progress import Progress
 
 V = TypeVar("V", ApiNode, Pod)
 CONTROL_PLANE_LABELS = {"node-role.kubernetes.io/control-plane": "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
+ADDONS = ("coredns", "pod_network")        # what no cluster goes without
 DNS_SELECTOR = "k8s-app=kube-dns"
 NAMESPACES, WORKLOADS = ("Namespace",), ("Deployment", "DaemonSet")
 API_TIMEOUT_S = 60.0
@@ -39,7 +40,7 @@ READY_TIMEOUT_S = 120.0
 async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequence[Node], progress: Progress) -> None:
     """Until the nodes and the DNS Pods of a cluster whose processes are starting are Ready. Raises UpFailed, NotReady."""
     inside = f"https://{layout.node(1).address}:{API_PORT}"
-    objects = [*addon_manifests(layout.dns_ip), *cluster_info(inside, admin.ca_file)]
+    objects = [*addon_manifests(layout.dns_ip, layout.settings.addons), *cluster_info(inside, admin.ca_file)]
     with progress.step(f"the API answers at {server}"):
         try:
             await wait_for_api(server, admin, API_TIMEOUT_S)
@@ -68,10 +69,11 @@ def _labels(layout: Layout, nodes: Sequence[Node]) -> dict[str, dict[str, str]]:
     return labels
 
 
-def addon_manifests(dns_ip: str) -> list[dict[str, Any]]:
-    """The objects of every addon; the DNS Service has this address."""
+def addon_manifests(dns_ip: str, optional: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The objects of the addons that every cluster has, the DNS Service with this address, and of those that were chosen."""
     objects: list[dict[str, Any]] = []
-    for file in sorted(Path(next(iter(addons.__path__))).glob("*/manifests/*.yaml")):
+    root = Path(next(iter(addons.__path__)))
+    for file in (file for name in (*ADDONS, *optional) for file in sorted((root / name.replace("-", "_")).glob("manifests/*.yaml"))):
         objects += [document for document in yaml.load_all(file.read_text(), YAML_LOADER) if document]
     for obj in objects:
         if obj["kind"] == "Service" and obj["metadata"]["name"] == "kube-dns":

@@ -12,6 +12,7 @@ import msgspec
 from kube.process.config import Config, ConfigError, explained
 
 MAX_NODES = 200     # the fabric is a /24
+OPTIONAL_ADDONS = ("metrics-server",)       # addons/NAME/manifests
 
 
 class ClusterSettings(Config, frozen=True, kw_only=True):
@@ -26,11 +27,15 @@ class ClusterSettings(Config, frozen=True, kw_only=True):
     node_labels: dict[str, dict[str, str]] = {}     # node name -> labels
     node_cpu: str = ""                      # what each node says it has; "" for the machine's own
     node_memory: str = ""
+    node_disk: str = ""
+    addons: tuple[str, ...] = ()            # beside cluster DNS: metrics-server
     apiserver: dict[str, Any] = {}          # keys of ApiserverConfig: docs/authentication.md, docs/admission.md
 
     def __post_init__(self) -> None:
         if self.apiserver:
             _check_apiserver(self.apiserver)
+        if unknown := sorted(set(self.addons) - set(OPTIONAL_ADDONS)):
+            raise ConfigError(f"addons: {unknown[0]!r} is not known; there are: {', '.join(OPTIONAL_ADDONS)}")
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", self.name):
             raise ConfigError(f'name {self.name!r}: use lower-case letters, digits and "-", at most 32, starting with a letter')
         if not 1 <= self.nodes <= MAX_NODES:

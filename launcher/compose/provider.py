@@ -90,6 +90,9 @@ class ComposeCluster:
         if options.config:
             raise ConfigError("--config is for clusters of namespaces; of containers one chooses --nodes, --api-port, "
                               "and all else in docker-compose.yml")
+        if options.addons:
+            folder = f"addons/{options.addons[0].replace('-', '_')}/manifests/"
+            raise ConfigError(f"--addons is for clusters of namespaces; here, once it is up: kubectl apply -f {folder}")
         nodes, port = options.nodes, options.api_port
         ClusterSettings(name=self.name, nodes=DEFAULT_NODES if nodes is None else nodes, api_port=port or 0)
         held = access.api_port(self.containers())

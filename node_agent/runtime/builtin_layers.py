@@ -24,7 +24,7 @@ PACKAGES_ROOT = "/opt/site-packages"     # and what it imports; no folder of the
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # What the addons import; what those need in turn is found by their metadata.
-ADDON_DISTRIBUTIONS = ("aiohttp", "dnslib", "grpcio", "msgspec", "prometheus-client", "protobuf", "pyyaml", "uvloop")
+ADDON_DISTRIBUTIONS = ("aiohttp", "cryptography", "dnslib", "grpcio", "msgspec", "prometheus-client", "protobuf", "pyyaml", "uvloop")
 ADDON_PACKAGES = ("kube", "addons")
 UNNEEDED = frozenset({
     "test", "tests", "idlelib", "tkinter", "turtledemo", "turtle.py", "ensurepip", "lib2to3", "pydoc_data", "site-packages",

@@ -142,7 +142,7 @@ class Kubelet:
         self._pods = informers.informer(Pod, field_selector=f"spec.nodeName={config.node_name}")
         self._runtime = ConmonRuntime(
             root_dir=root, run_dir=Path(config.run_dir), images_dir=Path(config.images_dir), netns_prefix=config.netns_prefix,
-            on_exit=self._on_exit,
+            on_exit=self._on_exit, programs_path=config.runtime_programs_path, timeout_s=config.runtime_request_timeout_s,
         )
         self._kernel = kernel
         self._network = PodNetwork(kernel, node_ip=config.node_ip, root_dir=root)

@@ -14,7 +14,7 @@ from node_agent.kubelet.pod_files import pod_hostname, pod_resolver
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.resources import pod_cgroup, pod_resources
 from node_agent.kubelet.sysctls import canonical_sysctl
-from node_agent.runtime.model import RuntimeServiceError, SandboxConfig
+from node_agent.runtime.model import PodCgroupError, RuntimeServiceError, SandboxConfig
 from node_agent.volumes.pod_volumes import VolumeSetupError
 
 NETWORK_NOT_READY_TEXT = (
@@ -63,12 +63,15 @@ async def _sandbox(services: Services, state: PodState) -> None:
             await services.check_runtime_class(pod)
             sandbox = await services.runtime.create_sandbox(_sandbox_config(services, pod))
         address = services.config.node_ip if not sandbox.net else await services.network.add(state.uid, sandbox.net)
+        await services.runtime.update_sandbox(msgspec.structs.replace(sandbox, address=address))
     except Exception as error:
         state.sandbox_failures += 1
-        services.events.event(pod, "Warning", names.FAILED_CREATE_SANDBOX, f"Failed to create pod sandbox: {error}")
+        if isinstance(error, PodCgroupError):
+            services.events.event(pod, "Warning", names.FAILED_CREATE_POD_CGROUP, f"unable to ensure pod container exists: {error}")
+        else:
+            services.events.event(pod, "Warning", names.FAILED_CREATE_SANDBOX, f"Failed to create pod sandbox: {error}")
         raise NotPreparedError(_retry_s(state.sandbox_failures)) from error
     state.sandbox_failures = 0
-    await services.runtime.update_sandbox(msgspec.structs.replace(sandbox, address=address))
 
 
 def _sandbox_config(services: Services, pod: Pod) -> SandboxConfig:

@@ -7,8 +7,10 @@ into 108 bytes. Standard output must not be a pipe of ours: the container inheri
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ class Tools:
     conmon: str
     runc: str
     runc_root: str
+    timeout_s: float = 120.0            # for one step of a container; kubelet's runtimeRequestTimeout
 
     def runc_command(self, *arguments: str) -> list[str]:
         return [self.runc, "--root", self.runc_root, *arguments]
@@ -49,7 +52,10 @@ def environment() -> dict[str, str]:
 
 
 async def create_container(tools: Tools, start: ConmonStart) -> tuple[int, int]:
-    """Returns the pids of the container's first process, which waits at its exec fifo, and of conmon. Raises StartFailedError."""
+    """Returns the pids of the container's first process, which waits at its exec fifo, and of conmon.
+
+    Raises StartFailedError. Then, and when it is cancelled, nothing is left running but what is in the container's cgroup.
+    """
     bundle = start.bundle
     reader, writer = os.pipe2(os.O_CLOEXEC)
     log = os.open(bundle / "conmon.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -59,8 +65,18 @@ async def create_container(tools: Tools, start: ConmonStart) -> tuple[int, int]:
         finally:
             os.close(writer)
             os.close(log)
-        answer = await _read_line(reader)
-        await reap(pid)  # the first of conmon's two forks; the second stays
+        try:
+            async with asyncio.timeout(tools.timeout_s):
+                answer = await _read_line(reader)
+                await reap(pid)  # the first of conmon's two forks; the second stays
+        except (TimeoutError, asyncio.CancelledError) as error:
+            abandon(start.container_id)
+            with suppress(ChildProcessError):
+                os.kill(pid, signal.SIGKILL)  # ours until it is waited for
+                os.waitpid(pid, 0)  # noqa: ASYNC222 - it has been killed
+            if isinstance(error, TimeoutError):
+                raise StartFailedError("context deadline exceeded") from error
+            raise
     finally:
         os.close(reader)
     return _interpret(answer, bundle)
@@ -101,6 +117,26 @@ def _interpret(answer: bytes, bundle: Path) -> tuple[int, int]:
     with suppress(OSError, ValueError):
         conmon_pid = int((bundle / "conmon.pid").read_text())
     return pid, conmon_pid
+
+
+def abandon(container_id: str) -> None:
+    """Kills the container's conmon, if there is one, and what that has started in its own session: a `runc create` that hangs, say."""
+    for pid in _conmons(container_id):
+        for kill in (os.killpg, os.kill):
+            with suppress(ProcessLookupError):
+                kill(pid, signal.SIGKILL)
+
+
+def _conmons(container_id: str) -> list[int]:
+    """By their arguments: a conmon writes its pid file a moment after its start, and is in none when its parent was killed before."""
+    wanted, found = container_id.encode(), []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                arguments = Path("/proc", name, "cmdline").read_bytes().split(b"\0")
+                if wanted in arguments and (b"conmon" in arguments[0] or arguments[0] == b"/usr/bin/env"):
+                    found.append(int(name))
+    return found
 
 
 def runc_message(text: str) -> str:

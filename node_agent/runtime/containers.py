@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from kube.process.log import get_logger
 from node_agent.runtime import cgroups as cgroup_tree
 from node_agent.runtime.cgroups import Cgroups
-from node_agent.runtime.conmon import ConmonStart, Tools, create_container, release
+from node_agent.runtime.conmon import ConmonStart, Tools, abandon, create_container, release
 from node_agent.runtime.exits import ExitWatcher
 from node_agent.runtime.layers import discard_overlay, mount_overlay
 from node_agent.runtime.model import (
@@ -61,6 +61,7 @@ class Containers:
         self._exits = ExitWatcher(root_dir / "exits", self._ended, now)
         self._all: dict[str, ContainerRecord] = {}
         self._ends: dict[str, asyncio.Event] = {}
+        self._recovering = False
         self._own_oom_score_adj = int(Path("/proc/self/oom_score_adj").read_text())
         self._bounding = granted_capabilities(_bounding_set())
         self._all_devices = cgroup_tree.all_devices()
@@ -68,6 +69,7 @@ class Containers:
     def start(self) -> None:
         """Finds the containers of an earlier run again and watches those that live."""
         self._exits.start()
+        self._recovering = True
         for record in self._records.load():
             self._all[record.id] = record
             self._ends[record.id] = asyncio.Event()
@@ -75,6 +77,17 @@ class Containers:
                 self._ends[record.id].set()
                 continue
             self._recover(record)
+        self._recovering = False
+        self._remove_strays()
+
+    def _remove_strays(self) -> None:
+        """Of containers that have no record any more: the kubelet was killed while it removed them, or conmon wrote later."""
+        known = {container_id[:16] for container_id in self._all}
+        for folder in (self._bundles, Path(self._tools.runc_root), self._exits.exit_file("")):
+            for entry in folder.iterdir():
+                if entry.name[:16] not in known:
+                    log.info("removing what is left of a container", path=str(entry))
+                    entry.unlink() if entry.is_file() else shutil.rmtree(entry, ignore_errors=True)
 
     def close(self) -> None:
         self._exits.close()
@@ -84,18 +97,29 @@ class Containers:
             # The kubelet died between conmon's start and the record: its pid file tells whether anything runs.
             with suppress(OSError, ValueError):
                 record.pid = int((self.bundle(record.id) / "pidfile").read_text())
-                record.pid_start = start_ticks(record.pid)
+                record.pid_start = start_ticks(record.pid) if self._runs_in(record.config.cgroup, record.pid) else 0
                 record.conmon_pid = int((self.bundle(record.id) / "conmon.pid").read_text())
-            if not record.pid:
-                self._finish(record, 128, "StartError", "the kubelet restarted while the container was being started")
+            if not record.pid or self._exec_fifo(record.id).exists():
+                self._forget_unstarted(record)
                 return
-            if self._exec_fifo(record.id).exists():
-                with suppress(ProcessLookupError):
-                    os.kill(record.pid, signal.SIGKILL)
             record.started_at = record.started_at or self._now()
             record.state = ContainerState.RUNNING
-            self._records.save(record)
+            self._save(record)
         self._exits.watch(record.id, record.pid, record.pid_start, record.conmon_pid)
+
+    def _runs_in(self, group: str, pid: int) -> bool:
+        return f"{group}\n" in Path(f"/proc/{pid}/cgroup").read_text()
+
+    def _forget_unstarted(self, record: ContainerRecord) -> None:
+        """It never ran, so it does not count as a run: made anew by whoever wants it."""
+        abandon(record.id)      # conmon may still be at it
+        try:
+            cgroup_tree.kill_processes(self._cgroups, record.config.cgroup)
+            self._discard(record)
+        except OSError as error:
+            self._finish(record, 128, "StartError", f"the kubelet restarted while the container was being started: {error}")
+            return
+        del self._all[record.id], self._ends[record.id]
 
     def get(self, container_id: str) -> ContainerRecord | None:
         return self._all.get(container_id)
@@ -161,9 +185,12 @@ class Containers:
             message = f"failed to create containerd task: failed to create shim task: OCI runtime create failed: {error}"
             self._finish(record, 128, "StartError", message)
             raise StartFailedError(message) from error
+        except asyncio.CancelledError:
+            self._finish(record, 137, "", "")
+            raise
         record.started_at = self._now()
         record.state = ContainerState.RUNNING
-        self._records.save(record)
+        self._save(record)
         self._exits.watch(record.id, record.pid, record.pid_start, record.conmon_pid)
 
     async def stop(self, record: ContainerRecord, grace_s: float) -> None:
@@ -241,8 +268,9 @@ class Containers:
         if record is None or record.state is ContainerState.EXITED:
             return
         if exit_code is None:
-            message = "The container could not be located when the pod was terminated"
-            self._finish(record, 137, "ContainerStatusUnknown", message, finished_at)
+            # As containerd tells it: killed, for its keeper is gone; or nobody knows, after a machine was off.
+            code, reason = (255, "Unknown") if self._recovering else (137, "")
+            self._finish(record, code, reason, "", finished_at)
         elif self._cgroups.oom_kills(record.config.cgroup) > 0:
             # Of any process of the container, as containerd says it: what its first process made of a child's end is its own affair.
             # Not conmon's "oom" file: an out-of-memory kill in the node's cgroup leaves one in every container below it.
@@ -256,12 +284,21 @@ class Containers:
         record.finished_at = max(finished_at or self._now(), record.started_at)
         # Without a PID namespace of its own, or killed conmon: nothing of the container may outlive it.
         cgroup_tree.kill_processes(self._cgroups, record.config.cgroup)
-        with suppress(FileNotFoundError):
-            self._records.save(record)
+        self._save(record)
         if (event := self._ends.get(record.id)) is not None:
             event.set()
         log.info("container ended", container=record.name, id=record.id[:12], exit_code=exit_code, reason=reason or "-")
         self._on_change(record)
+
+
+    def _save(self, record: ContainerRecord) -> None:
+        """A full disk must not hide what runs: a kubelet that restarts finds the rest out from conmon's files and the process."""
+        try:
+            self._records.save(record)
+        except FileNotFoundError:
+            pass                                 # it was removed meanwhile
+        except OSError as error:
+            log.warning("record not written", container=record.name, id=record.id[:12], error=str(error))
 
 
 def _signal_number(name: str) -> int:

@@ -15,6 +15,10 @@ class ImageMissingError(RuntimeServiceError):
     """No such image here."""
 
 
+class PodCgroupError(RuntimeServiceError):
+    """The Pod's cgroup cannot be made."""
+
+
 class StartFailedError(RuntimeServiceError):
     """conmon or runc refused the container; its record holds reason StartError and exit code 128."""
 

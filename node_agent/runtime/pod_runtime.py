@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,7 @@ from node_agent.runtime.model import (
     ExecResult,
     Image,
     ImageMissingError,
+    PodCgroupError,
     Resources,
     RuntimeServiceError,
     Sandbox,
@@ -31,18 +33,20 @@ from node_agent.runtime.model import (
 )
 from node_agent.runtime.sandbox import SandboxStore
 
+PROGRAMS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-def find_tools(run_dir: Path) -> Tools:
+
+def find_tools(run_dir: Path, path: str = PROGRAMS_PATH, timeout_s: float = 120.0) -> Tools:
     """Raises RuntimeServiceError naming the missing program."""
     paths = {}
     for program in ("conmon", "runc"):
-        path = shutil.which(program, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        if path is None:
+        found = shutil.which(program, path=path)
+        if found is None:
             raise RuntimeServiceError(f"{program} is not installed (apt-get install {program})")
-        paths[program] = path
+        paths[program] = found
     root = run_dir / "runc"
     root.mkdir(parents=True, exist_ok=True)
-    return Tools(conmon=paths["conmon"], runc=paths["runc"], runc_root=str(root))
+    return Tools(conmon=paths["conmon"], runc=paths["runc"], runc_root=str(root), timeout_s=timeout_s)
 
 
 class ConmonRuntime:
@@ -52,9 +56,9 @@ class ConmonRuntime:
 
     def __init__(
         self, *, root_dir: Path, run_dir: Path, images_dir: Path, netns_prefix: str, on_exit: Callable[[ContainerRecord], None],
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.time, programs_path: str = PROGRAMS_PATH, timeout_s: float = 120.0,
     ) -> None:
-        self._tools = find_tools(run_dir)
+        self._tools = find_tools(run_dir, programs_path, timeout_s)
         self._sandboxes = SandboxStore(root_dir, run_dir, netns_prefix, now)
         self._images = ImageStore(images_dir)
         self._containers = Containers(root_dir, run_dir, self._tools, detect_cgroups(), now, on_exit)
@@ -79,20 +83,32 @@ class ConmonRuntime:
         return list(self._by_pod.values())
 
     async def create_sandbox(self, config: SandboxConfig) -> Sandbox:
+        """Raises PodCgroupError, RuntimeServiceError; nothing of it stays then."""
         def create() -> Sandbox:
-            self._containers.set_pod_cgroup(config.cgroup, config.resources)
+            try:
+                self._containers.set_pod_cgroup(config.cgroup, config.resources)
+            except OSError as error:
+                raise PodCgroupError(f"failed to create container for {_group_name(config.cgroup)} : {error}") from error
             return self._sandboxes.create(config)
 
         try:
             sandbox = await asyncio.to_thread(create)
-        except OSError as error:
+        except (OSError, RuntimeServiceError) as error:
+            with suppress(OSError):
+                await asyncio.to_thread(self._containers.remove_pod_cgroup, config.cgroup)
+            if isinstance(error, RuntimeServiceError):
+                raise
             raise RuntimeServiceError(f"failed to create sandbox: {error}") from error
         self._by_pod[config.uid] = sandbox
         return sandbox
 
     async def update_sandbox(self, sandbox: Sandbox) -> None:
+        """Raises RuntimeServiceError when it cannot be written down; it counts all the same."""
         self._by_pod[sandbox.config.uid] = sandbox
-        await asyncio.to_thread(self._sandboxes.save, sandbox)
+        try:
+            await asyncio.to_thread(self._sandboxes.save, sandbox)
+        except OSError as error:
+            raise RuntimeServiceError(f"failed to write down the sandbox: {error}") from error
 
     async def resize_pod(self, pod_uid: str, resources: Resources) -> None:
         """Of the Pod's own cgroup the limits that are given. Raises RuntimeServiceError."""
@@ -206,3 +222,9 @@ class ConmonRuntime:
         if not record.running:
             raise RuntimeServiceError(f"container is in CONTAINER_{record.state.upper()} state")
         return record
+
+
+def _group_name(path: str) -> str:
+    """As the kubelet names a Pod's cgroup: [kubepods burstable pod1234]."""
+    _, _, below = path.partition("/kubepods/")
+    return f"[kubepods {below.replace('/', ' ')}]"

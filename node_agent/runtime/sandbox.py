@@ -62,16 +62,21 @@ class SandboxStore:
     def load(self) -> list[Sandbox]:
         """Sandboxes of an earlier run whose namespaces still stand; the others (the machine restarted) are discarded."""
         found = []
-        for path in self._records.glob("*/sandbox.json"):
+        for directory in self._records.iterdir():
             try:
-                sandbox = msgspec.json.decode(path.read_bytes(), type=Sandbox)
+                sandbox = msgspec.json.decode((directory / "sandbox.json").read_bytes(), type=Sandbox)
             except (OSError, msgspec.DecodeError):
-                shutil.rmtree(path.parent, ignore_errors=True)
+                shutil.rmtree(directory, ignore_errors=True)
                 continue
-            if all(os.path.ismount(pin) for pin in (sandbox.net, sandbox.ipc, sandbox.uts) if pin):
+            if _stands(sandbox):
                 found.append(sandbox)
             else:
                 self.remove(sandbox)
+        for pins in self._pins.iterdir():
+            if not (self._records / pins.name).exists():
+                for pin in pins.iterdir():
+                    unmount(str(pin))
+                shutil.rmtree(pins, ignore_errors=True)
         return found
 
     def create(self, config: SandboxConfig) -> Sandbox:
@@ -87,8 +92,8 @@ class SandboxStore:
             uts="" if config.host_network else str(pins / "uts"),
             shm="" if config.host_ipc else str(directory / "shm"),
         )
-        self.save(sandbox)
         try:
+            self.save(sandbox)
             _in_thread(lambda: _make_namespaces(sandbox))
             if sandbox.shm:
                 _mount_shm(Path(sandbox.shm))
@@ -110,9 +115,11 @@ class SandboxStore:
         temporary.rename(path)
 
     def remove(self, sandbox: Sandbox) -> None:
-        if sandbox.pid_holder:
+        if _holds(sandbox.pid_holder):
             with suppress(ProcessLookupError):
                 os.kill(sandbox.pid_holder, signal.SIGKILL)
+        elif sandbox.config.share_pid and not sandbox.pid_holder:
+            _end_unrecorded_holder(self._pins / sandbox.config.uid / "pid")
         for pin in (sandbox.net, sandbox.ipc, sandbox.uts):
             if pin:
                 unmount(pin)
@@ -123,6 +130,31 @@ class SandboxStore:
             shutil.rmtree(NETNS_ETC / sandbox.netns_name, ignore_errors=True)
         shutil.rmtree(self._pins / sandbox.config.uid, ignore_errors=True)
         shutil.rmtree(self._records / sandbox.config.uid, ignore_errors=True)
+
+
+def _stands(sandbox: Sandbox) -> bool:
+    """False for one that was never finished, whose machine was off since, or whose first process was killed."""
+    if not all(os.path.ismount(pin) for pin in (sandbox.net, sandbox.ipc, sandbox.uts, sandbox.shm) if pin):
+        return False
+    return not sandbox.config.share_pid or sandbox.config.host_pid or _holds(sandbox.pid_holder)
+
+
+def _holds(pid: int) -> bool:
+    """Whether that process is a holder: its number may be another's by now."""
+    try:
+        return pid > 0 and Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\0infinity\0"
+    except OSError:
+        return False
+
+
+def _end_unrecorded_holder(pid_file: Path) -> None:
+    """Of a kubelet that was killed before it knew the holder: its parent, which takes it along, has the file's name in its arguments."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                arguments = Path("/proc", name, "cmdline").read_bytes()
+                if str(pid_file).encode() in arguments and b"--kill-child" in arguments:
+                    os.kill(int(name), signal.SIGKILL)
 
 
 def _make_namespaces(sandbox: Sandbox) -> None:

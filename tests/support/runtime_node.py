@@ -14,7 +14,7 @@ from pathlib import Path
 
 from node_agent.runtime.cgroups import detect_cgroups, remove_cgroup
 from node_agent.runtime.model import ContainerConfig, ContainerRecord, Sandbox, SandboxConfig
-from node_agent.runtime.pod_runtime import ConmonRuntime
+from node_agent.runtime.pod_runtime import PROGRAMS_PATH, ConmonRuntime
 
 
 @dataclass
@@ -25,14 +25,20 @@ class RuntimeNode:
     token: str
     runtime: ConmonRuntime
     ended: list[ContainerRecord] = field(default_factory=list)
+    programs_path: str = PROGRAMS_PATH
+    timeout_s: float = 120.0
 
     @property
     def cgroup(self) -> str:
         return f"/kubonsai-test-{self.token}"
 
+    def cgroup_roots(self) -> list[Path]:
+        return detect_cgroups().roots()
+
     def open_runtime(self) -> ConmonRuntime:
         return ConmonRuntime(
             root_dir=self.root, run_dir=self.run_dir, images_dir=self.images, netns_prefix=f"t{self.token}-", on_exit=self.ended.append,
+            programs_path=self.programs_path, timeout_s=self.timeout_s,
         )
 
     async def restart(self) -> None:

@@ -112,6 +112,10 @@ class Layout:
     def node_state(self, node: Node) -> Path:
         return self.state / "nodes" / node.name
 
+    def static_pods(self, node: Node) -> Path:
+        """Manifests in it run on this node without the API."""
+        return self.node_state(node) / "static-pods"
+
     def node_run(self, node: Node) -> Path:
         return self.run / node.name
 

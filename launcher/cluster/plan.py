@@ -86,6 +86,7 @@ class Planner:
             node_ip=node.address,
             root_dir=str(layout.node_state(node)),
             run_dir=str(layout.node_run(node)),
+            static_pod_path=str(layout.static_pods(node)),
             images_dir=str(IMAGES),
             cgroup_parent=node.cgroup,
             cluster_dns=(layout.dns_ip,),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequen
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import grpc
 
@@ -61,6 +61,9 @@ from node_agent.volumes.pod_certificates import PodCertificates
 from node_agent.volumes.pod_volumes import PodVolumes
 from node_agent.volumes.registry import local_plugins
 from node_agent.volumes.tokens import TokenManager
+
+if TYPE_CHECKING:
+    from node_agent.kubelet.static_pods import StaticPods
 
 log = get_logger("kubelet")
 
@@ -127,6 +130,7 @@ class Kubelet:
         events: EventRecorder, kernel: KernelThread,
     ) -> None:
         self._config = config
+        self._client = client
         self._auth = DelegatedAuth(client, anonymous=False)
         self._informers = informers
         self._network_informers = network_informers
@@ -201,12 +205,28 @@ class Kubelet:
             tasks.create_task(self._keep_network(), name="pod network")
             tasks.create_task(self._know_peers(), name="peers")
             await self._cluster_services.wait_synced()
-            workers = self.workers
+            workers, static = self.workers, self._static_pods()
             self._pods.add_handler(on_add=workers.on_pod, on_update=lambda _, new: workers.on_pod(new), on_delete=workers.on_deleted)
             await self._pods.wait_synced()
+            if static is not None:
+                await static.begin()               # before housekeeping takes them for what nobody knows
+                tasks.create_task(static.run(), name="static pods")
             log.info("pods are listed", pods=len(self._pods.store))
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
             tasks.create_task(rotate_logs(self._config, self._runtime, self.services.clock), name="log rotation")
+
+    def _static_pods(self) -> StaticPods | None:
+        config = self._config
+        if not config.static_pod_path:
+            return None
+        from node_agent.kubelet.static_pods import StaticPods  # few machines have any
+
+        static = StaticPods(
+            Path(config.static_pod_path), config.node_name, self._client, self.services.clock, self.workers, self._statuses,
+            lambda: self._own_node.store.get(NamespacedName("", config.node_name)),
+        )
+        self.workers.mirrors = static
+        return static
 
     async def _serve(self) -> None:
         config = self._config

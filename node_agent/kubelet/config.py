@@ -42,6 +42,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     resolv_conf: str = "/etc/resolv.conf"      # kubelet's resolvConf: what Pods with dnsPolicy Default get
     serving_tls: TlsFiles
     bootstrap: KubeletBootstrap | None = None  # set: apiserver.tls and serving_tls are its client_tls and serving_tls
+    static_pod_path: str = ""                  # kubelet's staticPodPath: a folder of manifests that run without the API; "": none
     port: int = 10250
     grpc_port: int = 10251
     healthz_port: int = 10248                  # kubelet's healthzPort: /healthz for everybody, on the loopback alone

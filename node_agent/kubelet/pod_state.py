@@ -75,6 +75,7 @@ class PodState:
     """One Pod's, owned by its worker."""
 
     pod: Pod                                                            # as it is to run: with the resources it was promised
+    static: bool = False                                                # of a file, not of the API
     waiting: dict[str, Waiting] = field(default_factory=dict)           # why a container does not run
     volumes: Mapping[str, MountedVolume] | None = None                  # set up, by name
     volume_failures: int = 0

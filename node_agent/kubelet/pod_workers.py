@@ -20,6 +20,8 @@ from node_agent.kubelet import event_names as names
 from node_agent.kubelet.pod_admission import refusal_of
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.pod_sync import sync_pod
+from node_agent.kubelet.seams import Mirrors
+from node_agent.kubelet.static_manifests import MIRROR
 from node_agent.kubelet.termination import grace_period_s, own_grace_s, stop_pod
 
 RETRY_S = 2.0
@@ -29,8 +31,8 @@ TERMINAL = ("Succeeded", "Failed")
 class PodWorker:
     """`pod` is the newest object; `gone` once the API has it no more."""
 
-    def __init__(self, services: Services, client: Client, pod: Pod) -> None:
-        self.state = PodState(pod)
+    def __init__(self, services: Services, client: Client, pod: Pod, *, static: bool = False) -> None:
+        self.state = PodState(pod, static=static)
         self.gone = False
         self._services = services
         self._client = client
@@ -108,7 +110,7 @@ class PodWorker:
         if finished:
             state.stopping.set()
             await stop_pod(services, state, own_grace_s(state.pod))
-            state.ended = True
+            state.ended = not state.static
             state.publish(services)
             await self._take_down()
             return None
@@ -116,7 +118,7 @@ class PodWorker:
 
     async def _terminate(self) -> float | None:
         await self._stop_containers()
-        self.state.ended = True
+        self.state.ended = not self.state.static
         if not self.gone:
             self.state.publish(self._services)
         await self._take_down()
@@ -131,7 +133,7 @@ class PodWorker:
         """A later, shorter grace period (a second delete, --force) overtakes the first."""
         while True:
             self._grace_changed.clear()
-            grace_s = grace_period_s(self.state.pod, gone=self.gone)
+            grace_s = grace_period_s(self.state.pod, gone=self.gone and not self.state.static)
             if self.state.evicted_grace_s is not None:
                 grace_s = min(grace_s, self.state.evicted_grace_s)
             stopping = asyncio.create_task(stop_pod(self._services, self.state, grace_s), name="stop pod")
@@ -221,9 +223,15 @@ class PodWorkers:
         self._workers: dict[str, PodWorker] = {}
         self._uid_by_key: dict[NamespacedName, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._static_next: dict[NamespacedName, Pod] = {}        # waits for the end of the one before
+        self.mirrors: Mirrors | None = None
 
     def on_pod(self, pod: Pod) -> None:
-        """Added or changed. Another uid under a known name: the old one vanished between two looks."""
+        """Added or changed. Another uid under a known name: the old one vanished between two looks. Mirror Pods only show others."""
+        if MIRROR in pod.metadata.annotations:
+            if self.mirrors is not None:
+                self.mirrors.on_mirror(pod)
+            return
         key, uid = NamespacedName(pod.metadata.namespace, pod.metadata.name), pod.metadata.uid
         held = self._uid_by_key.get(key)
         if held is not None and held != uid and held in self._workers:
@@ -237,10 +245,30 @@ class PodWorkers:
         self._start(PodWorker(self._services, self._client, pod))
 
     def on_deleted(self, pod: Pod) -> None:
+        if MIRROR in pod.metadata.annotations:
+            if self.mirrors is not None:
+                self.mirrors.on_mirror_gone(pod)
+            return
         key, uid = NamespacedName(pod.metadata.namespace, pod.metadata.name), pod.metadata.uid
         if self._uid_by_key.get(key) == uid:
             del self._uid_by_key[key]
         if (worker := self._workers.get(uid)) is not None:
+            worker.vanish()
+
+    def start_static(self, pod: Pod) -> None:
+        """At once, or when the one of this name has ended."""
+        key = NamespacedName(pod.metadata.namespace, pod.metadata.name)
+        held = self._workers.get(self._uid_by_key.get(key, ""))
+        if held is None:
+            self._uid_by_key[key] = pod.metadata.uid
+            self._start(PodWorker(self._services, self._client, pod, static=True))
+        elif held.gone or held.state.uid != pod.metadata.uid:
+            self._static_next[key] = pod
+            held.vanish()
+
+    def end_static(self, pod_uid: str) -> None:
+        self._static_next = {key: pod for key, pod in self._static_next.items() if pod.metadata.uid != pod_uid}
+        if (worker := self._workers.get(pod_uid)) is not None:
             worker.vanish()
 
     def wake(self, pod_uid: str) -> None:
@@ -296,8 +324,20 @@ class PodWorkers:
             self._tasks.discard(finished)
             if self._workers.get(uid) is worker:
                 del self._workers[uid]
+            if worker.state.static and not finished.cancelled():
+                self._after_static(worker)
 
         task.add_done_callback(done)
+
+
+    def _after_static(self, worker: PodWorker) -> None:
+        key = NamespacedName(worker.state.pod.metadata.namespace, worker.state.pod.metadata.name)
+        if self._uid_by_key.get(key) == worker.state.uid:
+            del self._uid_by_key[key]
+        if (following := self._static_next.pop(key, None)) is not None:
+            self.start_static(following)
+        if self.mirrors is not None:
+            self.mirrors.on_static_ended()
 
 
 def _substance(pod: Pod) -> tuple[object, ...]:

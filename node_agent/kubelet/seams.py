@@ -60,6 +60,14 @@ class Network(Protocol):
     async def remove_all_but(self, pod_uids: Iterable[str]) -> None: ...
 
 
+class Mirrors(Protocol):
+    """Hears of mirror Pods, which show in the API what a file has; implemented by static_pods.StaticPods."""
+
+    def on_mirror(self, mirror: Pod) -> None: ...
+    def on_mirror_gone(self, mirror: Pod) -> None: ...
+    def on_static_ended(self) -> None: ...
+
+
 class Events(Protocol):
     """Records an event about an object; never blocks."""
 

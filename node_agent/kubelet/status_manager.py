@@ -39,6 +39,7 @@ class StatusManager:
         self._client = client
         self._delay_s = delay_s
         self._entries: dict[str, _Entry] = {}
+        self._shown_as: dict[str, str] = {}      # of static Pods: the uid of the mirror, "" while there is none
 
     def set(self, pod: Pod, status: PodStatus) -> None:
         """Never blocks. What the apiserver already shows is not sent."""
@@ -48,17 +49,37 @@ class StatusManager:
             key = NamespacedName(pod.metadata.namespace, pod.metadata.name)
             entry = self._entries[uid] = _Entry(key, status, pod.status)
         entry.wanted = status
-        if _same(entry.sent, status):
+        if _same(entry.sent, status) or self._shown_as.get(uid) == "":
             return
         if _is_urgent(entry.sent, status):
             entry.urgent.set()
         self._start_sending(uid, entry)
 
+    def hold(self, pod: Pod) -> None:
+        """A static Pod: what is said of it is kept until its mirror is there."""
+        self._shown_as.setdefault(pod.metadata.uid, "")
+
+    def show_as(self, pod: Pod, mirror: Pod) -> None:
+        """Where a static Pod's status goes, and what stands there."""
+        uid, before = pod.metadata.uid, self._shown_as.get(pod.metadata.uid)
+        self._shown_as[uid] = mirror.metadata.uid
+        entry = self._entries.get(uid)
+        if entry is None:
+            return
+        if before == mirror.metadata.uid:
+            self._observe(entry, uid, mirror)
+            return
+        entry.sent, entry.revision = mirror.status, int(mirror.metadata.resource_version)
+        entry.urgent.set()
+        self._start_sending(uid, entry)
+
     def observe(self, pod: Pod) -> None:
         """What the apiserver shows now. Another's word on our conditions (a node that was silent for a while) is put right."""
-        uid = pod.metadata.uid
-        entry = self._entries.get(uid)
-        if entry is None or (entry.task is not None and not entry.task.done()):
+        if (entry := self._entries.get(pod.metadata.uid)) is not None:
+            self._observe(entry, pod.metadata.uid, pod)
+
+    def _observe(self, entry: _Entry, uid: str, pod: Pod) -> None:
+        if entry.task is not None and not entry.task.done():
             return
         if int(pod.metadata.resource_version) > entry.revision and not _says(pod.status, entry.wanted):
             log.info("status was changed by another, sending it again", pod=str(entry.key))
@@ -83,6 +104,7 @@ class StatusManager:
             await asyncio.wait([entry.task])
 
     def forget(self, pod_uid: str) -> None:
+        self._shown_as.pop(pod_uid, None)
         entry = self._entries.pop(pod_uid, None)
         if entry is not None and entry.task is not None:
             entry.task.cancel()
@@ -103,7 +125,7 @@ class StatusManager:
                 pass
             entry.urgent.clear()
             status = entry.wanted
-            patch = status_patch(uid, entry.sent, status)
+            patch = status_patch(self._shown_as.get(uid) or uid, entry.sent, status)
             try:
                 written = await self._client.patch(Pod, entry.key, patch, kind=PatchKind.STRATEGIC, subresource="status")
             except (errors.NotFound, errors.Conflict, errors.Invalid, errors.Forbidden) as error:

@@ -7,7 +7,19 @@ from typing import Any
 
 import pytest
 
-from kube.api.core_v1 import ContainerStatus, PodCondition, PodReadinessGate, PodStatus, Probe
+from kube.api.core_v1 import (
+    ContainerRestartRule,
+    ContainerRestartRuleOnExitCodes,
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStatus,
+    EphemeralContainer,
+    PodCondition,
+    PodReadinessGate,
+    PodStatus,
+    Probe,
+    VolumeMount,
+)
 from node_agent.kubelet.pod_status import Observed, Waiting, pod_status
 from node_agent.kubelet.pod_view import PodView
 from node_agent.kubelet.status_manager import status_patch
@@ -150,3 +162,86 @@ def test_patch_guards_the_uid_and_takes_back_what_is_no_longer_said() -> None:
     ready = next(condition for condition in patch["status"]["conditions"] if condition["type"] == "Ready")
     assert patch["metadata"] == {"uid": UID}
     assert (ready["status"], ready["reason"], ready["message"]) == ("True", None, None)
+
+
+def test_a_pod_with_init_containers_says_pod_initializing_everywhere() -> None:
+    status = pod_status(pod(init=(container("one"),)), observed(pod_ip="", sandbox_ready=False))
+
+    assert [state_of(shown) for shown in (*status.init_container_statuses, *status.container_statuses)] == ["PodInitializing"] * 2
+
+
+@pytest.mark.parametrize(("records", "phase", "reason"), [
+    pytest.param([record(state="exited")], "Succeeded", "Completed", id="ended well"),
+    pytest.param([record(state="exited", exit_code=143)], "Failed", "Error", id="ended by the signal"),
+    pytest.param([], "Failed", "ContainerStatusUnknown", id="never started"),
+])
+def test_a_deleted_pod_has_an_end(records: list[ContainerRecord], phase: str, reason: str) -> None:
+    status = pod_status(pod(), observed(*records, ended=True, sandbox_ready=False))
+
+    assert (status.phase, state_of(status.container_statuses[0])) == (phase, reason)
+
+
+def test_containers_behind_init_containers_that_never_ran_were_not_lost() -> None:
+    status = pod_status(pod(init=(container("one"), container("two"))), observed(record("one", state="exited", exit_code=1), ended=True))
+
+    assert [state_of(shown) for shown in status.init_container_statuses] == ["Error", "PodInitializing"]
+    assert (status.phase, state_of(status.container_statuses[0])) == ("Failed", "PodInitializing")
+
+
+def running_before(name: str = "main") -> PodStatus:
+    state = ContainerState(running=ContainerStateRunning(started_at="2026-11-20T11:00:00Z"))
+    return PodStatus(phase="Running", container_statuses=(ContainerStatus(name=name, state=state, restart_count=2, container_id="kubonsai://a"),))
+
+
+@pytest.mark.req("LIF-06")
+def test_a_container_that_ran_and_cannot_be_found_has_an_unknown_end() -> None:
+    status = pod_status(pod(status=running_before()), observed())
+
+    (shown,) = status.container_statuses
+    assert (status.phase, state_of(shown), shown.restart_count) == ("Running", "ContainerCreating", 3)
+    assert shown.last_state is not None
+    assert shown.last_state.terminated is not None
+    assert (shown.last_state.terminated.reason, shown.last_state.terminated.exit_code) == ("ContainerStatusUnknown", 137)
+
+
+def test_the_restart_of_all_containers_is_shown() -> None:
+    rule = ContainerRestartRule(
+        action="RestartAllContainers", exit_codes=ContainerRestartRuleOnExitCodes(operator="In", values=(42,)))
+    wanted = pod(container(restart_policy="Never", restart_policy_rules=(rule,)), restart_policy="Never")
+
+    told = pod_status(wanted, observed(record(state="exited", exit_code=42)))
+    reset = pod_status(pod(*wanted.spec.containers, restart_policy="Never", status=told), observed())
+
+    assert (told.phase, conditions(told)["AllContainersRestarting"]) == ("Running", ("True", "RestartAllContainersStarted"))
+    (shown,) = reset.container_statuses
+    assert (state_of(shown), shown.restart_count, reset.phase) == ("RestartingAllContainers", 1, "Running")
+    assert conditions(reset)["AllContainersRestarting"] == ("False", "")
+    assert conditions(reset)["Initialized"] == ("True", "")
+
+
+def test_ephemeral_containers_have_a_status_and_no_part_in_the_phase() -> None:
+    wanted = pod(ephemeral_containers=(EphemeralContainer(name="debugger", image="busybox"),))
+
+    status = pod_status(wanted, observed(record(), record("debugger", state="exited", exit_code=1)))
+
+    (shown,) = status.ephemeral_container_statuses
+    assert (status.phase, conditions(status)["Ready"], state_of(shown), shown.ready, shown.started) == (
+        "Running", ("True", ""), "Error", False, None)
+
+
+def test_reason_and_message_of_an_ended_pod_stay() -> None:
+    held = PodStatus(phase="Failed", reason="Evicted", message="The node was low on resource: memory. ")
+
+    status = pod_status(pod(status=held), observed(record(state="exited", exit_code=137), sandbox_ready=False))
+
+    assert (status.phase, status.reason, status.message) == ("Failed", "Evicted", held.message)
+
+
+def test_volume_mounts_are_told_with_how_read_only_they_are() -> None:
+    read_only = VolumeMount(name="b", mount_path="/b", read_only=True, recursive_read_only="IfPossible")
+    mounts = (VolumeMount(name="a", mount_path="/a"), read_only)
+
+    status = pod_status(pod(container(volume_mounts=mounts)), observed(record()))
+
+    told = [(mount.name, mount.read_only, mount.recursive_read_only) for mount in status.container_statuses[0].volume_mounts]
+    assert told == [("a", None, ""), ("b", True, "Enabled")]

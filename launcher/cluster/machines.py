@@ -22,7 +22,7 @@ from netns import fabric, namespaces
 from netns.kernel import check, enter, libc
 
 CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000
-MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 0x1000, 0x4000, 1 << 18, 1 << 19
+MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x1000, 0x4000, 1 << 18, 1 << 19, 1 << 20
 MNT_DETACH = 2
 ETC_KUBERNETES = Path("/etc/kubernetes")
 PINNED = {"uts": CLONE_NEWUTS, "mnt": CLONE_NEWNS}
@@ -154,7 +154,10 @@ def _unshare(node: Node, etc: Path) -> None:
     check(libc().sethostname(hostname, ctypes.c_size_t(len(hostname))))
     for point in mount_points():
         if point != namespaces.FOLDER and namespaces.FOLDER not in point.parents:
-            libc().mount(b"none", str(point).encode(), b"none", MS_SLAVE, None)   # hidden mount points cannot be changed, nor matter
+            # Of the machine's mounts it learns, its own stay here; and as on a machine, Pods may give mounts to each other. Hidden
+            # mount points cannot be changed, nor matter.
+            for spread in (MS_SLAVE, MS_SHARED):
+                libc().mount(b"none", str(point).encode(), b"none", spread, None)
     for file in ("hostname", "hosts", "resolv.conf"):
         target = Path("/etc", file)
         if target.exists():

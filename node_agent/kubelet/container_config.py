@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kube.api.core_v1 import Container, Pod
-from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expand
+from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expand, expand_all
 from node_agent.kubelet.pod_files import hosts_file, pod_domain, pod_hostname
 from node_agent.kubelet.resources import container_amounts, container_resources, oom_score_adj
 from node_agent.kubelet.security import check_user, security_of
@@ -53,7 +53,7 @@ def container_config(
     message_file = _termination_file(paths.container(container.name), attempt)
     target = container.termination_message_path or DEFAULT_MESSAGE_PATH
     try:
-        from_volumes = volume_mounts(container, volumes, paths.directory, lambda text: expand(text, variables))
+        from_volumes = volume_mounts(container, volumes, paths.directory, lambda text: expand_all(text, variables))
     except ContainerMountError as error:
         raise ContainerConfigError(str(error)) from error
     return ContainerConfig(

@@ -41,6 +41,14 @@ def expand(text: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replace, text)
 
 
+def expand_all(text: str, variables: Mapping[str, str]) -> str:
+    """The same where every name has to have a value. Raises ContainerConfigError."""
+    names = {match[1] for match in _REFERENCE.finditer(text) if match[1] is not None}
+    if missing := sorted(name for name in names if not variables.get(name)):
+        raise ContainerConfigError(f"missing value for {', '.join(missing)}")
+    return expand(text, variables)
+
+
 def make_environment(
     container: Container, facts: PodFacts, services: Iterable[Service], lookup: Lookup,
 ) -> tuple[tuple[str, str], ...]:

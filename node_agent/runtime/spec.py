@@ -206,7 +206,8 @@ def _mount(destination: str, kind: str, source: str, *options: str) -> dict[str,
 
 
 def _bind(mount: Mount) -> dict[str, Any]:
-    return _mount(mount.target, "bind", mount.source, "rbind", mount.propagation, "ro" if mount.read_only else "rw")
+    mode = "rro" if mount.recursive_read_only else "ro" if mount.read_only else "rw"
+    return _mount(mount.target, "bind", mount.source, "rbind", mount.propagation, mode)
 
 
 def _resources(resources: Resources, devices: Sequence[dict[str, Any]], *, unified: bool) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class Kubelet:
         self.workers = PodWorkers(self.services, client)
         allocations.wake = self.workers.wake
         self._reporter = NodeReporter(config, client, clock, machine, lambda: self._network.pod_cidr, self._runtime.images, events)
-        self._housekeeping = Housekeeping(root, self._runtime, self._network, volumes, self.workers.uids)
+        self._housekeeping = Housekeeping(root, config.cgroup_parent, self._runtime, self._network, volumes, self.workers.uids)
         self._stats = StatsCollector(
             node_source(config, machine), lambda: pod_sources(self.services, self.workers.states()), detect_reader(), DiskUsages())
         self._network_changed = asyncio.Event()

@@ -22,8 +22,10 @@ class Housekeeping:
     """`known` gives the uids that have a worker; call `sweep` only once the first list of Pods is there."""
 
     def __init__(
-        self, root_dir: Path, runtime: PodRuntime, network: Network, volumes: PodVolumes, known: Callable[[], set[str]],
+        self, root_dir: Path, cgroup_parent: str, runtime: PodRuntime, network: Network, volumes: PodVolumes,
+        known: Callable[[], set[str]],
     ) -> None:
+        self._cgroup_parent = cgroup_parent
         self._root_dir = root_dir
         self._runtime = runtime
         self._network = network
@@ -44,7 +46,8 @@ class Housekeeping:
         held |= {sandbox.config.uid for sandbox in self._runtime.sandboxes()}
         await asyncio.gather(*(self._remove_orphan(uid) for uid in held - known))
         if self._network.ready:
-            await self._network.remove_all_but(known)
+            await self._network.remove_all_but(self._known)
+        await self._runtime.remove_orphan_cgroups(self._cgroup_parent, self._known)
         await self._remove_directories(known)
         await asyncio.to_thread(self._remove_logs, known)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -72,12 +72,11 @@ class PodNetwork:
         """Takes the Pod's link away and frees its address."""
         await self._kernel.run_in(None, partial(self._remove, pod_uid))
 
-    async def remove_all_but(self, pod_uids: Iterable[str]) -> None:
-        """After a restart: what is held for Pods that are no more."""
-        keep = frozenset(pod_uids)
-        for pod_uid in await self._kernel.run_in(None, self._held):
-            if pod_uid not in keep:
-                await self.remove(pod_uid)
+    async def remove_all_but(self, known: Callable[[], Iterable[str]]) -> None:
+        """After a restart: what is held for Pods that are no more. `known` is asked after what is held has been read."""
+        held = await self._kernel.run_in(None, self._held)
+        for pod_uid in set(held).difference(known()):
+            await self.remove(pod_uid)
 
     def address_of(self, pod_uid: str) -> str | None:
         """The address that the Pod holds."""

@@ -28,6 +28,7 @@ from node_agent.probes.probe_worker import ProbeTarget
 from node_agent.runtime.model import ContainerRecord, ContainerState, RuntimeServiceError, StartFailedError
 from node_agent.volumes.pod_volumes import VolumeSetupError
 
+START_PATIENCE_S = 5.0          # how long a Pod that is to end waits for a container that is being made
 CONFIG_RETRY_S = 2.0
 LOOK_AGAIN_S = 10.0             # for an image that is not there; kubelet's backOffPeriod
 START_SHOWN_S = 1.0             # how long a start that failed stands as such; upstream looks at its containers every second
@@ -160,13 +161,29 @@ async def _start(services: Services, state: PodState, container: Container) -> N
         raise NotStartedError(Waiting(names.CREATE_ERROR, str(error)), 10.0) from error
     services.events.event(reference, "Normal", names.CREATED, "Container created")
     try:
-        await services.runtime.start_container(record.id)
+        await _let_start(services, state, record.id)
     except StartFailedError as error:
         services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
         raise NotStartedError(Waiting(names.RUN_ERROR, str(error)), START_SHOWN_S, shown=True) from error
     services.events.event(reference, "Normal", names.STARTED, "Container started")
     await _post_start(services, state, container, record)
     await _prune(services, state, container.name)
+
+
+async def _let_start(services: Services, state: PodState, container_id: str) -> None:
+    """Raises StartFailedError; also when the Pod is to end and the start hangs."""
+    starting = asyncio.create_task(services.runtime.start_container(container_id), name="start")
+    stopping = asyncio.create_task(state.stopping.wait(), name="stopping")
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        async with asyncio.timeout(START_PATIENCE_S):
+            await starting
+    except TimeoutError as error:
+        raise StartFailedError("context canceled") from error
+    finally:
+        for task in (starting, stopping):
+            task.cancel()
+        await asyncio.gather(starting, stopping, return_exceptions=True)
 
 
 def _pid_target(pod: Pod, container: Container, view: PodView) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
 from kube.api.core_v1 import ObjectReference, Pod
@@ -29,6 +29,9 @@ class PodRuntime(Protocol):
 
     async def remove_pod(self, pod_uid: str) -> None:
         """Containers, sandbox, cgroup: nothing stays but the logs."""
+
+    async def remove_orphan_cgroups(self, parent: str, known: Callable[[], set[str]]) -> None:
+        """Of Pods below that cgroup that are not known."""
 
     async def find_image(self, reference: str) -> Image | None: ...
     async def pull_image(self, reference: str) -> Image: ...
@@ -57,7 +60,8 @@ class Network(Protocol):
     def ready(self) -> bool: ...
     async def add(self, pod_uid: str, netns_path: str) -> str: ...
     async def remove(self, pod_uid: str) -> None: ...
-    async def remove_all_but(self, pod_uids: Iterable[str]) -> None: ...
+    async def remove_all_but(self, known: Callable[[], Iterable[str]]) -> None:
+        """`known` is asked after what is held has been read: a Pod that comes meanwhile keeps its own."""
 
 
 class Mirrors(Protocol):

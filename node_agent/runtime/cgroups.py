@@ -76,6 +76,16 @@ def remove_cgroup(cgroups: Cgroups, path: str) -> None:
             _remove_directory(directory)
 
 
+def pod_groups(cgroups: Cgroups, parent: str) -> dict[str, str]:
+    """The cgroups of Pods below a node's, by uid."""
+    found: dict[str, str] = {}
+    for root in cgroups.roots():
+        top = root / parent.lstrip("/") / "kubepods"
+        for directory in (*top.glob("pod*"), *top.glob("*/pod*")):
+            found[directory.name.removeprefix("pod")] = f"/{directory.relative_to(root)}"
+    return found
+
+
 def processes(cgroups: Cgroups, path: str) -> set[int]:
     """Every process in the cgroup or below it."""
     found: set[int] = set()

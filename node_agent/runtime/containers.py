@@ -186,7 +186,7 @@ class Containers:
             self._finish(record, 128, "StartError", message)
             raise StartFailedError(message) from error
         except asyncio.CancelledError:
-            self._finish(record, 137, "", "")
+            self._finish(record, 137, "", "", written=False)     # a kubelet that comes after this one starts it as if for the first time
             raise
         record.started_at = self._now()
         record.state = ContainerState.RUNNING
@@ -257,6 +257,9 @@ class Containers:
     def set_pod_cgroup(self, path: str, resources: Resources) -> None:
         self._cgroups.create(path, resources)
 
+    def pod_groups(self, parent: str) -> dict[str, str]:
+        return cgroup_tree.pod_groups(self._cgroups, parent)
+
     def remove_pod_cgroup(self, path: str) -> None:
         cgroup_tree.remove_cgroup(self._cgroups, path)
 
@@ -278,13 +281,16 @@ class Containers:
         else:
             self._finish(record, exit_code, "", "", finished_at)
 
-    def _finish(self, record: ContainerRecord, exit_code: int, reason: str, message: str, finished_at: float = 0.0) -> None:
+    def _finish(
+        self, record: ContainerRecord, exit_code: int, reason: str, message: str, finished_at: float = 0.0, *, written: bool = True,
+    ) -> None:
         record.state = ContainerState.EXITED
         record.exit_code, record.reason, record.message = exit_code, reason, message
         record.finished_at = max(finished_at or self._now(), record.started_at)
         # Without a PID namespace of its own, or killed conmon: nothing of the container may outlive it.
         cgroup_tree.kill_processes(self._cgroups, record.config.cgroup)
-        self._save(record)
+        if written:
+            self._save(record)
         if (event := self._ends.get(record.id)) is not None:
             event.set()
         log.info("container ended", container=record.name, id=record.id[:12], exit_code=exit_code, reason=reason or "-")

@@ -144,6 +144,15 @@ class ConmonRuntime:
             await self._containers.remove(record)
         await self.stop_sandbox(pod_uid)
 
+    async def remove_orphan_cgroups(self, parent: str, known: Callable[[], set[str]]) -> None:
+        """Of Pods that nobody knows: a kubelet was killed while it made or removed them."""
+        def remove() -> None:
+            for uid, path in self._containers.pod_groups(parent).items():
+                if uid not in known():
+                    self._containers.remove_pod_cgroup(path)
+
+        await asyncio.to_thread(remove)
+
     # -- images
 
     async def find_image(self, reference: str) -> Image | None:

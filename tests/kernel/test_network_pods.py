@@ -111,7 +111,7 @@ async def test_restarted_kubelet_finds_everything_and_disturbs_nothing(tmp_path:
         assert answer.decode().startswith(pods[0].name)
         assert (witness.ip_json("-n", node.name, "-d", "link"), routes(node.name)) == before
 
-        await again.remove_all_but([pods[1].uid])
+        await again.remove_all_but(lambda: [pods[1].uid])
         assert again.address_of(pods[0].uid) is None
         assert {"unicast 10.244.1.2 via -"} == {route for route in routes(node.name) if route.startswith("unicast 10.244.1.")}
 

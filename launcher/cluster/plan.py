@@ -97,7 +97,12 @@ class Planner:
             capacity_memory=settings.node_memory,
             capacity_disk=settings.node_disk,
             netns_prefix=layout.pod_netns_prefix,
+            registries=settings.registries,
+            registry_config_dir=settings.registry_config_dir,
+            local_networks=(settings.pod_subnet, settings.service_subnet, settings.fabric_subnet),
         )
+        if settings.kubelet:
+            kubelet = msgspec.convert({**msgspec.to_builtins(kubelet), **settings.kubelet}, KubeletConfig)
         proxy = ProxyConfig(
             apiserver=self._access(identities.proxy), node_name=node.name, node_ip=node.address,
             cluster_cidr=settings.pod_subnet, service_cidr=settings.service_subnet,

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from kube.process.config import Config, ConfigError, explained
+from node_agent.runtime.registry.access import RegistryAccess
 
 MAX_NODES = 200     # the fabric is a /24
 OPTIONAL_ADDONS = ("metrics-server",)       # addons/NAME/manifests
@@ -29,6 +30,9 @@ class ClusterSettings(Config, frozen=True, kw_only=True):
     node_memory: str = ""
     node_disk: str = ""
     addons: tuple[str, ...] = ()            # beside cluster DNS: metrics-server
+    registries: tuple[RegistryAccess, ...] = ()     # that nodes may ask for images, beside those in the cluster's networks: docs/images.md
+    registry_config_dir: str = ""           # hosts.toml by registry, as containerd's config_path: mirrors, certificates
+    kubelet: dict[str, Any] = {}            # keys of KubeletConfig, for every node: docs/kubelet.md
     apiserver: dict[str, Any] = {}          # keys of ApiserverConfig: docs/authentication.md, docs/admission.md
 
     def __post_init__(self) -> None:
@@ -36,6 +40,10 @@ class ClusterSettings(Config, frozen=True, kw_only=True):
             _check_apiserver(self.apiserver)
         if unknown := sorted(set(self.addons) - set(OPTIONAL_ADDONS)):
             raise ConfigError(f"addons: {unknown[0]!r} is not known; there are: {', '.join(OPTIONAL_ADDONS)}")
+        if self.kubelet:
+            _check_kubelet(self.kubelet)
+        if self.registry_config_dir and not Path(self.registry_config_dir).is_absolute():
+            raise ConfigError(f"registry_config_dir: must be an absolute path, got {self.registry_config_dir}")
         if not re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", self.name):
             raise ConfigError(f'name {self.name!r}: use lower-case letters, digits and "-", at most 32, starting with a letter')
         if not 1 <= self.nodes <= MAX_NODES:
@@ -79,19 +87,41 @@ def _check_apiserver(given: dict[str, Any]) -> None:
         "name": "", "advertise_address": "", "etcd_tls": tls, "serving_tls": tls, "kubelet_client_tls": tls,
         "service_account_signing_key_file": "/", "service_account_key_files": ["/"],
     }
-    if fixed := sorted(given.keys() & {*held, "listen_fds", "secure_port", "grpc_port", "etcd_endpoints", "service_cluster_ip_range"}):
-        raise ConfigError(f"apiserver.{fixed[0]}: the launcher sets it")
-    try:
-        msgspec.convert({**held, **given}, ApiserverConfig)
-    except msgspec.ValidationError as error:
-        found = explained(ApiserverConfig, error)
-        raise ConfigError(f"apiserver: {found}", ["apiserver", *found.at]) from error
-    except ConfigError as error:
-        raise ConfigError(f"apiserver: {error}") from error
+    _check_section(
+        "apiserver", given, held, {*held, "listen_fds", "secure_port", "grpc_port", "etcd_endpoints", "service_cluster_ip_range"},
+        ApiserverConfig)
     for key, value in given.items():
         is_path = key.endswith(("_file", "_config", "_path")) and isinstance(value, str) and value not in ("", "-")
         if is_path and not Path(value).is_absolute():
             raise ConfigError(f"apiserver.{key}: must be an absolute path, got {value}")
+
+
+def _check_kubelet(given: dict[str, Any]) -> None:
+    """Raises ConfigError, as above."""
+    from node_agent.kubelet.config import KubeletConfig
+
+    tls = {"cert_file": "/", "key_file": "/", "ca_file": "/"}
+    held = {
+        "apiserver": {"targets": ["127.0.0.1:1"], "tls": tls}, "node_name": "", "node_ip": "", "root_dir": "/", "run_dir": "/",
+        "images_dir": "/", "cgroup_parent": "/", "cluster_dns": [], "serving_tls": tls,
+    }
+    own = {
+        "bootstrap", "pod_network", "port", "grpc_port", "healthz_port", "netns_prefix", "capacity_cpu", "capacity_memory",
+        "local_networks", "registries", "registry_config_dir", "register_taints", "cluster_domain", "external_cloud",
+    }
+    _check_section("kubelet", given, held, {*held, *own}, KubeletConfig)
+
+
+def _check_section(name: str, given: dict[str, Any], held: dict[str, Any], fixed: set[str], kind: type[Config]) -> None:
+    if refused := sorted(given.keys() & fixed):
+        raise ConfigError(f"{name}.{refused[0]}: the launcher sets it")
+    try:
+        msgspec.convert({**held, **given}, kind)
+    except msgspec.ValidationError as error:
+        found = explained(kind, error)
+        raise ConfigError(f"{name}: {found}", [name, *found.at]) from error
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def with_flags(settings: ClusterSettings, **flags: object) -> ClusterSettings:

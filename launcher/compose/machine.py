@@ -59,6 +59,7 @@ def _processes(name: str, address: str) -> list[ProcessSpec]:
         pod_network=_access(join_identity("pod-network")), node_name=name, node_ip=address,
         root_dir=str(paths.NODES / name), run_dir=str(RUN),
         images_dir=str(paths.IMAGES), cgroup_parent=POD_CGROUP, cluster_dns=(paths.DNS_IP,), resolv_conf=str(RUN / "resolv.conf"),
+        local_networks=(paths.POD_SUBNET, paths.SERVICE_SUBNET),
         register_taints=(CONTROL_PLANE_TAINT,) if name == paths.CONTROL_PLANE else (),
     )
     proxy = ProxyConfig(

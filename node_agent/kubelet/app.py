@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import grpc
 
 from kube.api.authentication_v1 import TokenRequest
-from kube.api.core_v1 import Node, Pod, Service, ServiceAccount
+from kube.api.core_v1 import Node, Pod, Secret, Service, ServiceAccount
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.delegated_auth import DelegatedAuth
@@ -34,6 +34,7 @@ from node_agent.kubelet.environment import PodFacts
 from node_agent.kubelet.housekeeping import Housekeeping
 from node_agent.kubelet.https_server import serve_https
 from node_agent.kubelet.image_manager import ImageManager
+from node_agent.kubelet.image_volumes import ImageVolumePlugin
 from node_agent.kubelet.log_rotation import rotate_logs
 from node_agent.kubelet.network import PodNetwork, peers_of
 from node_agent.kubelet.node_reporter import NodeReporter
@@ -147,6 +148,7 @@ class Kubelet:
         self._runtime = ConmonRuntime(
             root_dir=root, run_dir=Path(config.run_dir), images_dir=Path(config.images_dir), netns_prefix=config.netns_prefix,
             on_exit=self._on_exit, programs_path=config.runtime_programs_path, timeout_s=config.runtime_request_timeout_s,
+            registries=config.registry_settings,
         )
         self._kernel = kernel
         self._network = PodNetwork(kernel, node_ip=config.node_ip, root_dir=root)
@@ -161,10 +163,12 @@ class Kubelet:
         certificates = PodCertificates(client, config.node_name, request_finder(follow, config.node_name), self._warn, clock)
         objects = PodObjects(client, TokenManager(request_token, clock), self._facts, follow, certificates)
         self._storage = PersistentStorage(client, config.node_name, root, self._own_labels)
-        volumes = PodVolumes(root / "pods", (*local_plugins(objects, self._memory_of), self._storage.plugin))
+        volumes = PodVolumes(root / "pods", (*local_plugins(objects, self._memory_of), self._storage.plugin, ImageVolumePlugin()))
+        images = ImageManager(
+            self._runtime, events, self._now, read_secret=lambda key: client.get(Secret, key), max_pulls=config.max_parallel_image_pulls)
         allocations = Allocations(machine.allocatable, events, clock.now, self._held_allocation)
         self.services = Services(
-            config=config, runtime=self._runtime, network=self._network, images=ImageManager(self._runtime, events, self._now),
+            config=config, runtime=self._runtime, network=self._network, images=images,
             volumes=volumes, objects=objects, probes=self._probes, statuses=self._statuses, events=events, clock=clock, restarts=Backoff(),
             allocations=allocations,
             machine_resolver=parse_resolv_conf(_read(config.resolv_conf)), node_memory=machine.memory_bytes,

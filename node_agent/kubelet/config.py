@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kube.process.config import ApiserverAccess, Config, ConfigError, TlsFiles
+from node_agent.runtime.registry.access import RegistryAccess, RegistrySettings
 
 
 class KubeletBootstrap(Config, frozen=True, kw_only=True):
@@ -67,6 +68,16 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     allowed_unsafe_sysctls: tuple[str, ...] = ()   # kubelet's allowedUnsafeSysctls: "kernel.msg*", "net.core.somaxconn"
     runtime_programs_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"     # where conmon and runc are looked for
     runtime_request_timeout_s: float = 120.0   # kubelet's runtimeRequestTimeout: runc has so long to make a container
+    registries: tuple[RegistryAccess, ...] = ()    # that may be asked for images beside those in local_networks; docs/images.md
+    registry_config_dir: str = ""              # hosts.toml by registry, as containerd's config_path
+    local_networks: tuple[str, ...] = ()       # of the cluster: registries there may be asked
+    max_parallel_image_pulls: int = 0          # kubelet's maxParallelImagePulls; 0: no limit, 1: serializeImagePulls
+    image_gc_high_threshold_percent: int = 85  # imageGCHighThresholdPercent; 100: images are not collected
+    image_gc_low_threshold_percent: int = 80   # imageGCLowThresholdPercent
+    image_minimum_gc_age_s: float = 120.0      # imageMinimumGCAge
+    image_maximum_gc_age_s: float = 0.0        # imageMaximumGCAge; 0: no image is too old
+    image_gc_period_s: float = 300.0           # upstream's ImageGCPeriod
+    node_status_max_images: int = 50           # nodeStatusMaxImages; -1: all
     kubernetes_version: str = "v1.37.0"
 
     def __post_init__(self) -> None:
@@ -79,5 +90,13 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
                 f"{bootstrap.client_tls.cert_file!r} and {bootstrap.serving_tls.cert_file!r}, ca_file {bootstrap.ca_file!r}")
         if self.container_log_max_files < 2:
             raise ConfigError(f"container_log_max_files ({self.container_log_max_files}) must be above 1")
+        low, high = self.image_gc_low_threshold_percent, self.image_gc_high_threshold_percent
+        if not 0 <= low <= high <= 100:
+            raise ConfigError(
+                f"image_gc_low_threshold_percent ({low}) must be 0 to 100 and not above image_gc_high_threshold_percent ({high})")
         if len(self.run_dir) > 60:
             raise ConfigError(f"run_dir is too long for the sockets below it: {self.run_dir!r} is above 60 characters")
+
+    @property
+    def registry_settings(self) -> RegistrySettings:
+        return RegistrySettings(listed=self.registries, local_networks=self.local_networks, config_dir=self.registry_config_dir)

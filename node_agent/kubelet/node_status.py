@@ -32,7 +32,7 @@ from node_agent.kubelet.runtime_classes import DECLARED_FEATURES, NODE_FEATURES,
 from node_agent.runtime.model import Image
 
 RUNTIME_VERSION = "kubonsai://0.1.0"
-MAX_IMAGES, MAX_NAMES = 50, 5
+MAX_NAMES = 5
 EVICTION_MEMORY_BYTES = 100 << 20            # evictionHard memory.available<100Mi
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip"
@@ -105,7 +105,7 @@ def node_status(
     """`held` is the Node's present status: its conditions keep their transition times, others' conditions stay."""
     return replace(
         held, capacity=dict(machine.capacity), allocatable=dict(machine.allocatable), node_info=_system_info(config),
-        addresses=node_addresses(config, held), images=_images(images),
+        addresses=node_addresses(config, held), images=_images(images, config.node_status_max_images),
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=config.port)),
         features=NODE_FEATURES, declared_features=DECLARED_FEATURES, runtime_handlers=runtime_handlers(user_namespaces=False),
         conditions=_conditions(held.conditions, network_ready=network_ready, runtime_error=runtime_error, now=now),
@@ -151,12 +151,12 @@ def _conditions(
     return (*by_type.values(), *own)
 
 
-def _images(images: Sequence[Image]) -> tuple[ContainerImage, ...]:
+def _images(images: Sequence[Image], most: int = 50) -> tuple[ContainerImage, ...]:
     """The largest first; digests before tags. Limits follow nodeStatusMaxImages and MaxNamesPerImageInNodeStatus."""
     named = [
         ContainerImage(names=(*image.digests, *image.tags)[:MAX_NAMES], size_bytes=image.size) for image in images if image.digests
     ]
-    return tuple(sorted(named, key=lambda image: -(image.size_bytes or 0))[:MAX_IMAGES])
+    return tuple(sorted(named, key=lambda image: -(image.size_bytes or 0))[:None if most < 0 else most])
 
 
 def _system_info(config: KubeletConfig) -> NodeSystemInfo:

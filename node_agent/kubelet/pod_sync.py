@@ -14,6 +14,7 @@ from node_agent.kubelet.backoff import duration_text
 from node_agent.kubelet.container_config import container_config
 from node_agent.kubelet.environment import ContainerConfigError, make_environment
 from node_agent.kubelet.image_manager import ImageUnavailableError
+from node_agent.kubelet.image_volumes import image_volumes
 from node_agent.kubelet.lifecycle import HookError, run_hook
 from node_agent.kubelet.pod_plan import Kill, plan_pod
 from node_agent.kubelet.pod_start import NotPreparedError, prepare
@@ -25,7 +26,8 @@ from node_agent.kubelet.resources import is_sidecar
 from node_agent.kubelet.termination import own_grace_s, stop_container, stop_pod
 from node_agent.probes.probe_manager import probes_of
 from node_agent.probes.probe_worker import ProbeTarget
-from node_agent.runtime.model import ContainerRecord, ContainerState, RuntimeServiceError, StartFailedError
+from node_agent.runtime.model import ContainerRecord, ContainerState, Image, RuntimeServiceError, StartFailedError
+from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import VolumeSetupError
 
 START_PATIENCE_S = 5.0          # how long a Pod that is to end waits for a container that is being made
@@ -131,13 +133,7 @@ async def _start(services: Services, state: PodState, container: Container) -> N
     pod, view = state.pod, state.view(services)
     latest = view.latest.get(container.name)
     _wait_for_backoff(services, state, container, latest)
-    try:
-        image = await services.images.ensure(pod, container)
-    except ImageUnavailableError as error:
-        # Looked for more often than pulled: it may have been loaded. After SHOWN_S a failed pull becomes ImagePullBackOff.
-        longest_s = SHOWN_S if error.waiting.reason == names.ERR_IMAGE_PULL else LOOK_AGAIN_S
-        retry_s = min(services.images.retry_after_s(pod, container) or longest_s, longest_s)
-        raise NotStartedError(error.waiting, retry_s) from error
+    image, from_images = await _images(services, state, container)
     reference = names.container_ref(pod, container)
     sandbox = services.runtime.sandbox(state.uid)
     assert sandbox is not None
@@ -147,7 +143,7 @@ async def _start(services: Services, state: PodState, container: Container) -> N
         env = make_environment(container, facts, services.cluster_services(), lambda kind, name: data.get((kind, name)))
         config = container_config(
             container, facts, image=image, sandbox=sandbox, attempt=_attempt(services, state, container), env=env,
-            volumes=state.volumes or {}, paths=services.paths(pod), cluster_domain=services.config.cluster_domain,
+            volumes={**(state.volumes or {}), **from_images}, paths=services.paths(pod), cluster_domain=services.config.cluster_domain,
             node_memory=services.node_memory,
         )
         config = msgspec.structs.replace(config, pid_target=_pid_target(pod, container, view))
@@ -184,6 +180,31 @@ async def _let_start(services: Services, state: PodState, container_id: str) -> 
         for task in (starting, stopping):
             task.cancel()
         await asyncio.gather(starting, stopping, return_exceptions=True)
+
+
+async def _images(services: Services, state: PodState, container: Container) -> tuple[Image, Mapping[str, MountedVolume]]:
+    """The container's, and its volumes that are images. The end of the Pod ends a pull. Raises NotStartedError."""
+    pod = state.pod
+
+    async def get() -> tuple[Image, Mapping[str, MountedVolume]]:
+        volumes = await image_volumes(pod, container, services.images, services.runtime, services.paths(pod).directory)
+        return await services.images.ensure(pod, container), volumes
+
+    getting, stopping = asyncio.create_task(get(), name="images"), asyncio.create_task(state.stopping.wait())
+    try:
+        await asyncio.wait({getting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not getting.done():
+            raise NotStartedError(state.waiting.get(container.name) or Waiting(names.CONTAINER_CREATING, ""), None)
+        return await getting
+    except ImageUnavailableError as error:
+        # Looked for more often than pulled: it may have been loaded. After SHOWN_S a failed pull becomes ImagePullBackOff.
+        longest_s = SHOWN_S if error.waiting.reason == names.ERR_IMAGE_PULL else LOOK_AGAIN_S
+        retry_s = min(services.images.retry_after_s(pod, error.image) or longest_s, longest_s)
+        raise NotStartedError(error.waiting, retry_s) from error
+    finally:
+        for task in (getting, stopping):
+            task.cancel()
+        await asyncio.gather(getting, stopping, return_exceptions=True)
 
 
 def _pid_target(pod: Pod, container: Container, view: PodView) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, Protocol
 
 from kube.api.core_v1 import ObjectReference, Pod
 from node_agent.runtime.attach import AttachSession
 from node_agent.runtime.cgroups import Usage
 from node_agent.runtime.execs import ExecSession
+from node_agent.runtime.image_pulls import Access, PullCredential, PullSecretId
 from node_agent.runtime.model import Amounts, ContainerConfig, ContainerRecord, ExecResult, Image, Resources, Sandbox, SandboxConfig
 
 
@@ -34,7 +36,14 @@ class PodRuntime(Protocol):
         """Of Pods below that cgroup that are not known."""
 
     async def find_image(self, reference: str) -> Image | None: ...
-    async def pull_image(self, reference: str) -> Image: ...
+    async def pull_image(self, reference: str, credential: PullCredential | None = None) -> Image: ...
+    def image_access(self, image_id: str) -> Mapping[str, Access] | None:
+        """Who may run it, by repository; None: everybody, it was not pulled."""
+
+    async def grant_image(self, image_id: str, repository: str, secret: PullSecretId) -> None: ...
+    async def mount_image(self, image: Image, place: Path) -> None:
+        """Read-only, on a directory that is made; idempotent."""
+
     def images(self) -> Sequence[Image]: ...
 
     def containers(self, pod_uid: str = "") -> Sequence[ContainerRecord]: ...

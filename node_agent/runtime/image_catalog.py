@@ -48,6 +48,11 @@ class ImageCatalog:
             return None
         return self._image(catalog, catalog.images[entry.id], reference.stored)
 
+    def digest_of(self, stored: str) -> str:
+        """What a canonical name stands for: of the manifest or the index; "" for nothing. Raises RuntimeServiceError."""
+        entry = self._read().references.get(stored)
+        return entry.digest if entry else ""
+
     def list(self) -> list[Image]:
         """Raises RuntimeServiceError."""
         catalog = self._read()
@@ -60,6 +65,17 @@ class ImageCatalog:
         for image, references in images:
             merged.images[image.id] = image
             merged.references.update(references)
+        self._write(merged)
+
+    def remove(self, image_ids: Iterable[str]) -> set[str]:
+        """With all their names; returns the names of the layers that the others need. The caller holds the lock."""
+        catalog, gone = self._read(), set(image_ids)
+        kept = {image_id: image for image_id, image in catalog.images.items() if image_id not in gone}
+        if len(kept) != len(catalog.images):
+            self._write(Catalog(kept, {name: entry for name, entry in catalog.references.items() if entry.id not in gone}))
+        return {layer for image in kept.values() for layer in image.layers}
+
+    def _write(self, merged: Catalog) -> None:
         temporary = self._images_dir / f".{NAME}.{os.getpid()}"
         try:
             with temporary.open("wb") as file:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import shutil
 import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +13,12 @@ import msgspec
 from node_agent.runtime.image_archive import ImageArchiveError, open_archive
 from node_agent.runtime.image_catalog import Entry, ImageCatalog, locked, references_of
 from node_agent.runtime.image_manifest import FoundImage, find_images
+from node_agent.runtime.image_pulls import PullRecords
+from node_agent.runtime.image_scratch import scratch
 from node_agent.runtime.layer_store import LayerStore
 from node_agent.runtime.model import Image, RuntimeServiceError
 from node_agent.runtime.platforms import Platform
 from node_agent.runtime.references import InvalidImageNameError, parse_reference
-
-SCRATCH = "loading"
 
 
 class LoadError(RuntimeServiceError):
@@ -38,11 +33,12 @@ def load_images(source: Path | BinaryIO, images_dir: Path, *, platform: Platform
     """
     shown = str(source) if isinstance(source, Path) else "standard input"
     try:
-        with _scratch(images_dir) as scratch, open_archive(source, scratch) as archive:
+        with scratch(images_dir) as folder, open_archive(source, folder) as archive:
             found = find_images(archive, platform, _base_name(source) if isinstance(source, Path) else "")
             layers = LayerStore(images_dir)
-            unpacked = [(image, *layers.unpack(archive, image.layers, scratch)) for image in found]
+            unpacked = [(image, *layers.unpack(archive, image.layers, folder)) for image in found]
             with locked(images_dir):
+                PullRecords(images_dir).forget(image.id for image in found)        # it is everybody's now
                 catalog = ImageCatalog(images_dir)
                 catalog.add([_named(image, names, size, _names(found, image, name)) for image, names, size in unpacked])
             return [_stored(catalog, image, _names(found, image, name)) for image in found]
@@ -82,35 +78,3 @@ def _base_name(path: Path) -> str:
         return parse_reference(stem).name
     except InvalidImageNameError:
         return ""
-
-
-@contextmanager
-def _scratch(images_dir: Path) -> Iterator[Path]:
-    """A directory in the store's own filesystem, gone afterwards. What a killed loader left goes first."""
-    (images_dir / SCRATCH).mkdir(parents=True, exist_ok=True)
-    layers = images_dir / "layers"
-    layers.mkdir(exist_ok=True)
-    for private in (layers, images_dir / SCRATCH):
-        private.chmod(0o700)            # what is setuid in an image is for its containers, not for the machine's users
-    with locked(images_dir):
-        _remove_stale(images_dir / SCRATCH)
-        scratch = Path(tempfile.mkdtemp(dir=images_dir / SCRATCH))
-        descriptor = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-        os.close(descriptor)
-
-
-def _remove_stale(folder: Path) -> None:
-    for entry in folder.iterdir():
-        descriptor = os.open(entry, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue                    # its loader lives
-        finally:
-            os.close(descriptor)
-        shutil.rmtree(entry, ignore_errors=True)

@@ -76,7 +76,7 @@ def find_images(archive: Archive, platform: Platform | None, base_name: str) -> 
     if archive.has("oci-layout") and archive.has("index.json"):
         found = list(_from_layout(archive, platform, base_name))
     elif archive.has("manifest.json"):
-        found = [_from_docker(archive, image, platform) for image in _decode(read_document(archive, "manifest.json"), list[DockerImage])]
+        found = [_from_docker(archive, image, platform) for image in decode(read_document(archive, "manifest.json"), list[DockerImage])]
     else:
         raise ImageArchiveError("it is no image: neither index.json with oci-layout (OCI) nor manifest.json (Docker) is in it")
     if not found:
@@ -87,12 +87,12 @@ def find_images(archive: Archive, platform: Platform | None, base_name: str) -> 
 def _from_layout(archive: Archive, platform: Platform | None, base_name: str) -> Iterator[FoundImage]:
     tags = _docker_tags(archive)
     groups: dict[tuple[str, ...], list[Descriptor]] = {}
-    for descriptor in _decode(read_document(archive, "index.json"), Document).manifests or ():
+    for descriptor in decode(read_document(archive, "index.json"), Document).manifests or ():
         groups.setdefault(_names(descriptor, base_name), []).append(descriptor)
     for names, descriptors in groups.items():
         platforms = {descriptor.platform for descriptor in descriptors if descriptor.platform}
         if len(descriptors) > 1 and len(platforms) == len(descriptors):         # one image, its platforms side by side
-            descriptors = [_choose(descriptors, platform)]
+            descriptors = [_chosen(descriptors, platform)]
         for descriptor in descriptors:
             found = _follow(archive, descriptor, platform)
             yield replace(found, names=tuple(sorted({*names, *tags.get(blob_name(found.id), ())})))
@@ -102,7 +102,7 @@ def _docker_tags(archive: Archive) -> dict[str, tuple[str, ...]]:
     """By the configuration's file: what Docker says beside the layout may be more."""
     if not archive.has("manifest.json"):
         return {}
-    images = _decode(read_document(archive, "manifest.json"), list[DockerImage])
+    images = decode(read_document(archive, "manifest.json"), list[DockerImage])
     return {posixpath.normpath(image.config): _canonical(image.repo_tags or []) for image in images}
 
 
@@ -126,10 +126,10 @@ def _follow(archive: Archive, descriptor: Descriptor, platform: Platform | None)
     """From what a name stands for to the manifest of one platform."""
     chosen = descriptor
     for _ in range(MAX_DEPTH):
-        document = _decode(read_document(archive, blob_name(chosen.digest), chosen.digest), Document)
+        document = decode(read_document(archive, blob_name(chosen.digest), chosen.digest), Document)
         if document.manifests is None:
             break
-        chosen = _choose(document.manifests, platform)
+        chosen = _chosen(document.manifests, platform)
     else:
         raise ImageArchiveError(f"{descriptor.digest}: an index in an index in an index")
     if document.config is None or document.layers is None:
@@ -143,7 +143,15 @@ def _follow(archive: Archive, descriptor: Descriptor, platform: Platform | None)
     )
 
 
-def _choose(manifests: Sequence[Descriptor], platform: Platform | None) -> Descriptor:
+def _chosen(manifests: Sequence[Descriptor], platform: Platform | None) -> Descriptor:
+    try:
+        return choose_manifest(manifests, platform)
+    except ImageArchiveError as error:
+        raise ImageArchiveError(f"{error} (--platform chooses)") from error
+
+
+def choose_manifest(manifests: Sequence[Descriptor], platform: Platform | None) -> Descriptor:
+    """The one of an index that fits best. Raises ImageArchiveError."""
     wanted = platform or Platform.own()
     candidates = [descriptor for descriptor in manifests if descriptor.platform is None or descriptor.platform.os != "unknown"]
     fitting = [descriptor for descriptor in candidates if descriptor.platform is not None and wanted.takes(descriptor.platform)]
@@ -152,7 +160,7 @@ def _choose(manifests: Sequence[Descriptor], platform: Platform | None) -> Descr
     if len(candidates) == 1 and candidates[0].platform is None:
         return candidates[0]
     there = sorted({str(descriptor.platform) for descriptor in candidates if descriptor.platform})
-    raise ImageArchiveError(f"it has nothing for {wanted}; it has {', '.join(there) or 'nothing at all'} (--platform chooses)")
+    raise ImageArchiveError(f"it has nothing for {wanted}; it has {', '.join(there) or 'nothing at all'}")
 
 
 def _from_docker(archive: Archive, image: DockerImage, platform: Platform | None) -> FoundImage:
@@ -181,7 +189,7 @@ def _synthetic_digest(archive: Archive, identity: str, config_size: int, layers:
 
 
 def _config(content: bytes, platform: Platform | None) -> ConfigFile:
-    config = _decode(content, ConfigFile)
+    config = decode(content, ConfigFile)
     if config.rootfs is None:
         raise ImageArchiveError("it is no container image: its configuration names no layers")
     wanted, found = platform or Platform.own(), Platform(config.os, config.architecture, config.variant)
@@ -202,7 +210,8 @@ def _layers(config: ConfigFile, blobs: Sequence[tuple[str, str]]) -> tuple[Layer
     return tuple(LayerBlob(name, digest, diff_id) for (name, digest), diff_id in zip(blobs, diff_ids, strict=True))
 
 
-def _decode(content: bytes, kind: type[T]) -> T:
+def decode(content: bytes, kind: type[T]) -> T:
+    """Raises ImageArchiveError."""
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

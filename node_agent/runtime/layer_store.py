@@ -47,6 +47,14 @@ class LayerStore:
             return [EMPTY], 0
         return names, sum(int(self._size_file(self._layers / name).read_text()) for name in names)
 
+    def present(self, diff_ids: Sequence[str]) -> list[bool]:
+        """Which layers of an image, the lowest first, are there already."""
+        found, chain = [], ""
+        for diff_id in diff_ids:
+            chain = chain_id(chain, diff_id)
+            found.append((self._layers / chain.removeprefix("sha256:")[:NAME_DIGITS]).is_dir())
+        return found
+
     def path(self, name: str) -> str:
         return str(self._layers / name)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from node_agent.runtime.syscalls import CLONE_FS, mount, unmount, unshare
+from node_agent.runtime.syscalls import CLONE_FS, MS_BIND, MS_NOEXEC, MS_RDONLY, MS_REMOUNT, mount, unmount, unshare
 
 READABLE = 0o444
 MAX_OPTIONS = os.sysconf("SC_PAGE_SIZE")
@@ -25,11 +25,24 @@ def mount_overlay(layers: Iterable[str], container_dir: Path) -> str:
     return str(rootfs)
 
 
-def _mount_layers(layers: Sequence[str], rootfs: Path, options: str) -> None:
+def mount_image(layers: Sequence[str], place: Path) -> None:
+    """The layers as they are, read-only, and nothing in them can be executed: what an image volume is. Idempotent."""
+    place.mkdir(parents=True, exist_ok=True)
+    if os.path.ismount(place):
+        return
+    if len(layers) == 1:
+        mount(layers[0], str(place), flags=MS_BIND)
+        mount("none", str(place), flags=MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOEXEC)
+    else:
+        _mount_layers(layers, place, "", MS_RDONLY | MS_NOEXEC)
+
+
+def _mount_layers(layers: Sequence[str], rootfs: Path, options: str, flags: int = 0) -> None:
     """mount(2) takes one page of options. Where so many paths do not fit, a thread with a working directory of its own gives names only."""
-    data = f"lowerdir={':'.join(layers)},{options}"
+    options = f",{options}" if options else ""
+    data = f"lowerdir={':'.join(layers)}{options}"
     if len(data) < MAX_OPTIONS:
-        mount("overlay", str(rootfs), "overlay", 0, data)
+        mount("overlay", str(rootfs), "overlay", flags, data)
         return
     (folder,) = {os.path.dirname(layer) for layer in layers}
     names = ":".join(os.path.basename(layer) for layer in layers)
@@ -37,7 +50,7 @@ def _mount_layers(layers: Sequence[str], rootfs: Path, options: str) -> None:
     def mount_here() -> None:
         unshare(CLONE_FS)
         os.chdir(folder)
-        mount("overlay", str(rootfs), "overlay", 0, f"lowerdir={names},{options}")
+        mount("overlay", str(rootfs), "overlay", flags, f"lowerdir={names}{options}")
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(mount_here).result()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from node_agent.runtime.cgroups import Usage, detect_cgroups
 from node_agent.runtime.conmon import Tools
 from node_agent.runtime.containers import Containers
 from node_agent.runtime.execs import ExecSession, exec_sync, open_exec
-from node_agent.runtime.images import ImageStore
+from node_agent.runtime.image_pulls import Access, PullCredential, PullSecretId
+from node_agent.runtime.layers import mount_image
 from node_agent.runtime.model import (
     Amounts,
     ContainerConfig,
     ContainerRecord,
     ExecResult,
     Image,
-    ImageMissingError,
     PodCgroupError,
     Resources,
     RuntimeServiceError,
@@ -31,6 +31,8 @@ from node_agent.runtime.model import (
     SandboxConfig,
     merged,
 )
+from node_agent.runtime.node_images import NodeImages
+from node_agent.runtime.registry.access import RegistrySettings
 from node_agent.runtime.sandbox import SandboxStore
 
 PROGRAMS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -57,10 +59,11 @@ class ConmonRuntime:
     def __init__(
         self, *, root_dir: Path, run_dir: Path, images_dir: Path, netns_prefix: str, on_exit: Callable[[ContainerRecord], None],
         now: Callable[[], float] = time.time, programs_path: str = PROGRAMS_PATH, timeout_s: float = 120.0,
+        registries: RegistrySettings | None = None,
     ) -> None:
         self._tools = find_tools(run_dir, programs_path, timeout_s)
         self._sandboxes = SandboxStore(root_dir, run_dir, netns_prefix, now)
-        self._images = ImageStore(images_dir)
+        self.node_images = NodeImages(images_dir, root_dir, registries or RegistrySettings())
         self._containers = Containers(root_dir, run_dir, self._tools, detect_cgroups(), now, on_exit)
         self._by_pod: dict[str, Sandbox] = {}
 
@@ -73,6 +76,7 @@ class ConmonRuntime:
     def close(self) -> None:
         """Lets go; containers live on."""
         self._containers.close()
+        self.node_images.close()
 
     # -- sandboxes
 
@@ -156,20 +160,29 @@ class ConmonRuntime:
     # -- images
 
     async def find_image(self, reference: str) -> Image | None:
-        return await self._images.find(reference)
+        return await self.node_images.store.find(reference)
 
-    async def pull_image(self, reference: str) -> Image:
-        """Registries are not spoken to yet: only a built-in image can be had, being as new as it can be. Raises RuntimeServiceError."""
-        image = await self._images.find(reference)
-        if image is not None and image.builtin:
-            return image
-        hint = "built-in images: busybox, python (any tag), kubonsai/<addon>; others come by `kubonsai load`"
-        if image is not None:
-            hint = "it is loaded, but imagePullPolicy Always (the default for :latest) asks a registry; IfNotPresent takes it"
-        raise ImageMissingError(f"failed to resolve reference {reference!r}: this cluster does not pull from registries yet; {hint}")
+    async def pull_image(self, reference: str, credential: PullCredential | None = None) -> Image:
+        """Asks the registry. Raises RuntimeServiceError."""
+        return await self.node_images.pull(reference, credential)
+
+    def image_access(self, image_id: str) -> Mapping[str, Access] | None:
+        """Who may run it, by repository; None: everybody."""
+        return self.node_images.access(image_id)
+
+    async def grant_image(self, image_id: str, repository: str, secret: PullSecretId) -> None:
+        await self.node_images.grant(image_id, repository, secret)
+
+    async def mount_image(self, image: Image, place: Path) -> None:
+        """Its files, read-only, on a directory that is made here; idempotent. Raises RuntimeServiceError."""
+        try:
+            await self.node_images.use(image)
+            await asyncio.to_thread(mount_image, image.layers, place)
+        except OSError as error:
+            raise RuntimeServiceError(f"failed to mount image volume: {error}") from error
 
     def images(self) -> list[Image]:
-        return self._images.list()
+        return self.node_images.store.list()
 
     # -- containers
 
@@ -181,9 +194,13 @@ class ConmonRuntime:
 
     async def create_container(self, config: ContainerConfig) -> ContainerRecord:
         sandbox = self._by_pod.get(config.pod_uid)
-        image = await self._images.find(config.image)
+        image = await self.find_image(config.image)
         if sandbox is None or image is None:
             raise RuntimeServiceError(f"failed to create container: {'sandbox' if sandbox is None else 'image'} not found")
+        try:
+            await self.node_images.use(image)
+        except OSError as error:
+            raise RuntimeServiceError(f"failed to create container: {error}") from error
         return await self._containers.create(config, image, sandbox)
 
     async def start_container(self, container_id: str) -> None:

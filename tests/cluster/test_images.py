@@ -134,7 +134,8 @@ def test_pull_policies_and_a_pod_that_waits_for_its_image(space: Space, image: s
     space.ready("never", "present")
     eventually(lambda: space.waiting("always") == "ImagePullBackOff")
     message = space.state("always")["state"]["waiting"]["message"]
-    assert message.startswith(f'Back-off pulling image "{name}": ErrImagePull: failed to resolve reference')
+    assert message.startswith(f'Back-off pulling image "{name}": ErrImagePull: failed to pull and unpack image "{name}": failed to resolve')
+    assert "may not be asked" in message and "kubonsai load" in message
 
 
 @pytest.mark.req("SCX-03")

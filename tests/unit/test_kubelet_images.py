@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from kube.api.core_v1 import ContainerImage, Pod
+from kube.api.core_v1 import ContainerImage, LocalObjectReference, Pod, Secret
+from kube.apimachinery import errors
+from kube.apimachinery.meta import NamespacedName
 from node_agent.kubelet.container_statuses import _resolved_image
 from node_agent.kubelet.environment import ContainerConfigError
-from node_agent.kubelet.image_manager import ImageManager, ImageUnavailableError
+from node_agent.kubelet.image_manager import ImageManager, ImageUnavailableError, go_duration
 from node_agent.kubelet.node_status import _images
+from node_agent.kubelet.pull_secrets import Keyring, secret_ids
 from node_agent.kubelet.security import check_user
 from node_agent.runtime.image_catalog import Entry, ImageCatalog, references_of
+from node_agent.runtime.image_pulls import Access, PullCredential, PullSecretId
 from node_agent.runtime.images import ImageStore
 from node_agent.runtime.model import Image, ImageConfig, ImageMissingError, RuntimeServiceError
 from node_agent.runtime.references import parse_reference
 from tests.support.pods import container, pod, record
+from tests.support.pull_secrets import pull_secret
 
 ID, MANIFEST, INDEX = ("sha256:" + digit * 64 for digit in "123")
 
@@ -26,9 +34,12 @@ ID, MANIFEST, INDEX = ("sha256:" + digit * 64 for digit in "123")
 class Runtime:
     """One image under one name, or an error."""
 
-    def __init__(self, present: Image | Exception | None) -> None:
+    def __init__(self, present: Image | Exception | None, access: dict[str, Access] | None = None) -> None:
         self.present = present
+        self.access = access
         self.pulled: list[str] = []
+        self.accepts: str | None = None             # whose credential: a user's name
+        self.granted: list[PullSecretId] = []
 
     async def find_image(self, name: str) -> Image | None:
         parse_reference(name)
@@ -36,9 +47,17 @@ class Runtime:
             raise self.present
         return self.present
 
-    async def pull_image(self, name: str) -> Image:
+    async def pull_image(self, name: str, credential: PullCredential | None = None) -> Image:
         self.pulled.append(name)
-        raise ImageMissingError("no registry answers")
+        if credential is not None and credential.username == self.accepts:
+            return msgspec.structs.replace(image(), size=7)
+        raise ImageMissingError(f"{credential.username} may not" if credential else "no registry answers")
+
+    def image_access(self, image_id: str) -> dict[str, Access] | None:
+        return self.access
+
+    async def grant_image(self, image_id: str, repository: str, secret: PullSecretId) -> None:
+        self.granted.append(secret)
 
 
 class Told:
@@ -92,6 +111,75 @@ async def test_always_needs_no_registry_for_a_built_in_image() -> None:
     manager = ImageManager(Runtime(image(builtin=True)), Told(), lambda: 0.0)  # type: ignore[arg-type]
 
     assert (await manager.ensure(pod(), container(image_pull_policy="Always"))).builtin
+
+
+REPOSITORY = "docker.io/library/app"
+
+
+def docker_secret(name: str, user: str, *, uid: str = "") -> Secret:
+    return pull_secret(name, {REPOSITORY: {"username": user, "password": "x"}}, uid=uid)
+
+
+async def ensured(runtime: Runtime, *secrets: Secret, policy: str = "IfNotPresent", named: Sequence[str] = ()) -> tuple[Image, Told]:
+    """By a Pod that names these Secrets, and others that are not there."""
+    by_name, told = {secret.metadata.name: secret for secret in secrets}, Told()
+
+    async def read(key: NamespacedName) -> Secret:
+        if key.name not in by_name:
+            raise errors.NotFound(f"secrets {key.name!r} not found")
+        return by_name[key.name]
+
+    manager = ImageManager(runtime, told, lambda: 1000.0, read)  # type: ignore[arg-type]
+    references = tuple(LocalObjectReference(name=name) for name in (*by_name, *named))
+    asking = pod(container(image="app:1", image_pull_policy=policy), image_pull_secrets=references)
+    return await manager.ensure(asking, asking.spec.containers[0]), told
+
+
+async def test_credentials_are_tried_one_after_the_other() -> None:
+    runtime = Runtime(None)
+    runtime.accepts = "bob"
+    found, told = await ensured(runtime, docker_secret("a", "alice"), docker_secret("b", "bob"), named=["c", ""])
+
+    assert found.size == 7 and runtime.pulled == ["app:1", "app:1"]
+    assert [reason for reason, _ in told.events] == ["FailedToRetrieveImagePullSecret", "Pulling", "Pulled"]
+    assert told.events[0][1] == (
+        "Unable to retrieve some image pull secrets (c); attempting to pull the image may not succeed.")
+    assert re.fullmatch(
+        r'Successfully pulled image "app:1" in \d+m?s \(\d+m?s including waiting\)\. Image size: 7 bytes\.', told.events[2][1])
+
+
+async def test_all_that_registries_say_is_told() -> None:
+    with pytest.raises(ImageUnavailableError, match=r"^\[alice may not, bob may not\]$"):
+        await ensured(Runtime(None), docker_secret("a", "alice"), docker_secret("b", "bob"))
+
+
+async def test_who_may_run_what_another_pod_has_pulled() -> None:
+    mine = docker_secret("mine", "alice", uid="1")
+    (known,) = secret_ids(Keyring([mine]).lookup(REPOSITORY))
+    pulled = Runtime(image(), {REPOSITORY: Access(secrets=(known,))})
+
+    assert (await ensured(pulled, mine))[0] == image() and pulled.granted == []
+    same_content = docker_secret("copy", "alice", uid="2")
+    assert (await ensured(pulled, same_content))[0] == image() and [secret.name for secret in pulled.granted] == ["copy"]
+    changed = docker_secret("mine", "carol", uid="1")
+    assert (await ensured(pulled, changed))[0] == image() and pulled.pulled == []
+    for secrets, policy, reason in (
+        ([], "IfNotPresent", "ErrImagePull"), ([docker_secret("b", "bob")], "IfNotPresent", "ErrImagePull"),
+        ([], "Never", "ErrImageNeverPull"),
+    ):
+        with pytest.raises(ImageUnavailableError) as caught:
+            await ensured(pulled, *secrets, policy=policy)
+        assert caught.value.waiting.reason == reason
+    assert (await ensured(Runtime(image(), {REPOSITORY: Access(everyone=True)})))[0] == image()
+    with pytest.raises(ImageUnavailableError):      # pulled as another repository's
+        await ensured(Runtime(image(), {"quay.io/app": Access(everyone=True)}))
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (0, "0s"), (0.0004, "0s"), (0.523, "523ms"), (1.2, "1.2s"), (61.25, "1m1.25s"), (60, "1m0s"), (3600, "1h0m0s"),
+])
+def test_durations_as_go_prints_them(seconds: float, text: str) -> None:
+    assert go_duration(seconds) == text
 
 
 async def test_names_and_stores_that_cannot_be_read() -> None:

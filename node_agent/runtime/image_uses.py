@@ -1,0 +1,69 @@
+"""used/: which images each node of this machine needs, so that no other node's garbage collector takes them away.
+
+One small file per node: {"root": the node's state directory, "images": [ids]}. A node whose directory is gone needs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from node_agent.runtime.image_catalog import locked
+
+FOLDER = "used"
+
+
+class Use(msgspec.Struct):
+    root: str
+    images: list[str]
+
+
+class ImageUses:
+    def __init__(self, images_dir: Path, root_dir: Path) -> None:
+        self._images_dir = images_dir
+        self._root_dir = root_dir
+        self._file = images_dir / FOLDER / f"{hashlib.sha256(str(root_dir).encode()).hexdigest()[:16]}.json"
+        self._noted = set(_read(self._file).images)
+
+    def has(self, image_id: str) -> bool:
+        return image_id in self._noted
+
+    def add(self, image_id: str) -> None:
+        """Before the image is used; look afterwards whether it is still there. Raises OSError."""
+        with locked(self._images_dir):
+            self._write(self._noted | {image_id})
+
+    def keep(self, image_ids: Iterable[str]) -> None:
+        """These, and what has been added since `image_ids` were counted, is the caller's to see to. The caller holds the store's lock."""
+        if (wanted := set(image_ids)) != self._noted:
+            self._write(wanted)
+
+    def _write(self, images: set[str]) -> None:
+        self._file.parent.mkdir(exist_ok=True)
+        temporary = self._file.with_suffix(f".{os.getpid()}")
+        temporary.write_bytes(msgspec.json.encode(Use(str(self._root_dir), sorted(images))))
+        temporary.replace(self._file)
+        self._noted = images
+
+
+def images_in_use(images_dir: Path) -> set[str]:
+    """By any node. The caller holds the store's lock. Raises OSError, msgspec.MsgspecError: who cannot know removes nothing."""
+    used: set[str] = set()
+    for file in (images_dir / FOLDER).glob("*.json"):
+        use = msgspec.json.decode(file.read_bytes(), type=Use)
+        if Path(use.root).exists():
+            used.update(use.images)
+        else:
+            file.unlink()
+    return used
+
+
+def _read(file: Path) -> Use:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Use)
+    except (OSError, msgspec.MsgspecError):
+        return Use("", [])

@@ -11,6 +11,7 @@ from kube.apimachinery.meta import JsonObject
 from kube.apimachinery.scheme import GroupResource
 
 CERTIFICATE_REQUESTS: Final = GroupResource("certificates.k8s.io", "certificatesigningrequests")
+POD_CERTIFICATE_REQUESTS: Final = GroupResource("certificates.k8s.io", "podcertificaterequests")
 
 
 async def may_for_signer(authorizer: Authorizer, user: UserInfo, verb: str, signer: str) -> bool:

@@ -96,16 +96,6 @@ class CertificateRequestStrategy(Strategy):
         return {"spec.signerName": (obj.get("spec") or {}).get("signerName", "")}
 
 
-class PodCertificateRequestStrategy(Strategy):
-    def fields(self, obj: JsonObject) -> dict[str, str]:
-        """Namespaces are told apart by the path alone."""
-        return {"metadata.name": obj["metadata"].get("name", ""), **self.own_fields(obj)}
-
-    def own_fields(self, obj: JsonObject) -> dict[str, str]:
-        spec = obj.get("spec") or {}
-        return {f"spec.{key}": spec.get(key) or "" for key in ("signerName", "podName", "nodeName")}
-
-
 def _request_causes(encoded: Any) -> list[Cause]:
     try:
         parse_request(encoded or "").check_signature()

@@ -9,6 +9,7 @@ from control_plane.apiserver.strategies.certificates import validate_signer_name
 from control_plane.apiserver.strategies.metadata import validate_annotations, validate_labels
 from control_plane.apiserver.strategies.paths import validate_non_reserved_path
 from control_plane.apiserver.strategies.persistent_volume_claims import validate_claim_spec
+from control_plane.apiserver.strategies.pod_certificate_requests import longest_s, user_annotation_causes
 from control_plane.apiserver.strategies.pod_env import DOWNWARD_FIELDS, validate_field_ref, validate_resource_ref
 from control_plane.apiserver.strategies.resource_lists import read
 from control_plane.apiserver.strategies.selectors import validate_label_selector
@@ -158,7 +159,7 @@ def _validate_projected(source: JsonObject, path: str) -> list[Cause]:
         if (bundle := part.get("clusterTrustBundle")) is not None:
             causes += _validate_bundle(bundle, f"{at}.clusterTrustBundle", path, taken)
         if (certificate := part.get("podCertificate")) is not None:
-            causes += _validate_certificate(certificate, f"{at}.podCertificate")
+            causes += _validate_certificate(certificate, f"{at}.podCertificate", path, taken)
         if sum(value is not None for value in part.values()) > 1:
             causes.append(forbidden(at, "may not specify more than 1 volume type per source"))
     return causes
@@ -199,18 +200,25 @@ def _validate_bundle(bundle: JsonObject, path: str, volume: str, taken: set[str]
     return causes
 
 
-def _validate_certificate(source: JsonObject, path: str) -> list[Cause]:
+def _validate_certificate(source: JsonObject, path: str, volume: str, taken: set[str]) -> list[Cause]:
     signer, kind, seconds = source.get("signerName") or "", source.get("keyType") or "", source.get("maxExpirationSeconds")
     kinds = ("RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519")
     causes = validate_signer_name(signer, f"{path}.signerName")
+    causes += user_annotation_causes(source.get("userAnnotations") or {}, f"{path}.userAnnotations")
     causes += [] if kind in kinds else [not_supported(f"{path}.keyType", kind, kinds)]
-    if seconds is not None and not 3600 <= seconds <= 7862400:
-        bound = "may not specify a duration less than 3600 seconds" if seconds < 3600 else "may not specify a duration larger than 91 days"
-        causes.append(invalid(f"{path}.maxExpirationSeconds", seconds, bound))
+    longest = longest_s(signer)
+    if seconds is not None and not 3600 <= seconds <= longest:
+        bound = ">= 3600" if seconds < 3600 else f"<= {longest}"
+        causes.append(invalid(f"{path}.maxExpirationSeconds", seconds, f"if provided, maxExpirationSeconds must be {bound}"))
     files = [(key, source.get(key)) for key in ("credentialBundlePath", "keyPath", "certificateChainPath")]
     if not any(where for _, where in files):
-        causes.append(required(path, "must specify at least one of credentialBundlePath, keyPath, or certificateChainPath"))
-    return causes + [cause for key, where in files if where for cause in validate_non_reserved_path(where, f"{path}.{key}")]
+        causes.append(required(path, "specify at least one of credentialBundlePath, keyPath, and certificateChainPath"))
+    for key, where in files:
+        if where:
+            causes += validate_non_reserved_path(where, f"{path}.{key}")
+            causes += [invalid(volume, where, "conflicting duplicate paths")] if where in taken else []
+            taken.add(where)
+    return causes
 
 
 def _validate_csi(source: JsonObject, path: str) -> list[Cause]:

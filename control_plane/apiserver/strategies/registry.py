@@ -22,6 +22,7 @@ from control_plane.apiserver.strategies import (
     networking,
     persistent_volume_claims,
     persistent_volumes,
+    pod_certificate_requests,
     pods,
     policy,
     quotas,
@@ -76,7 +77,7 @@ _KINDS: dict[str, dict[str, type[Strategy]]] = {
     },
     "certificates.k8s.io": {
         "certificatesigningrequests": certificates.CertificateRequestStrategy,
-        "podcertificaterequests": certificates.PodCertificateRequestStrategy,
+        "podcertificaterequests": pod_certificate_requests.PodCertificateRequestStrategy,
         "clustertrustbundles": cluster_trust_bundles.ClusterTrustBundleStrategy,
     },
     "storagemigration.k8s.io": {"storageversionmigrations": storage_migrations.StorageVersionMigrationStrategy},

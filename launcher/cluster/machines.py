@@ -1,8 +1,8 @@
 """Nodes as namespaces of this machine: network, host name and mounts of their own, a cgroup subtree, an uplink to the fabric.
 
 The namespaces are pinned by files, so that they outlive any process: the network under /run/netns (where `ip netns` sees it), host name
-and mounts under the cluster's runtime folder. In the node's mount namespace /etc/hostname, /etc/hosts, /etc/resolv.conf and /etc/kubernetes
-are the node's own; mounts made there (containers' roots, volumes) are not seen outside, those under /run/netns are.
+and mounts under the cluster's runtime folder. In the node's mount namespace /etc/hostname, /etc/hosts, /etc/resolv.conf, /etc/kubernetes
+and /var/log are the node's own; mounts made there (containers' roots, volumes) are not seen outside, those under /run/netns are.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from netns.kernel import check, enter, libc
 CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x1000, 0x4000, 1 << 18, 1 << 19, 1 << 20
 MNT_DETACH = 2
-ETC_KUBERNETES = Path("/etc/kubernetes")
+ETC_KUBERNETES, VAR_LOG = Path("/etc/kubernetes"), Path("/var/log")
 PINNED = {"uts": CLONE_NEWUTS, "mnt": CLONE_NEWNS}
 
 
@@ -61,6 +61,8 @@ def create(layout: Layout, node: Node) -> None:
     if not all(is_pinned(run / kind) for kind in PINNED):
         _write_etc(layout, node, state / "etc")
         (state / "kubernetes").mkdir(exist_ok=True)
+        for folder in ("pods", "containers"):
+            (state / "logs" / folder).mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):      # a machine whose /etc is read-only goes without
             ETC_KUBERNETES.mkdir(exist_ok=True)
         _pin_namespaces(node, run, state / "etc")
@@ -164,6 +166,8 @@ def _unshare(node: Node, etc: Path) -> None:
             mount(str(etc / file), target, MS_BIND)
     if ETC_KUBERNETES.is_dir():
         mount(str(etc.with_name("kubernetes")), ETC_KUBERNETES, MS_BIND)
+    if VAR_LOG.is_dir():
+        mount(str(etc.with_name("logs")), VAR_LOG, MS_BIND)
 
 
 def mount_points() -> list[Path]:

@@ -86,6 +86,10 @@ def _spec(node: str, name: str, module: str, config: Config) -> ProcessSpec:
 def _prepare_container(name: str) -> None:
     for folder in (RUN, paths.NODES / name, paths.IMAGES):
         folder.mkdir(parents=True, exist_ok=True)
+    logs = paths.NODES / name / "logs"
+    for kind in ("pods", "containers"):
+        (logs / kind).mkdir(parents=True, exist_ok=True)
+    check(libc().mount(str(logs).encode(), b"/var/log", b"none", MS_BIND, None))
     (RUN / "resolv.conf").write_text("# Docker's resolver answers on the node's loopback alone, where no Pod can reach it\n")
     check(libc().mount(b"/proc/sys/net", b"/proc/sys/net", b"none", MS_BIND, None))     # a mount of its own: the rest stays read-only
     for point in mount_points():

@@ -13,6 +13,7 @@ lifecycle.py    postStart, preStop                  housekeeping.py  what no Pod
 node_status.py  the Node's status, pure             node_reporter.py registration, heartbeat, Lease
 network.py, network_addresses.py  Pod network       objects.py       ConfigMaps and Secrets that Pods name
 container_logs.py  kubectl logs                     log_rotation.py  keeps them small
+log_links.py    /var/log/containers                 log_files.py     /logs/ on 10250
 node_service.py, streams.py, https_server.py  what others ask of a kubelet
 bootstrap.py    how a machine gets its certificates   certificate_files.py  those on disk
 seams.py        Protocols that the kubelet owns     event_names.py   reasons, references to containers

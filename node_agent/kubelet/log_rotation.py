@@ -15,16 +15,21 @@ from pathlib import Path
 from kube.process.clock import Clock
 from kube.process.log import get_logger
 from node_agent.kubelet.config import KubeletConfig
+from node_agent.kubelet.log_links import remove_dead_links
 from node_agent.kubelet.seams import PodRuntime
 
 COMPRESSED, UNFINISHED = ".gz", ".tmp"
+_LINKS_EVERY = 6                # turns: once a minute
 log = get_logger("logs")
 
 
 async def rotate_logs(config: KubeletConfig, runtime: PodRuntime, clock: Clock) -> None:
     """For as long as the kubelet runs."""
+    turn = 0
     while True:
         await asyncio.sleep(config.container_log_monitor_s)
+        if (turn := turn + 1) % _LINKS_EVERY == 0:
+            remove_dead_links(Path(config.root_dir) / "logs")
         for record in runtime.containers():
             if not record.running:
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -16,6 +17,7 @@ from node_agent.kubelet.environment import ContainerConfigError, make_environmen
 from node_agent.kubelet.image_manager import ImageUnavailableError
 from node_agent.kubelet.image_volumes import image_volumes
 from node_agent.kubelet.lifecycle import HookError, run_hook
+from node_agent.kubelet.log_links import link_log, remove_log
 from node_agent.kubelet.pod_plan import Kill, plan_pod
 from node_agent.kubelet.pod_start import NotPreparedError, prepare
 from node_agent.kubelet.pod_state import PodState, Services
@@ -162,6 +164,8 @@ async def _start(services: Services, state: PodState, container: Container) -> N
         services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
         raise NotStartedError(Waiting(names.RUN_ERROR, str(error)), START_SHOWN_S, shown=True) from error
     services.events.event(reference, "Normal", names.STARTED, "Container started")
+    with suppress(OSError):
+        link_log(pod, record)
     await _post_start(services, state, container, record)
     await _prune(services, state, container.name)
 
@@ -298,6 +302,7 @@ async def _prune(services: Services, state: PodState, name: str) -> None:
     )
     for record in records[:-2]:
         await services.runtime.remove_container(record.id)
+        remove_log(state.pod, record)
         state.messages.pop(record.id, None)
 
 

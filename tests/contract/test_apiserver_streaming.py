@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 
 import pytest
@@ -77,6 +78,7 @@ async def test_exec_carries_output_input_and_the_exit_code(node: RepeatingNode, 
     assert failed == "warned\ncommand terminated with exit code 3\n"
 
 
+@pytest.mark.req("LOG-01")
 async def test_an_unreachable_node_is_told(node: RepeatingNode, server: RunningApiserver, kubectl: Kubectl) -> None:
     async with server.session() as session:
         api = Api(session)
@@ -149,3 +151,16 @@ async def test_a_plain_request_cannot_exec(node: RepeatingNode, server: RunningA
         code, status = await Api(session).get("/api/v1/namespaces/streams/pods/p/exec", command="true", stdout="true")
 
     assert (code, status["message"]) == (400, "Upgrade request required")
+
+
+@pytest.mark.parametrize(("protocol", "text"), [("binary.k8s.io", False), ("base64.binary.k8s.io", True), ("", False)])
+async def test_logs_come_over_websockets(node: RepeatingNode, server: RunningApiserver, protocol: str, *, text: bool) -> None:
+    async with (
+        server.session() as session,
+        session.ws_connect("/api/v1/namespaces/streams/pods/p/log", protocols=(protocol,) if protocol else ()) as socket,
+    ):
+        messages = [message.data async for message in socket]
+
+    assert socket.protocol == (protocol or None)
+    assert messages == (["", *(b64encode(line).decode() for line in LOG.splitlines(keepends=True))] if text
+                        else [b"", *LOG.splitlines(keepends=True)])

@@ -1,23 +1,28 @@
-"""pods/log: a container's log as a chunked answer."""
+"""pods/log: a container's log as a chunked answer, or in the messages of a WebSocket (k8s.io/streaming's wsstream.Reader)."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 import grpc.aio
 from aiohttp import web
 
 from control_plane.apiserver.registry.options import is_true
+from control_plane.apiserver.streaming.console_websocket import open_websocket
 from control_plane.apiserver.streaming.nodes import NodeConnections, NotReached, is_opened, translated
+from control_plane.apiserver.streaming.spdy_upgrade import wants_websocket
 from kube.apimachinery.errors import ApiError, BadRequest, Cause, invalid
 from kube.apimachinery.scheme import GroupVersionKind
 from kube.rpc.v1.node_pb2 import Chunk, ContainerRef, LogsRequest
 
 _KIND: Final = GroupVersionKind("", "v1", "PodLogOptions")
-
-
+_BINARY, _BASE64 = "binary.k8s.io", "base64.binary.k8s.io"
+Call = grpc.aio.UnaryStreamCall[LogsRequest, Chunk]
 _STREAMS: Final = ("All", "Stderr", "Stdout")
 
 
@@ -62,26 +67,65 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
 async def serve_logs(request: web.BaseRequest, nodes: NodeConnections, node_name: str, asked: LogsRequest) -> web.StreamResponse:
     """Raises what the node refuses, as long as nothing has been sent."""
     call = nodes.service(node_name).Logs(asked)
-    response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
     try:
-        chunk = None if await is_opened(call) else await call.read()     # a refusal is raised before anything is sent
-        response.enable_chunked_encoding()
-        await response.prepare(request)
-        while chunk is None or isinstance(chunk, Chunk):
-            if chunk is not None:
-                await response.write(chunk.data)
-            chunk = await call.read()
+        if not await is_opened(call):
+            await call.read()       # raises why, before anything is sent
+        return await (_messages if wants_websocket(request) else _answer)(request, call)
     except grpc.aio.AioRpcError as error:
-        told = translated(error)
-        if response.prepared:
-            await response.write(told.message.encode() + b"\n")
-        else:
-            raise _refusal(told, asked.container) from error
-    except ConnectionError:
-        pass      # the client has read enough
+        raise _refusal(translated(error), asked.container) from error
     finally:
         call.cancel()
+
+
+async def _answer(request: web.BaseRequest, call: Call) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
+    response.enable_chunked_encoding()
+    await response.prepare(request)
+    with suppress(ConnectionError):         # the client has read enough
+        async for piece in _pieces(call):
+            await response.write(piece)
     return response
+
+
+async def _messages(request: web.BaseRequest, call: Call) -> web.StreamResponse:
+    """An empty one first, as a sign of life; what the client sends is passed over, and its goodbye ends it."""
+    socket = await open_websocket(request, (_BINARY, _BASE64))
+    is_text = socket.ws_protocol == _BASE64
+
+    async def listen() -> None:
+        async for _ in socket:
+            pass
+        call.cancel()
+
+    listening = asyncio.create_task(listen(), name="log over a websocket")
+    try:
+        with suppress(ConnectionError):
+            await _send(socket, b"", is_text=is_text)
+            async for piece in _pieces(call):
+                await _send(socket, piece, is_text=is_text)
+            await socket.close()
+    finally:
+        listening.cancel()
+    return socket
+
+
+async def _send(socket: web.WebSocketResponse, data: bytes, *, is_text: bool) -> None:
+    if is_text:
+        await socket.send_str(base64.b64encode(data).decode())
+    else:
+        await socket.send_bytes(data)
+
+
+async def _pieces(call: Call) -> AsyncIterator[bytes]:
+    """What breaks off now is told in the log's place. Ends when the call is cancelled from here."""
+    try:
+        async for chunk in call:
+            yield chunk.data
+    except grpc.aio.AioRpcError as error:
+        yield translated(error).message.encode() + b"\n"
+    except asyncio.CancelledError:
+        if not call.cancelled():
+            raise
 
 
 def _refusal(told: ApiError, container: ContainerRef) -> ApiError:

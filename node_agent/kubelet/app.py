@@ -31,6 +31,7 @@ from node_agent.kubelet.allocation import Allocations
 from node_agent.kubelet.backoff import Backoff
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.environment import PodFacts
+from node_agent.kubelet.eviction.setup import eviction_manager, limit_pods
 from node_agent.kubelet.housekeeping import Housekeeping
 from node_agent.kubelet.https_server import serve_https
 from node_agent.kubelet.image_manager import ImageManager
@@ -177,13 +178,16 @@ class Kubelet:
         )
         self.workers = PodWorkers(self.services, client)
         allocations.wake = self.workers.wake
-        self._reporter = NodeReporter(config, client, clock, machine, lambda: self._network.pod_cidr, self._runtime.images, events)
+        self._reporter = NodeReporter(
+            config, client, clock, machine, lambda: self._network.pod_cidr, self._runtime.images, events, self._pressure)
         self._housekeeping = Housekeeping(root, config.cgroup_parent, self._runtime, self._network, volumes, self.workers.uids)
         self._stats = StatsCollector(
             node_source(config, machine), lambda: pod_sources(self.services, self.workers.states()), detect_reader(), DiskUsages())
+        self._eviction = eviction_manager(config, self.services, self.workers, self._stats, tell_node=self._reporter.report_soon)
         self._network_changed = asyncio.Event()
 
     async def __aenter__(self) -> Kubelet:
+        limit_pods(self._stats)
         await self._runtime.start()
         return self
 
@@ -217,6 +221,7 @@ class Kubelet:
                 tasks.create_task(static.run(), name="static pods")
             log.info("pods are listed", pods=len(self._pods.store))
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
+            tasks.create_task(self._eviction.run(), name="eviction")
             tasks.create_task(rotate_logs(self._config, self._runtime, self.services.clock), name="log rotation")
 
     def _static_pods(self) -> StaticPods | None:
@@ -305,6 +310,9 @@ class Kubelet:
     def _own_labels(self) -> Mapping[str, str]:
         own = self._own_node.store.get(NamespacedName("", self._config.node_name))
         return {} if own is None else own.metadata.labels
+
+    def _pressure(self) -> frozenset[str]:
+        return self.services.pressure.conditions
 
     def _now(self) -> float:
         return self.services.now()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kube.process.config import ApiserverAccess, Config, ConfigError, TlsFiles
 from node_agent.runtime.registry.access import RegistryAccess, RegistrySettings
+
+if TYPE_CHECKING:
+    from node_agent.kubelet.eviction.thresholds import Threshold
 
 
 class KubeletBootstrap(Config, frozen=True, kw_only=True):
@@ -78,6 +82,13 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     image_maximum_gc_age_s: float = 0.0        # imageMaximumGCAge; 0: no image is too old
     image_gc_period_s: float = 300.0           # upstream's ImageGCPeriod
     node_status_max_images: int = 50           # nodeStatusMaxImages; -1: all
+    eviction_hard: dict[str, str] | None = None            # evictionHard, as signal: "100Mi" or "10%"; docs/eviction.md
+    eviction_soft: dict[str, str] = {}                     # evictionSoft
+    eviction_soft_grace_period_s: dict[str, float] = {}    # evictionSoftGracePeriod, for each of them
+    eviction_minimum_reclaim: dict[str, str] = {}          # evictionMinimumReclaim
+    eviction_max_pod_grace_period_s: float = 0.0           # evictionMaxPodGracePeriod
+    eviction_pressure_transition_period_s: float = 300.0   # evictionPressureTransitionPeriod
+    eviction_monitoring_period_s: float = 10.0             # upstream's evictionMonitoringPeriod
     kubernetes_version: str = "v1.37.0"
 
     def __post_init__(self) -> None:
@@ -94,9 +105,18 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
         if not 0 <= low <= high <= 100:
             raise ConfigError(
                 f"image_gc_low_threshold_percent ({low}) must be 0 to 100 and not above image_gc_high_threshold_percent ({high})")
+        if self.eviction_hard is not None or self.eviction_soft or self.eviction_soft_grace_period_s or self.eviction_minimum_reclaim:
+            self.eviction_thresholds()
         if len(self.run_dir) > 60:
             raise ConfigError(f"run_dir is too long for the sockets below it: {self.run_dir!r} is above 60 characters")
 
     @property
     def registry_settings(self) -> RegistrySettings:
         return RegistrySettings(listed=self.registries, local_networks=self.local_networks, config_dir=self.registry_config_dir)
+
+    def eviction_thresholds(self) -> tuple[Threshold, ...]:
+        """Raises ConfigError."""
+        from node_agent.kubelet.eviction.thresholds import default_hard, parse_thresholds  # not for who only writes configurations
+
+        hard = self.eviction_hard if self.eviction_hard is not None else default_hard(own_disk=bool(self.capacity_disk))
+        return parse_thresholds(hard, self.eviction_soft, self.eviction_soft_grace_period_s, self.eviction_minimum_reclaim)

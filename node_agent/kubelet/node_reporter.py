@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
@@ -44,7 +44,7 @@ def _is_ready(status: NodeStatus) -> bool:
 class NodeReporter:
     def __init__(
         self, config: KubeletConfig, client: Client, clock: Clock, machine: Machine, pod_cidr: Callable[[], str],
-        images: Callable[[], Sequence[Image]], events: EventRecorder,
+        images: Callable[[], Sequence[Image]], events: EventRecorder, pressure: Callable[[], Collection[str]] = tuple,
     ) -> None:
         self._config = config
         self._client = client
@@ -53,6 +53,7 @@ class NodeReporter:
         self._pod_cidr = pod_cidr                          # "": the network is not ready
         self._images = images
         self._events = events
+        self._pressure = pressure                          # MemoryPressure ...: what the node is short of
         self._told: dict[str, str] = {}                    # status by condition, as events have said it
         self._now_please = asyncio.Event()
         self._key = NamespacedName("", config.node_name)
@@ -156,7 +157,7 @@ class NodeReporter:
     def _status(self, held: NodeStatus) -> NodeStatus:
         return node_status(
             self._config, self._machine, held, network_ready=bool(self._pod_cidr()), runtime_error="", images=self._images(),
-            now=self._clock.now(),
+            now=self._clock.now(), pressure=self._pressure(),
         )
 
     async def _report(self) -> None:

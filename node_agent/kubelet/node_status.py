@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +37,13 @@ EVICTION_MEMORY_BYTES = 100 << 20            # evictionHard memory.available<100
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip"
 UNINITIALIZED = Taint(key="node.cloudprovider.kubernetes.io/uninitialized", value="true", effect="NoSchedule")
+PRESSURE = {    # condition -> reason and message without, and with it
+    "MemoryPressure": (("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+                       ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available")),
+    "DiskPressure": (("KubeletHasNoDiskPressure", "kubelet has no disk pressure"), ("KubeletHasDiskPressure", "kubelet has disk pressure")),
+    "PIDPressure": (("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+                    ("KubeletHasInsufficientPID", "kubelet has insufficient PID available")),
+}
 NETWORK_MESSAGE = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
@@ -55,7 +62,7 @@ class Machine:
 def read_machine(config: KubeletConfig) -> Machine:
     total = Quantity.parse(config.capacity_memory).value() if config.capacity_memory else _memory_bytes()
     disk = os.statvfs(config.root_dir)
-    disk_bytes = disk.f_blocks * disk.f_frsize
+    disk_bytes = Quantity.parse(config.capacity_disk).value() if config.capacity_disk else disk.f_blocks * disk.f_frsize
     capacity = {
         "cpu": config.capacity_cpu or str(os.cpu_count() or 1), "memory": f"{total // 1024}Ki", "pods": str(config.max_pods),
         "ephemeral-storage": f"{disk_bytes // 1024}Ki", **huge_pages(),
@@ -100,7 +107,7 @@ def parse_taint(text: str) -> Taint:
 
 def node_status(
     config: KubeletConfig, machine: Machine, held: NodeStatus, *, network_ready: bool, runtime_error: str, images: Sequence[Image],
-    now: datetime,
+    now: datetime, pressure: Collection[str] = (),
 ) -> NodeStatus:
     """`held` is the Node's present status: its conditions keep their transition times, others' conditions stay."""
     return replace(
@@ -108,7 +115,7 @@ def node_status(
         addresses=node_addresses(config, held), images=_images(images, config.node_status_max_images),
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=config.port)),
         features=NODE_FEATURES, declared_features=DECLARED_FEATURES, runtime_handlers=runtime_handlers(user_namespaces=False),
-        conditions=_conditions(held.conditions, network_ready=network_ready, runtime_error=runtime_error, now=now),
+        conditions=_conditions(held.conditions, network_ready=network_ready, runtime_error=runtime_error, now=now, pressure=pressure),
     )
 
 
@@ -128,17 +135,15 @@ def node_addresses(config: KubeletConfig, held: NodeStatus) -> tuple[NodeAddress
 
 
 def _conditions(
-    held: Sequence[NodeCondition], *, network_ready: bool, runtime_error: str, now: datetime,
+    held: Sequence[NodeCondition], *, network_ready: bool, runtime_error: str, now: datetime, pressure: Collection[str],
 ) -> tuple[NodeCondition, ...]:
     if runtime_error or not network_ready:
         ready = NodeCondition(type="Ready", status="False", reason="KubeletNotReady", message=runtime_error or NETWORK_MESSAGE)
     else:
         ready = NodeCondition(type="Ready", status="True", reason="KubeletReady", message="kubelet is posting ready status")
     wanted = (
-        NodeCondition(
-            type="MemoryPressure", status="False", reason="KubeletHasSufficientMemory", message="kubelet has sufficient memory available"),
-        NodeCondition(type="DiskPressure", status="False", reason="KubeletHasNoDiskPressure", message="kubelet has no disk pressure"),
-        NodeCondition(type="PIDPressure", status="False", reason="KubeletHasSufficientPID", message="kubelet has sufficient PID available"),
+        *(NodeCondition(type=kind, status=str(kind in pressure), reason=said[kind in pressure][0], message=said[kind in pressure][1])
+          for kind, said in PRESSURE.items()),
         ready,
     )
     stamp, by_type = to_rfc3339(now), {condition.type: condition for condition in held}

@@ -16,6 +16,7 @@ from node_agent.kubelet.backoff import Backoff
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.container_config import PodPaths
 from node_agent.kubelet.environment import PodFacts
+from node_agent.kubelet.eviction.pressure import NodePressure
 from node_agent.kubelet.image_manager import ImageManager
 from node_agent.kubelet.objects import PodObjects
 from node_agent.kubelet.pod_files import Resolver
@@ -50,6 +51,7 @@ class Services:
     node_memory: int
     allocatable: Mapping[str, str]
     cluster_services: Callable[[], list[Service]]
+    pressure: NodePressure = field(default_factory=NodePressure)
     check_runtime_class: Callable[[Pod], Awaitable[None]]
 
     def facts(self, pod: Pod) -> PodFacts:

@@ -205,7 +205,8 @@ class PodWorker:
         state = self.state
         if state.failed or state.stopping.is_set() or state.pod.status.phase in TERMINAL or self._services.runtime.containers(state.uid):
             return
-        if refusal := refusal_of(state.pod, self._services.config.allowed_unsafe_sysctls):
+        services = self._services
+        if refusal := refusal_of(state.pod, services.config.allowed_unsafe_sysctls) or services.pressure.refusal(state.pod):
             state.failed, state.reason, state.message = True, refusal.reason, f"Pod was rejected: {refusal.message}"
             self._services.events.event(state.pod, "Warning", refusal.reason, refusal.message)
 

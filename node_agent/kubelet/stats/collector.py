@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -85,6 +85,14 @@ class StatsCollector:
             await asyncio.sleep(FIRST_WINDOW_S)
             found = await asyncio.to_thread(self._measure, pods)
         return found, await asyncio.to_thread(self.storage, pods)
+
+    async def of(self, pod_uids: Collection[str]) -> tuple[NodeUsage, Storage]:
+        """The same of these Pods, without rates."""
+        pods = [pod for pod in self._pods() if pod.pod.metadata.uid in pod_uids]
+        return await asyncio.to_thread(self._measure, pods), await asyncio.to_thread(self.storage, pods)
+
+    def node_usage(self) -> CgroupUsage | None:
+        return self._reader.node(self.node.cgroup, self._now())
 
     def storage(self, pods: Sequence[PodSource]) -> Storage:
         volumes = {path for pod in pods for path in pod.volumes.values()}

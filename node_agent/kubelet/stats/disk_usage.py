@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 MIN_AGE_S = 10.0
-SHARE = 0.02                # of the time may go into counting
+SHARE = 0.01                # of the time may go into counting
 BLOCK = 512
 
 

@@ -9,6 +9,7 @@ from kube.process.clock import to_rfc3339
 from node_agent.kubelet.stats.cgroup_usage import CgroupUsage, Pressure
 from node_agent.kubelet.stats.collector import ContainerUsage, NodeUsage, PodUsage, Rated, Storage
 from node_agent.kubelet.stats.disk_usage import NOTHING, DiskUsage, Filesystem
+from node_agent.kubelet.stats.ephemeral import ephemeral_usage
 from node_agent.kubelet.stats.model import (
     ContainerStats,
     CPUStats,
@@ -120,24 +121,6 @@ def _container(container: ContainerUsage, storage: Storage | None, at: float) ->
         name=source.name, start_time=instant(source.started_at), cpu=cpu_stats(rated),
         memory=memory_stats(rated.usage, rated.usage.memory_limit), io=_io_stats(rated) if storage else None, rootfs=rootfs, logs=logs,
     )
-
-
-def ephemeral_usage(pod: PodUsage, storage: Storage) -> DiskUsage:
-    """What the Pod has on the node's disk: writable layers, logs, and volumes that end with it and are no memory."""
-    total = storage.counted.get(pod.source.logs, NOTHING)
-    for container in pod.containers:
-        total = total.plus(storage.counted.get(container.source.layer, NOTHING))
-    for volume in pod.source.pod.spec.volumes:
-        if is_ephemeral(volume):
-            total = total.plus(storage.counted.get(pod.source.volumes.get(volume.name, ""), NOTHING))
-    return total
-
-
-def is_ephemeral(volume: Volume) -> bool:
-    """Whether it is on the node's disk and ends with the Pod."""
-    if volume.empty_dir is not None:
-        return volume.empty_dir.medium == ""
-    return any(source is not None for source in (volume.config_map, volume.downward_api, volume.git_repo))
 
 
 def _volumes(pod: PodUsage, storage: Storage, at: float) -> tuple[VolumeStats, ...]:

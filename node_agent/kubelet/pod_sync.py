@@ -66,7 +66,8 @@ async def sync_pod(services: Services, state: PodState) -> tuple[bool, float | N
     for kill in actions.kill:
         await _kill(services, state, kill)
     if actions.start:
-        state.publish(services)
+        if not actions.kill:                         # else the next run follows at once: nobody needs to see the gap
+            state.publish(services)
         try:
             await prepare(services, state)
         except NotPreparedError as error:

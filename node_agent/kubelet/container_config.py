@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kube.api.core_v1 import Container, Pod
 from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expand, expand_all
-from node_agent.kubelet.pod_files import hosts_file, pod_domain, pod_hostname
+from node_agent.kubelet.pod_files import hosts_file, node_hosts_file, pod_domain, pod_hostname
 from node_agent.kubelet.resources import container_amounts, container_resources, oom_score_adj
 from node_agent.kubelet.security import check_user, security_of
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Sandbox
@@ -101,7 +101,7 @@ def _etc_mounts(container: Container, facts: PodFacts, sandbox: Sandbox, paths: 
     directory.mkdir(parents=True, exist_ok=True)
     if "/etc/hosts" not in targets:
         hosts = directory / "etc-hosts"
-        text = _host_hosts() if pod.spec.host_network else hosts_file(
+        text = node_hosts_file(_host_hosts(), pod.spec.host_aliases) if pod.spec.host_network else hosts_file(
             facts.pod_ip, pod_hostname(pod), pod_domain(pod, cluster_domain), pod.spec.host_aliases)
         hosts.write_text(text)
         mounts.append(Mount(source=str(hosts), target="/etc/hosts"))
@@ -118,7 +118,6 @@ def _etc_mounts(container: Container, facts: PodFacts, sandbox: Sandbox, paths: 
 
 def _host_hosts() -> str:
     try:
-        text = Path("/etc/hosts").read_text()
+        return Path("/etc/hosts").read_text()
     except OSError:
-        text = "127.0.0.1\tlocalhost\n"
-    return "# Kubernetes-managed hosts file (host network).\n" + text
+        return "127.0.0.1\tlocalhost\n"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from kube.api.core_v1 import Container, EnvVarSource, Pod, ResourceFieldSelector, Service
+from kube.api.core_v1 import Container, EnvVarSource, FileKeySelector, Pod, ResourceFieldSelector, Service
 from kube.apimachinery.quantity import Quantity
+from node_agent.kubelet.env_files import EnvFileError, env_file_value
 from node_agent.kubelet.resources import limits_of, requests_of
 
 # Returns the data of a ConfigMap ("configmap") or Secret ("secret") of the Pod's namespace, or None if there is none.
 Lookup = Callable[[str, str], Mapping[str, str] | None]
-_REFERENCE = re.compile(r"\$(?:\$|\(([^()]*)\))")
+# Returns the text of a file of one of the Pod's volumes: (volume, path). None: there is no such volume. Raises ContainerConfigError.
+Files = Callable[[str, str], str | None]
+_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
 class ContainerConfigError(Exception):
@@ -50,27 +54,43 @@ def expand_all(text: str, variables: Mapping[str, str]) -> str:
 
 
 def make_environment(
-    container: Container, facts: PodFacts, services: Iterable[Service], lookup: Lookup,
+    container: Container, facts: PodFacts, services: Iterable[Service], lookup: Lookup, files: Files | None = None,
 ) -> tuple[tuple[str, str], ...]:
-    """Raises ContainerConfigError."""
+    """What comes later in the container's list wins. Raises ContainerConfigError."""
     result: dict[str, str] = {}
     for source in container.env_from:
         result.update(_all_of(source.prefix, "configmap", source.config_map_ref, facts, lookup))
         result.update(_all_of(source.prefix, "secret", source.secret_ref, facts, lookup))
     links = facts.pod.spec.enable_service_links is not False
     from_services = service_variables(services, facts.pod.metadata.namespace, links=links)
-    known = {**from_services}
+    known = ChainMap(result, from_services)
     for variable in container.env:
-        if variable.value_from is not None:
-            value = _referenced(variable.name, variable.value_from, container, facts, lookup)
+        if variable.value_from is not None and not variable.value:
+            if variable.value_from.file_key_ref is not None:
+                value = _from_file(variable.value_from.file_key_ref, files)
+            else:
+                value = _referenced(variable.name, variable.value_from, container, facts, lookup)
             if value is None:
                 continue
         else:
             value = expand(variable.value, known)
-        known[variable.name] = result[variable.name] = value
+        result[variable.name] = value
     for name, value in from_services.items():
         result.setdefault(name, value)
     return tuple(result.items())
+
+
+def _from_file(reference: FileKeySelector, files: Files | None) -> str | None:
+    text = files(reference.volume_name, reference.path) if files is not None else None
+    if text is None:
+        raise ContainerConfigError(f'cannot find the volume "{reference.volume_name}" referenced by FileKeyRef')
+    try:
+        value = env_file_value(text, reference.key)
+    except EnvFileError as error:
+        raise ContainerConfigError("couldn't parse env file") from error
+    if not value and not reference.optional:
+        raise ContainerConfigError(f'environment variable key "{reference.key}" not found in file "{reference.path}"')
+    return value or None
 
 
 def _all_of(prefix: str, kind: str, reference: object, facts: PodFacts, lookup: Lookup) -> Mapping[str, str]:

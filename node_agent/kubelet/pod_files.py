@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from kube.api.core_v1 import HostAlias, Pod
 
 MAX_HOSTNAME = 63
+MAX_FQDN = 64                          # what the kernel takes as a node name
 MAX_SEARCHES, MAX_NAMESERVERS = 32, 3
+MAX_SEARCH, MAX_SEARCH_LINE = 253, 2048
 HOSTS_HEAD = """\
 # Kubernetes-managed hosts file.
 127.0.0.1\tlocalhost
@@ -39,7 +41,7 @@ class Resolver:
 
 
 def parse_resolv_conf(text: str) -> Resolver:
-    """As the machine's own file says it; the last `search` and `options` lines count."""
+    """As the machine's own file says it; the last `search` line counts, and of each option the last."""
     nameservers: list[str] = []
     searches: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
@@ -48,9 +50,9 @@ def parse_resolv_conf(text: str) -> Resolver:
         if keyword == "nameserver" and words:
             nameservers.append(words[0])
         elif keyword == "search":
-            searches = tuple(words)
+            searches = tuple(word.removesuffix(".") for word in words if word != ".")
         elif keyword == "options":
-            options = tuple(words)
+            options = tuple({option.partition(":")[0]: option for option in (*options, *words)}.values())
     return Resolver(tuple(nameservers), searches, options)
 
 
@@ -74,7 +76,23 @@ def pod_resolver(pod: Pod, cluster_dns: Sequence[str], cluster_domain: str, mach
         resolver = Resolver(
             _unique((*resolver.nameservers, *config.nameservers)), _unique((*resolver.searches, *config.searches)), tuple(options.values()),
         )
-    return Resolver(resolver.nameservers[:MAX_NAMESERVERS], resolver.searches[:MAX_SEARCHES], resolver.options)
+    return resolver
+
+
+def fit_limits(resolver: Resolver) -> tuple[Resolver, list[str]]:
+    """What resolvers can take of it, and what is to be said of the rest."""
+    warnings = []
+    nameservers = resolver.nameservers[:MAX_NAMESERVERS]
+    if nameservers != resolver.nameservers:
+        warnings.append("Nameserver limits were exceeded, some nameservers have been omitted, "
+                        f"the applied nameserver line is: {' '.join(nameservers)}")
+    searches = tuple(search for search in resolver.searches[:MAX_SEARCHES] if len(search) <= MAX_SEARCH)
+    while len(" ".join(searches)) > MAX_SEARCH_LINE:
+        searches = searches[:-1]
+    if searches != resolver.searches:
+        warnings.append("Search Line limits were exceeded, some search paths have been omitted, "
+                        f"the applied search line is: {' '.join(searches)}")
+    return Resolver(nameservers, searches, resolver.options), warnings
 
 
 def pod_hostname(pod: Pod) -> str:
@@ -84,18 +102,38 @@ def pod_hostname(pod: Pod) -> str:
 
 
 def pod_domain(pod: Pod, cluster_domain: str) -> str:
-    return f"{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}" if pod.spec.subdomain else ""
+    if pod.spec.hostname_override or not pod.spec.subdomain:
+        return ""
+    return f"{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{cluster_domain}"
+
+
+def kernel_hostname(pod: Pod, cluster_domain: str) -> str:
+    """What `hostname` prints in the Pod. Raises ValueError for a full name that is too long."""
+    hostname, domain = pod_hostname(pod), pod_domain(pod, cluster_domain)
+    if not (domain and pod.spec.set_hostname_as_fqdn):
+        return hostname
+    full = f"{hostname}.{domain}"
+    if len(full) > MAX_FQDN:
+        raise ValueError(f"failed to construct FQDN from pod hostname and cluster domain, FQDN {full} is too long "
+                         f"({MAX_FQDN} characters is the max, {len(full)} characters requested)")
+    return full
 
 
 def hosts_file(address: str, hostname: str, domain: str, aliases: Iterable[HostAlias]) -> str:
     text = HOSTS_HEAD
     if address:
         text += f"{address}\t{hostname}.{domain}\t{hostname}\n" if domain else f"{address}\t{hostname}\n"
-    aliases = list(aliases)
-    if aliases:
-        text += "\n# Entries added by HostAliases.\n"
-        text += "".join(f"{alias.ip}\t" + "\t".join(alias.hostnames) + "\n" for alias in aliases)
-    return text
+    return text + _alias_lines(aliases)
+
+
+def node_hosts_file(text: str, aliases: Iterable[HostAlias]) -> str:
+    """Of a Pod in the node's own network: the node's file, and what the Pod adds."""
+    return "# Kubernetes-managed hosts file (host network).\n" + text + _alias_lines(aliases)
+
+
+def _alias_lines(aliases: Iterable[HostAlias]) -> str:
+    lines = "".join(f"{alias.ip}\t" + "\t".join(alias.hostnames) + "\n" for alias in aliases)
+    return "\n# Entries added by HostAliases.\n" + lines if lines else ""
 
 
 def _unique(words: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import msgspec
 from kube.api.core_v1 import Pod
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.allocation import allocation_of
-from node_agent.kubelet.pod_files import pod_hostname, pod_resolver
+from node_agent.kubelet.pod_files import fit_limits, kernel_hostname, pod_resolver
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.resources import pod_cgroup, pod_resources
 from node_agent.kubelet.sysctls import canonical_sysctl
@@ -76,11 +76,14 @@ async def _sandbox(services: Services, state: PodState) -> None:
 
 def _sandbox_config(services: Services, pod: Pod) -> SandboxConfig:
     config, spec = services.config, pod.spec
-    resolver = pod_resolver(pod, config.cluster_dns, config.cluster_domain, services.machine_resolver)
+    resolver, warnings = fit_limits(pod_resolver(pod, config.cluster_dns, config.cluster_domain, services.machine_resolver))
+    for warning in warnings:
+        services.events.event(pod, "Warning", names.DNS_CONFIG_FORMING, warning)
     sysctls = spec.security_context.sysctls if spec.security_context else ()
     return SandboxConfig(
         uid=pod.metadata.uid, namespace=pod.metadata.namespace, name=pod.metadata.name,
-        hostname=config.node_name if spec.host_network else pod_hostname(pod), cgroup=pod_cgroup(config.cgroup_parent, pod),
+        hostname=config.node_name if spec.host_network else kernel_hostname(pod, config.cluster_domain),
+        cgroup=pod_cgroup(config.cgroup_parent, pod),
         log_dir=str(services.paths(pod).logs), resolv_conf=resolver.text(), host_network=bool(spec.host_network),
         host_ipc=bool(spec.host_ipc), host_pid=bool(spec.host_pid), share_pid=bool(spec.share_process_namespace),
         resources=pod_resources(pod, config.pod_pids_limit), allocation=allocation_of(pod),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -29,6 +31,7 @@ from node_agent.kubelet.termination import own_grace_s, stop_container, stop_pod
 from node_agent.probes.probe_manager import probes_of
 from node_agent.probes.probe_worker import ProbeTarget
 from node_agent.runtime.model import ContainerRecord, ContainerState, Image, RuntimeServiceError, StartFailedError
+from node_agent.runtime.safe_paths import read_in_root
 from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import VolumeSetupError
 
@@ -143,7 +146,8 @@ async def _start(services: Services, state: PodState, container: Container) -> N
     facts = services.facts(pod)
     try:
         data = await _referenced_data(services, state, container)
-        env = make_environment(container, facts, services.cluster_services(), lambda kind, name: data.get((kind, name)))
+        env = make_environment(
+            container, facts, services.cluster_services(), lambda kind, name: data.get((kind, name)), partial(_file_of_volume, state))
         config = container_config(
             container, facts, image=image, sandbox=sandbox, attempt=_attempt(services, state, container), env=env,
             volumes={**(state.volumes or {}), **from_images}, paths=services.paths(pod), cluster_domain=services.config.cluster_domain,
@@ -248,6 +252,16 @@ def _wait_for_backoff(services: Services, state: PodState, container: Container,
         services.events.event(names.container_ref(state.pod, container), "Warning", names.BACK_OFF, text)
         raise NotStartedError(Waiting(names.CRASH_LOOP, message), remaining_s)
     services.restarts.next(key, now, failed_at=latest.finished_at)
+
+
+def _file_of_volume(state: PodState, volume: str, path: str) -> str | None:
+    mounted = (state.volumes or {}).get(volume)
+    if mounted is None:
+        return None
+    try:
+        return read_in_root(Path(mounted.path), path)
+    except OSError as error:
+        raise ContainerConfigError("couldn't parse env file") from error
 
 
 async def _referenced_data(services: Services, state: PodState, container: Container) -> Mapping[tuple[str, str], Mapping[str, str] | None]:

@@ -13,6 +13,7 @@ from kube.api.core_v1 import (
     EnvFromSource,
     EnvVar,
     EnvVarSource,
+    FileKeySelector,
     ObjectFieldSelector,
     Pod,
     ResourceFieldSelector,
@@ -23,6 +24,7 @@ from kube.api.core_v1 import (
     ServiceSpec,
 )
 from kube.api.meta_v1 import ObjectMeta
+from node_agent.kubelet.env_files import EnvFileError, env_file_value
 from node_agent.kubelet.environment import ContainerConfigError, PodFacts, expand, make_environment, service_variables
 from tests.support.pods import container, pod
 
@@ -46,6 +48,7 @@ def service(name: str, address: str, *ports: ServicePort, namespace: str = "defa
 
 @pytest.mark.parametrize(("text", "result"), [
     ("$(A)", "1"), ("x$(A)y$(B)", "x1y2"), ("$(NONE)", "$(NONE)"), ("$$(A)", "$(A)"), ("$A", "$A"), ("$$", "$"), ("$(A", "$(A"),
+    ("$(a$(A))", "$(a$(A))"),
 ])
 def test_references_expand(text: str, result: str) -> None:
     assert expand(text, {"A": "1", "B": "2"}) == result
@@ -119,3 +122,58 @@ def test_only_the_own_namespace_and_kubernetes_are_linked() -> None:
 
     assert {name for name in linked if name.endswith("SERVICE_HOST")} == {"KUBERNETES_SERVICE_HOST", "MINE_SERVICE_HOST"}
     assert {name for name in bare if name.endswith("SERVICE_HOST")} == {"KUBERNETES_SERVICE_HOST"}
+
+
+def test_values_may_refer_to_what_envfrom_brings_and_to_services() -> None:
+    source = EnvFromSource(prefix="1-", config_map_ref=ConfigMapEnvSource(name="settings"))
+    env = (EnvVar(name="A", value="$(1-color) $(WEB_SERVICE_HOST)"), EnvVar(name="1-color", value="$(1-color)der"))
+
+    found = environment(container(env_from=(source,), env=env), service("web", "10.96.0.80"))
+
+    assert (found["A"], found["1-color"], found["1-size"]) == ("red 10.96.0.80", "redder", "9")
+
+
+FILE = """# settings
+  COLOR='red'   # not blue
+
+EMPTY= 'x'
+TEXT='one
+ two'
+"""
+
+
+@pytest.mark.parametrize(("key", "value"), [("COLOR", "red"), ("TEXT", "one\n two"), ("EMPTY", ""), ("NONE", "")])
+def test_a_file_of_variables(key: str, value: str) -> None:
+    assert env_file_value(FILE, key) == value
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("A", "line 1: missing '='"), ("\n='x'", "line 2: empty variable name"), ("A ='x'", "line 1: whitespace before '=' is not allowed"),
+    ("A=x", "line 1: value must be enclosed in single quotes"), ("A='x", "starting at line 1: unclosed single quote"),
+    ("A='x' y", "line 1: unexpected content after closing quote"), ("A=", "line 1: value must be enclosed in single quotes"),
+])
+def test_a_file_that_is_none_of_variables_is_refused(text: str, message: str) -> None:
+    with pytest.raises(EnvFileError) as error:
+        env_file_value(text, "B")
+
+    assert str(error.value) == f"invalid environment variable format {'' if message.startswith('starting') else 'at '}{message}"
+
+
+@pytest.mark.parametrize(("reference", "outcome"), [
+    (FileKeySelector(volume_name="v", path="env", key="COLOR"), "red"),
+    (FileKeySelector(volume_name="v", path="env", key="NONE", optional=True), None),
+    (FileKeySelector(volume_name="v", path="env", key="NONE"), 'environment variable key "NONE" not found in file "env"'),
+    (FileKeySelector(volume_name="w", path="env", key="COLOR"), 'cannot find the volume "w" referenced by FileKeyRef'),
+])
+def test_variables_from_a_volume(reference: FileKeySelector, outcome: str | None) -> None:
+    wanted = container(env=(EnvVar(name="A", value_from=EnvVarSource(file_key_ref=reference)),))
+    facts = PodFacts(pod=pod(wanted), pod_ip="", host_ip="", node_name="node1", allocatable={})
+
+    def files(volume: str, _: str) -> str | None:
+        return FILE if volume == "v" else None
+
+    if outcome is None or " " not in outcome:
+        assert dict(make_environment(wanted, facts, (), lookup, files)).get("A") == outcome
+    else:
+        with pytest.raises(ContainerConfigError, match=outcome):
+            make_environment(wanted, facts, (), lookup, files)

@@ -36,8 +36,14 @@ from control_plane.controllers.service_account import ServiceAccountController
 from control_plane.controllers.service_account_tokens import TokensController
 from control_plane.controllers.storage_protection import AttributesProtection, ClaimProtection, VolumeProtection
 from control_plane.controllers.storage_version_migration import StorageVersionMigrator
+from control_plane.controllers.volume.attach import AttachDetachController
 from control_plane.controllers.volume.binder import PersistentVolumeBinder
+from control_plane.controllers.volume.csi.attacher import CsiAttacher
+from control_plane.controllers.volume.csi.driver import CsiDriver
+from control_plane.controllers.volume.csi.provisioner import CsiProvisioner
+from control_plane.controllers.volume.csi.resizer import CsiResizer
 from control_plane.controllers.volume.ephemeral import EphemeralVolumeController
+from control_plane.controllers.volume.expand import VolumeExpandController
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.delegated_auth import DelegatedAuth
@@ -54,8 +60,8 @@ NAME: Final = "kube-controller-manager"
 LEASE: Final = NamespacedName("kube-system", NAME)
 
 
-def controllers(context: ControllerContext, config: ControllerManagerConfig) -> list[ManagedController[Any]]:
-    """In the order in which a starting cluster needs them."""
+def controllers(context: ControllerContext, config: ControllerManagerConfig, driver: CsiDriver | None) -> list[ManagedController[Any]]:
+    """In the order in which a starting cluster needs them. `driver`: the cluster's own, if it has one."""
     signing = config.cluster_signing_cert_file, config.cluster_signing_key_file
     root_ca = Path(config.root_ca_file).read_text()
     longest = timedelta(seconds=config.cluster_signing_duration_s)
@@ -81,6 +87,9 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
         StaleDisruptionTargets(context),
         PersistentVolumeBinder(context),
         EphemeralVolumeController(context),
+        AttachDetachController(context),
+        VolumeExpandController(context),
+        *(() if driver is None else (CsiProvisioner(context, driver), CsiAttacher(context, driver), CsiResizer(context, driver))),
         ClaimProtection(context),
         VolumeProtection(context),
         AttributesProtection(context),
@@ -95,6 +104,10 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig) -> 
     ]
 
 
+def own_driver(config: ControllerManagerConfig) -> CsiDriver:
+    return CsiDriver(Path(config.block_volumes_dir), Path(config.csi_socket))
+
+
 async def run(config: ControllerManagerConfig, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(Client(GrpcTransport(config.apiserver), field_manager=NAME))
@@ -103,9 +116,10 @@ async def run(config: ControllerManagerConfig, stop: asyncio.Event) -> None:
         await stack.enter_async_context(serve_health(config.health_port, tls=tls, guard=DelegatedAuth(client).check))
 
         async def lead() -> None:
-            async with InformerFactory(client) as informers:
+            async with InformerFactory(client) as informers, AsyncExitStack() as drivers:
+                driver = await drivers.enter_async_context(own_driver(config)) if config.block_volumes_dir else None
                 context = ControllerContext(client, informers, events, SystemClock(), config.concurrent_syncs)
-                running = controllers(context, config)
+                running = controllers(context, config, driver)
                 await informers.start()
                 async with asyncio.TaskGroup() as tasks:
                     for controller in running:

@@ -16,6 +16,8 @@ class ControllerManagerConfig(Config, frozen=True, kw_only=True):
     legacy_service_account_token_clean_up_period_s: float = 365 * 24 * 3600.0    # unused so long: marked; marked so long: deleted
     cluster_cidr: str = "10.244.0.0/16"
     node_cidr_mask_size: int = 24
+    block_volumes_dir: str = ""                  # volumes of block.csi.kubonsai.io; "": this cluster does not have that driver
+    csi_socket: str = ""                         # where that driver's controller service listens, once it is needed
     health_port: int = 10257
     leader_elect: bool = True
     identity: str = ""                           # default: hostname and a random part
@@ -27,5 +29,7 @@ class ControllerManagerConfig(Config, frozen=True, kw_only=True):
     concurrent_syncs: int = 5                    # workers per controller
 
     def __post_init__(self) -> None:
+        if bool(self.block_volumes_dir) != bool(self.csi_socket):
+            raise ConfigError("block_volumes_dir and csi_socket go together: set both or none")
         if bool(self.cluster_signing_cert_file) != bool(self.cluster_signing_key_file):
             raise ConfigError("cluster_signing_cert_file and cluster_signing_key_file go together: set both or none")

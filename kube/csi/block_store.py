@@ -42,11 +42,16 @@ class Attached(StoreError):
     """To another node."""
 
 
+class InUse(StoreError):
+    """What was asked for cannot be done while a Pod uses it."""
+
+
 class BlockVolume(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     capacity_bytes: int
     topology: dict[str, str] = {}
     node: str = ""               # attached to it; "": to none
+    expanded: bool = False       # larger than it was made: its file system may still have to follow
 
 
 class BlockStore:
@@ -116,7 +121,7 @@ class BlockStore:
             return held
         self._check_room(size_bytes)
         os.truncate(self.image(volume_id), size_bytes)
-        return self._write(msgspec.structs.replace(held, capacity_bytes=size_bytes))
+        return self._write(msgspec.structs.replace(held, capacity_bytes=size_bytes, expanded=True))
 
     def _check_room(self, size_bytes: int) -> None:
         """Sparse files may promise more than there is; but not more than there ever could be."""

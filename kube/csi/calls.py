@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import grpc
 
-from kube.csi.block_store import Attached, NoRoom, NotThere, StoreError, Unfit
+from kube.csi.block_store import Attached, InUse, NoRoom, NotThere, StoreError, Unfit
 from kube.csi.v1 import csi_pb2 as pb
 from kube.process.log import Logger
 
@@ -26,7 +26,7 @@ _NAMES: Final = {
 }
 _CODES: Final[dict[type[StoreError], grpc.StatusCode]] = {
     NotThere: grpc.StatusCode.NOT_FOUND, Unfit: grpc.StatusCode.ALREADY_EXISTS, NoRoom: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Attached: grpc.StatusCode.FAILED_PRECONDITION,
+    Attached: grpc.StatusCode.FAILED_PRECONDITION, InUse: grpc.StatusCode.FAILED_PRECONDITION,
 }
 _SINGLE: Final = {"ReadWriteOncePod": "SINGLE_NODE_SINGLE_WRITER", "ReadWriteOnce": "SINGLE_NODE_MULTI_WRITER"}
 _PLAIN: Final = {"ReadWriteOncePod": "SINGLE_NODE_WRITER", "ReadWriteOnce": "SINGLE_NODE_WRITER"}
@@ -48,14 +48,16 @@ def capability(
     """For a volume's access modes, the widest of them. `multi_writer`: the driver tells one writer on a node from several."""
     names = {**(_SINGLE if multi_writer else _PLAIN), **_MANY}
     widest = next((mode for mode in ("ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod", "ReadOnlyMany") if mode in modes), "")
-    mode = pb.VolumeCapability.AccessMode(mode=pb.VolumeCapability.AccessMode.Mode.Value(names.get(widest, "UNKNOWN")))
+    mode = pb.VolumeCapability.AccessMode(mode=names.get(widest, "UNKNOWN"))
     if block:
         return pb.VolumeCapability(block=pb.VolumeCapability.BlockVolume(), access_mode=mode)
     mount = pb.VolumeCapability.MountVolume(fs_type=fs_type, mount_flags=list(mount_flags))
     return pb.VolumeCapability(mount=mount, access_mode=mode)
 
 
-async def answered(log: Logger, context: grpc.aio.ServicerContext[Any, Any], call: str, work: Callable[[], Awaitable[Reply]], **about: Any) -> Reply:
+async def answered(
+    log: Logger, context: grpc.aio.ServicerContext[Any, Any], call: str, work: Callable[[], Awaitable[Reply]], **about: Any
+) -> Reply:
     """Runs a driver's side of a call, writes one line about it, and turns what it raises into a status."""
     started = time.perf_counter()
     try:

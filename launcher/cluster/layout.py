@@ -72,6 +72,11 @@ class Layout:
         return self.state / "etcd"
 
     @property
+    def block_volumes(self) -> Path:
+        """The cluster's own disks: any node of this machine may have them attached."""
+        return self.state / "volumes"
+
+    @property
     def run(self) -> Path:
         return RUN_ROOT / self.name
 

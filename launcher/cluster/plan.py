@@ -57,6 +57,7 @@ class Planner:
             service_account_private_key_file=pki.service_account_key,
             cluster_signing_cert_file=str(pki.ca.certificate_file),
             cluster_signing_key_file=str(pki.ca.certificate_file.with_suffix(".key")),
+            block_volumes_dir=str(layout.block_volumes), csi_socket=str(layout.run / "csi-controller.sock"),
         )
         cloud = CloudConfig(
             apiserver=self._access(pki.cloud_controller_manager), serving_tls=pki.component_serving,
@@ -88,6 +89,7 @@ class Planner:
             run_dir=str(layout.node_run(node)),
             static_pod_path=str(layout.static_pods(node)),
             images_dir=str(IMAGES),
+            block_volumes_dir=str(layout.block_volumes),
             cgroup_parent=node.cgroup,
             cluster_dns=(layout.dns_ip,),
             cluster_domain=DOMAIN,

@@ -31,6 +31,7 @@ from launcher.cluster.progress import Progress
 V = TypeVar("V", ApiNode, Pod)
 CONTROL_PLANE_LABELS = {"node-role.kubernetes.io/control-plane": "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
 ADDONS = ("coredns", "pod_network")        # what no cluster goes without
+BLOCK_STORAGE = "block-storage"            # where nodes are namespaces of this machine: they have its loop devices
 DNS_SELECTOR = "k8s-app=kube-dns"
 NAMESPACES, WORKLOADS = ("Namespace",), ("Deployment", "DaemonSet")
 API_TIMEOUT_S = 60.0
@@ -40,7 +41,7 @@ READY_TIMEOUT_S = 120.0
 async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequence[Node], progress: Progress) -> None:
     """Until the nodes and the DNS Pods of a cluster whose processes are starting are Ready. Raises UpFailed, NotReady."""
     inside = f"https://{layout.node(1).address}:{API_PORT}"
-    objects = [*addon_manifests(layout.dns_ip, layout.settings.addons), *cluster_info(inside, admin.ca_file)]
+    objects = [*addon_manifests(layout.dns_ip, (BLOCK_STORAGE, *layout.settings.addons)), *cluster_info(inside, admin.ca_file)]
     with progress.step(f"the API answers at {server}"):
         try:
             await wait_for_api(server, admin, API_TIMEOUT_S)

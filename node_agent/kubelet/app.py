@@ -163,7 +163,9 @@ class Kubelet:
         follow = FollowedObjects(informers, config.node_name, self._on_volume_change)
         certificates = PodCertificates(client, config.node_name, request_finder(follow, config.node_name), self._warn, clock)
         objects = PodObjects(client, TokenManager(request_token, clock), self._facts, follow, certificates)
-        self._storage = PersistentStorage(client, config.node_name, root, self._own_labels)
+        volumes_dir = Path(config.block_volumes_dir) if config.block_volumes_dir else None
+        self._storage = PersistentStorage(
+            client, informers, events, config.node_name, root, self._own_labels, objects.secret, volumes_dir)
         volumes = PodVolumes(root / "pods", (*local_plugins(objects, self._memory_of), self._storage.plugin, ImageVolumePlugin()))
         images = ImageManager(
             self._runtime, events, self._now, read_secret=lambda key: client.get(Secret, key), max_pulls=config.max_parallel_image_pulls)
@@ -222,6 +224,7 @@ class Kubelet:
             log.info("pods are listed", pods=len(self._pods.store))
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
             tasks.create_task(self._eviction.run(), name="eviction")
+            tasks.create_task(self._storage.run(), name="persistent storage")
             tasks.create_task(rotate_logs(self._config, self._runtime, self.services.clock), name="log rotation")
 
     def _static_pods(self) -> StaticPods | None:

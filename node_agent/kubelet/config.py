@@ -41,6 +41,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     root_dir: str                              # pods, containers, logs of this node; survives the process
     run_dir: str                               # sockets and bundles; short, for a socket's path has 108 bytes
     images_dir: str                            # shared by all nodes of the machine
+    block_volumes_dir: str = ""                # volumes of block.csi.kubonsai.io; "": this node does not have that driver
     cgroup_parent: str                         # "/kubonsai/NAME/node1"
     cluster_dns: tuple[str, ...]
     cluster_domain: str = "cluster.local"

@@ -272,7 +272,7 @@ async def test_without_a_ca_nothing_is_signed(authority: TestAuthority) -> None:
     client = Client(MemoryTransport())
     async with EventRecorder(client, "test") as events, InformerFactory(client) as informers:
         context = ControllerContext(client, informers, events, SystemClock())
-        names = [{controller.name for controller in controllers(context, config)} for config in (plain, signing)]
+        names = [{controller.name for controller in controllers(context, config, None)} for config in (plain, signing)]
 
     assert names[1] - names[0] == {"certificatesigningrequest-signing"}
 

@@ -57,11 +57,28 @@ def format_if_empty(device: str, fs_type: str) -> str:
     return fs_type
 
 
+class NotWhileMountedError(DiskError):
+    """The kernel does not let this process grow a mounted file system (ext4 wants CAP_SYS_RESOURCE): it has to be done before a mount."""
+
+
+def grow_unmounted(device: str) -> None:
+    """Lets an ext file system that nobody has mounted fill its device, or its image; others grow when they are mounted."""
+    if not file_system_of(device).startswith("ext"):
+        return
+    run("e2fsck", "-f", "-p", device)
+    run("resize2fs", device)
+
+
 def grow(device: str, path: str) -> None:
-    """Lets the mounted file system fill its device."""
+    """Lets the mounted file system fill its device. Raises NotWhileMountedError."""
     fs_type = file_system_of(device)
     if fs_type.startswith("ext"):
-        run("resize2fs", device)
+        try:
+            run("resize2fs", device)
+        except DiskError as error:
+            if "Permission denied to resize" in str(error):
+                raise NotWhileMountedError("the kernel refuses to grow a mounted file system here; it grows when its Pod starts anew") from error
+            raise
     elif fs_type == "xfs":
         run("xfs_growfs", path)
     elif fs_type == "btrfs":

@@ -31,6 +31,9 @@ class LocalSource:
             await asyncio.to_thread(apply_fs_group, str(directory), task.task.fs_group, policy=task.task.fs_group_policy)
         return MountedVolume(str(directory), task.read_only)
 
+    async def refresh(self, task: SourceTask) -> None:
+        """Nothing changes while the Pod runs."""
+
     async def tear_down(self, directory: Path) -> None:
         await asyncio.to_thread(unmount, str(directory))
 

@@ -27,6 +27,9 @@ class NfsSource:
         await asyncio.to_thread(self._mount, f"{server}:{source.path}", directory, options)
         return MountedVolume(str(directory), read_only)
 
+    async def refresh(self, task: SourceTask) -> None:
+        """Nothing changes while the Pod runs."""
+
     async def tear_down(self, directory: Path) -> None:
         await asyncio.to_thread(unmount, str(directory))
 

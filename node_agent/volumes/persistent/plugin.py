@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kube.api.core_v1 import PersistentVolumeSpec, Pod, Volume
+from kube.api.core_v1 import CSIPersistentVolumeSource, PersistentVolumeSpec, Pod, SecretReference, Volume
 from node_agent.volumes.host_paths import prepare_host_path
 from node_agent.volumes.persistent.claims import ClaimReader, claim_name
+from node_agent.volumes.persistent.mounted import MountedClaims
 from node_agent.volumes.persistent.refused import refuse
 from node_agent.volumes.persistent.source import SourceTask, VolumeSource
 from node_agent.volumes.plugin import MountedVolume, VolumeError, VolumeTask
@@ -20,35 +21,44 @@ INLINE = (
 
 
 class PersistentVolumePlugin:
-    refreshes = False
+    refreshes = False       # by storage.py's own clock: the kubelet's is for contents that come from the API
 
-    def __init__(self, claims: ClaimReader, sources: Sequence[VolumeSource]) -> None:
+    def __init__(self, claims: ClaimReader, sources: Sequence[VolumeSource], mounted: MountedClaims) -> None:
         self._claims = claims
         self._sources = tuple(sources)
+        self._mounted = mounted
 
     @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(source.kind for source in self._sources if source.kind)
 
     def supports(self, volume: Volume) -> bool:
-        return volume.persistent_volume_claim is not None or volume.ephemeral is not None or bool(_inline(volume))
+        return any(one is not None for one in (volume.persistent_volume_claim, volume.ephemeral, volume.csi)) or bool(_inline(volume))
 
     async def set_up(self, task: VolumeTask) -> MountedVolume:
         wanted = await self._wanted(task)
         if wanted.spec.host_path is not None:
             prepare_host_path(wanted.spec.host_path.path, wanted.spec.host_path.type)
             return MountedVolume(wanted.spec.host_path.path, wanted.read_only)
-        source = next((source for source in self._sources if source.matches(wanted.spec)), None)
-        if source is None:
-            raise refuse(wanted.name, wanted.spec)
-        return await source.set_up(wanted)
+        mounted = await self._source_of(wanted).set_up(wanted)
+        if wanted.claim is not None:
+            self._mounted.add(task, wanted.claim, mounted.path)
+        return mounted
 
     async def refresh(self, task: VolumeTask) -> None:
-        """Its contents are not the API's."""
+        wanted = await self._wanted(task)
+        await self._source_of(wanted).refresh(wanted)
 
     async def tear_down(self, directory: Path) -> None:
         kind = directory.parent.name.rpartition("~")[2]
+        self._mounted.remove(directory)
         await next(source for source in self._sources if source.kind == kind).tear_down(directory)
+
+    def _source_of(self, wanted: SourceTask) -> VolumeSource:
+        source = next((source for source in self._sources if source.matches(wanted.spec)), None)
+        if source is None:
+            raise refuse(wanted.name, wanted.spec)
+        return source
 
     async def _wanted(self, task: VolumeTask) -> SourceTask:
         volume = task.volume
@@ -60,11 +70,21 @@ class PersistentVolumePlugin:
                 task=task, name=held.metadata.name, spec=held.spec, volume=held, claim=claim,
                 read_only=asked or set(held.spec.access_modes) == {"ReadOnlyMany"})
         if volume.csi is not None:
-            return SourceTask(task=task, name=volume.name, spec=PersistentVolumeSpec(), read_only=bool(volume.csi.read_only))
+            return SourceTask(task=task, name=volume.name, spec=_inline_csi(task), read_only=bool(volume.csi.read_only))
         name = _inline(volume)
         return SourceTask(
             task=task, name=volume.name, spec=PersistentVolumeSpec(**{name: getattr(volume, name)}),
             read_only=bool(getattr(getattr(volume, name), "read_only", None)))
+
+
+def _inline_csi(task: VolumeTask) -> PersistentVolumeSpec:
+    source = task.volume.csi
+    assert source is not None
+    reference = source.node_publish_secret_ref
+    secret = None if reference is None else SecretReference(name=reference.name, namespace=task.pod.metadata.namespace)
+    return PersistentVolumeSpec(csi=CSIPersistentVolumeSource(
+        driver=source.driver, fs_type=source.fs_type, read_only=source.read_only, volume_attributes=source.volume_attributes,
+        node_publish_secret_ref=secret))
 
 
 def _inline(volume: Volume) -> str:

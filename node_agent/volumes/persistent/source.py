@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +20,6 @@ class SourceTask:
     read_only: bool = False
     volume: PersistentVolume | None = None
     claim: PersistentVolumeClaim | None = None
-    options: Mapping[str, str] | None = None      # of an inline CSI volume
 
     def directory(self, kind: str) -> Path:
         return self.task.directory(kind, self.name)
@@ -37,5 +35,8 @@ class VolumeSource(Protocol):
     def matches(self, spec: PersistentVolumeSpec) -> bool: ...
 
     async def set_up(self, task: SourceTask) -> MountedVolume: ...
+
+    async def refresh(self, task: SourceTask) -> None:
+        """While the Pod runs: what has changed of the volume."""
 
     async def tear_down(self, directory: Path) -> None: ...

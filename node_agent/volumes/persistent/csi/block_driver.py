@@ -1,0 +1,179 @@
+"""The node half of the cluster's own driver: a volume's file becomes a disk with a file system, mounted where the kubelet asks.
+
+It listens on csi.sock and makes itself known by plugins_registry, as any driver does; but inside the kubelet's process, and only once
+the cluster has its CSIDriver object, which the provisioner makes for the first claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from kube.csi.block_store import DRIVER, MAX_VOLUMES_PER_NODE, VERSION, ZONE, Attached, BlockStore, InUse, Unfit
+from kube.csi.calls import answered, serving
+from kube.csi.v1 import csi_pb2 as pb
+from kube.csi.v1 import csi_pb2_grpc, registration_pb2, registration_pb2_grpc
+from kube.process.log import get_logger
+from node_agent.runtime.syscalls import MS_BIND, MS_RDONLY, MS_REMOUNT, mount, unmount
+from node_agent.volumes.persistent import disks
+from node_agent.volumes.persistent.csi.registration import CSI_PLUGIN, FOLDER
+
+SOCKET: Final = f"plugins/{DRIVER}/csi.sock"
+REGISTRATION: Final = f"{FOLDER}/block-reg.sock"
+Context = grpc.aio.ServicerContext[Any, Any]
+Rpc = pb.NodeServiceCapability.RPC
+
+log = get_logger("csi-driver")
+
+
+async def run_block_driver(root_dir: Path, volumes_dir: Path, node_name: str, labels: Callable[[], Mapping[str, str]]) -> None:
+    """Until cancelled."""
+    socket = root_dir / SOCKET
+
+    def add_services(server: grpc.aio.Server) -> None:
+        csi_pb2_grpc.add_IdentityServicer_to_server(_Identity(), server)
+        csi_pb2_grpc.add_NodeServicer_to_server(BlockNode(BlockStore(volumes_dir), node_name, labels), server)
+
+    def add_registration(server: grpc.aio.Server) -> None:
+        registration_pb2_grpc.add_RegistrationServicer_to_server(_Registration(str(socket)), server)
+
+    async with serving(socket, add_services), serving(root_dir / REGISTRATION, add_registration):
+        log.info("driver listens", driver=DRIVER, socket=str(socket), folder=str(volumes_dir))
+        await asyncio.Event().wait()
+
+
+class _Identity(csi_pb2_grpc.IdentityServicer):
+    async def GetPluginInfo(self, request: pb.GetPluginInfoRequest, context: Context) -> pb.GetPluginInfoResponse:  # noqa: N802
+        return pb.GetPluginInfoResponse(name=DRIVER, vendor_version=VERSION)
+
+    async def Probe(self, request: pb.ProbeRequest, context: Context) -> pb.ProbeResponse:  # noqa: N802
+        return pb.ProbeResponse()
+
+
+class _Registration(registration_pb2_grpc.RegistrationServicer):
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+
+    async def GetInfo(self, request: registration_pb2.InfoRequest, context: Context) -> registration_pb2.PluginInfo:  # noqa: N802
+        return registration_pb2.PluginInfo(type=CSI_PLUGIN, name=DRIVER, endpoint=self._endpoint, supported_versions=["1.0.0"])
+
+    async def NotifyRegistrationStatus(  # noqa: N802
+        self, request: registration_pb2.RegistrationStatus, context: Context
+    ) -> registration_pb2.RegistrationStatusResponse:
+        if not request.plugin_registered:
+            log.warning("the kubelet did not register the driver", error=request.error)
+        return registration_pb2.RegistrationStatusResponse()
+
+
+class BlockNode(csi_pb2_grpc.NodeServicer):
+    def __init__(self, store: BlockStore, node_name: str, labels: Callable[[], Mapping[str, str]]) -> None:
+        self._store = store
+        self._node_name = node_name
+        self._labels = labels
+
+    async def NodeGetInfo(self, request: pb.NodeGetInfoRequest, context: Context) -> pb.NodeGetInfoResponse:  # noqa: N802
+        zone = self._labels().get(ZONE)
+        return pb.NodeGetInfoResponse(
+            node_id=self._node_name, max_volumes_per_node=MAX_VOLUMES_PER_NODE,
+            accessible_topology=pb.Topology(segments={ZONE: zone}) if zone else None)
+
+    async def NodeGetCapabilities(  # noqa: N802
+        self, request: pb.NodeGetCapabilitiesRequest, context: Context
+    ) -> pb.NodeGetCapabilitiesResponse:
+        kinds = (Rpc.STAGE_UNSTAGE_VOLUME, Rpc.EXPAND_VOLUME, Rpc.SINGLE_NODE_MULTI_WRITER)
+        return pb.NodeGetCapabilitiesResponse(capabilities=[pb.NodeServiceCapability(rpc=Rpc(type=kind)) for kind in kinds])
+
+    async def NodeStageVolume(self, request: pb.NodeStageVolumeRequest, context: Context) -> pb.NodeStageVolumeResponse:  # noqa: N802
+        async def work() -> pb.NodeStageVolumeResponse:
+            await asyncio.to_thread(self._stage, request)
+            return pb.NodeStageVolumeResponse()
+
+        about = {"volume": request.volume_id, "path": request.staging_target_path}
+        return await answered(log, context, "NodeStageVolume", work, **about)
+
+    async def NodeUnstageVolume(  # noqa: N802
+        self, request: pb.NodeUnstageVolumeRequest, context: Context
+    ) -> pb.NodeUnstageVolumeResponse:
+        async def work() -> pb.NodeUnstageVolumeResponse:
+            await asyncio.to_thread(_let_go, request.staging_target_path)
+            return pb.NodeUnstageVolumeResponse()
+
+        return await answered(log, context, "NodeUnstageVolume", work, volume=request.volume_id)
+
+    async def NodePublishVolume(  # noqa: N802
+        self, request: pb.NodePublishVolumeRequest, context: Context
+    ) -> pb.NodePublishVolumeResponse:
+        async def work() -> pb.NodePublishVolumeResponse:
+            await asyncio.to_thread(_publish, request)
+            return pb.NodePublishVolumeResponse()
+
+        return await answered(log, context, "NodePublishVolume", work, volume=request.volume_id, path=request.target_path)
+
+    async def NodeUnpublishVolume(  # noqa: N802
+        self, request: pb.NodeUnpublishVolumeRequest, context: Context
+    ) -> pb.NodeUnpublishVolumeResponse:
+        async def work() -> pb.NodeUnpublishVolumeResponse:
+            await asyncio.to_thread(_let_go, request.target_path)
+            return pb.NodeUnpublishVolumeResponse()
+
+        return await answered(log, context, "NodeUnpublishVolume", work, volume=request.volume_id, path=request.target_path)
+
+    async def NodeExpandVolume(self, request: pb.NodeExpandVolumeRequest, context: Context) -> pb.NodeExpandVolumeResponse:  # noqa: N802
+        async def work() -> pb.NodeExpandVolumeResponse:
+            volume = self._store.get(request.volume_id)
+            try:
+                await asyncio.to_thread(_grow, request.staging_target_path or request.volume_path)
+            except disks.NotWhileMountedError as error:
+                raise InUse(str(error)) from error
+            return pb.NodeExpandVolumeResponse(capacity_bytes=volume.capacity_bytes)
+
+        about = {"volume": request.volume_id, "bytes": request.capacity_range.required_bytes}
+        return await answered(log, context, "NodeExpandVolume", work, **about)
+
+    def _stage(self, request: pb.NodeStageVolumeRequest) -> None:
+        place = request.staging_target_path
+        if disks.mounted_from(place):
+            return
+        volume, image = self._store.get(request.volume_id), str(self._store.image(request.volume_id))
+        if volume.node != self._node_name:
+            raise Attached(f"volume {volume.id!r} is not attached to node {self._node_name}")
+        if request.volume_capability.WhichOneof("access_type") == "block":
+            raise Unfit("raw block volumes are not supported")
+        if held := disks.run("losetup", "-n", "-O", "NAME", "-j", image):
+            # Another node of this machine has not let go of it: two kernels' worth of writes would be its end.
+            raise Attached(f"volume {volume.id!r} is still mounted elsewhere ({' '.join(held.split())})")
+        fs_type = disks.format_if_empty(image, request.volume_capability.mount.fs_type or "ext4")
+        if volume.expanded:
+            disks.grow_unmounted(image)
+        os.makedirs(place, exist_ok=True)
+        disks.mount(image, place, fs_type, ("loop", *request.volume_capability.mount.mount_flags))
+
+
+def _publish(request: pb.NodePublishVolumeRequest) -> None:
+    target = request.target_path
+    if disks.mounted_from(target):
+        return
+    if not disks.mounted_from(request.staging_target_path):
+        raise Unfit(f"volume {request.volume_id!r} is not staged")
+    os.makedirs(target, exist_ok=True)
+    mount(request.staging_target_path, target, flags=MS_BIND)
+    if request.readonly:
+        mount("", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+
+
+def _let_go(place: str) -> None:
+    """The loop device goes with its last mount."""
+    unmount(place)
+    if os.path.isdir(place) and not disks.mounted_from(place):
+        os.rmdir(place)
+
+
+def _grow(place: str) -> None:
+    device = disks.mounted_from(place)
+    disks.run("losetup", "-c", device)
+    disks.grow(device, place)

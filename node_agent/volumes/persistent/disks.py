@@ -13,15 +13,15 @@ class DiskError(OSError):
     """A command failed; the message holds what it said."""
 
 
-def run(*command: str) -> str:
-    """Raises DiskError."""
+def run(*command: str, good: tuple[int, ...] = (0,)) -> str:
+    """Raises DiskError unless the exit status is `good`."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False, stdin=subprocess.DEVNULL)
     except FileNotFoundError as error:
         raise DiskError(f'exec: "{command[0]}": executable file not found in $PATH') from error
     except subprocess.TimeoutExpired as error:
         raise DiskError(f"{command[0]}: no end after {TIMEOUT_S:.0f} s") from error
-    if done.returncode:
+    if done.returncode not in good:
         raise DiskError(f"{command[0]} failed: exit status {done.returncode}, output: {(done.stdout + done.stderr).strip()}")
     return done.stdout.strip()
 
@@ -65,7 +65,7 @@ def grow_unmounted(device: str) -> None:
     """Lets an ext file system that nobody has mounted fill its device, or its image; others grow when they are mounted."""
     if not file_system_of(device).startswith("ext"):
         return
-    run("e2fsck", "-f", "-p", device)
+    run("e2fsck", "-f", "-p", device, good=(0, 1))      # 1: it mended something
     run("resize2fs", device)
 
 
@@ -77,7 +77,8 @@ def grow(device: str, path: str) -> None:
             run("resize2fs", device)
         except DiskError as error:
             if "Permission denied to resize" in str(error):
-                raise NotWhileMountedError("the kernel refuses to grow a mounted file system here; it grows when its Pod starts anew") from error
+                text = "the kernel refuses to grow a mounted file system here; it grows when its Pod starts anew"
+                raise NotWhileMountedError(text) from error
             raise
     elif fs_type == "xfs":
         run("xfs_growfs", path)

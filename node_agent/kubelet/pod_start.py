@@ -15,13 +15,15 @@ from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.resources import pod_cgroup, pod_resources
 from node_agent.kubelet.sysctls import canonical_sysctl
 from node_agent.runtime.model import PodCgroupError, RuntimeServiceError, SandboxConfig
+from node_agent.volumes.plugin import used_volumes
 from node_agent.volumes.pod_volumes import VolumeSetupError
 
 NETWORK_NOT_READY_TEXT = (
     "network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
 )
-FIRST_RETRY_S, MAX_RETRY_S = 0.5, 120.0
+FIRST_RETRY_S, MAX_RETRY_S = 0.5, 122.0
+VOLUMES_WAIT_S = 123.0             # kubelet's podAttachAndMountTimeout
 
 
 class NotPreparedError(Exception):
@@ -92,16 +94,27 @@ def _sandbox_config(services: Services, pod: Pod) -> SandboxConfig:
 
 
 async def _volumes(services: Services, state: PodState) -> None:
-    if state.volumes is not None:
+    if state.volumes is not None and used_volumes(state.pod) <= state.volumes.keys():
         return
     state.refreshed_at = services.now()      # before: what changes meanwhile sets it back
     try:
         state.volumes = await services.volumes.set_up(state.pod)
     except VolumeSetupError as error:
         state.volume_failures += 1
-        services.events.event(state.pod, "Warning", names.FAILED_MOUNT, str(error))
+        for message in (*error.messages, *_long_wait(state, error, state.refreshed_at)):
+            services.events.event(state.pod, "Warning", names.FAILED_MOUNT, message)
         raise NotPreparedError(_retry_s(state.volume_failures)) from error
-    state.volume_failures = 0
+    state.volume_failures, state.volumes_missed_at = 0, 0.0
+
+
+def _long_wait(state: PodState, error: VolumeSetupError, now: float) -> tuple[str, ...]:
+    """After VOLUMES_WAIT_S, and every time that it has passed again, the whole is told too."""
+    if not state.volumes_missed_at:
+        state.volumes_missed_at = now
+    if now - state.volumes_missed_at < VOLUMES_WAIT_S:
+        return ()
+    state.volumes_missed_at = now
+    return (error.summary(),)
 
 
 def _retry_s(failures: int) -> float:

@@ -81,6 +81,7 @@ class PodState:
     waiting: dict[str, Waiting] = field(default_factory=dict)           # why a container does not run
     volumes: Mapping[str, MountedVolume] | None = None                  # set up, by name
     volume_failures: int = 0
+    volumes_missed_at: float = 0.0                                      # since when, or since they were last told of together
     sandbox_failures: int = 0
     last_address: str = ""
     failed: bool = False                                                # given up by the kubelet: reason and message say why

@@ -349,4 +349,5 @@ async def _refresh(services: Services, state: PodState) -> None:
     try:
         await services.volumes.refresh(state.pod)
     except VolumeSetupError as error:
-        services.events.event(state.pod, "Warning", names.FAILED_MOUNT, str(error))
+        for message in error.messages:
+            services.events.event(state.pod, "Warning", names.FAILED_MOUNT, message)

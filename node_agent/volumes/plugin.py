@@ -24,6 +24,10 @@ class VolumeError(Exception):
     """A volume that cannot be made now; the message is upstream's, what follows `MountVolume.SetUp failed for volume "x" : `."""
 
 
+class VolumeUnknownError(VolumeError):
+    """What the volume is cannot be told yet: its claim is not bound, no plugin is for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class MountedVolume:
     """What is bound into the containers."""
@@ -61,6 +65,11 @@ def every_container(pod: Pod) -> Iterator[Container | EphemeralContainer]:
     yield from pod.spec.init_containers
     yield from pod.spec.containers
     yield from pod.spec.ephemeral_containers
+
+
+def used_volumes(pod: Pod) -> set[str]:
+    """Names of the volumes that containers mount. The others are not made, and may be of what is not there."""
+    return {used.name for container in every_container(pod) for used in (*container.volume_mounts, *container.volume_devices)}
 
 
 class VolumePlugin(Protocol):

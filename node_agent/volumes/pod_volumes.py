@@ -10,14 +10,23 @@ from pathlib import Path
 from kube.api.core_v1 import Pod, Volume
 from kube.apimachinery import errors
 from node_agent.runtime.syscalls import unmount_below
-from node_agent.volumes.plugin import PREFIX, MountedVolume, VolumeError, VolumePlugin, VolumeTask
+from node_agent.volumes.plugin import PREFIX, MountedVolume, VolumeError, VolumePlugin, VolumeTask, VolumeUnknownError, used_volumes
 
 SUB_PATHS = "volume-subpaths"        # below pods/UID, as upstream
 _EXPECTED = (VolumeError, errors.ApiError, OSError, ValueError)
 
 
 class VolumeSetupError(Exception):
-    """`str()` is the message of the FailedMount event."""
+    """Some volumes of a Pod could not be made. `messages`: one for the FailedMount event of each."""
+
+    def __init__(self, messages: Sequence[str], volumes: Sequence[str] = ()) -> None:
+        super().__init__("; ".join(messages))
+        self.messages = tuple(messages)
+        self.volumes = tuple(volumes)
+
+    def summary(self) -> str:
+        """Of a wait that has been long."""
+        return waiting_text(self.volumes, (), "context deadline exceeded")
 
 
 class PodVolumes:
@@ -26,26 +35,36 @@ class PodVolumes:
         self._plugins = tuple(plugins)
 
     async def set_up(self, pod: Pod) -> Mapping[str, MountedVolume]:
-        """Makes every volume, or finds it made; returns them by name. Raises VolumeSetupError for the first that fails."""
-        results = await asyncio.gather(*(self._set_up_one(pod, volume) for volume in pod.spec.volumes), return_exceptions=True)
+        """Makes every volume that containers use, or finds it made; returns them by name. Raises VolumeSetupError."""
+        used = used_volumes(pod)
+        volumes = [volume for volume in pod.spec.volumes if volume.name in used]
+        results = await asyncio.gather(*(self._set_up_one(pod, volume) for volume in volumes), return_exceptions=True)
         mounted: dict[str, MountedVolume] = {}
-        for volume, result in zip(pod.spec.volumes, results, strict=True):
+        failed: dict[str, str] = {}
+        for volume, result in zip(volumes, results, strict=True):
             if isinstance(result, _EXPECTED):
-                raise VolumeSetupError(_complaint(volume, result)) from result
-            if isinstance(result, BaseException):
+                failed[volume.name] = _complaint(volume, result)
+            elif isinstance(result, BaseException):
                 raise result
-            mounted[volume.name] = result
+            else:
+                mounted[volume.name] = result
+        if failed:
+            raise VolumeSetupError([*failed.values()], [*failed])
         return mounted
 
     async def refresh(self, pod: Pod) -> None:
-        """Brings volumes made of API objects up to date. Raises VolumeSetupError."""
+        """Brings volumes made of API objects up to date. Raises VolumeSetupError; what can be brought up to date is."""
+        failed: dict[str, str] = {}
+        used = used_volumes(pod)
         for volume in pod.spec.volumes:
-            plugin = self._plugin_of(volume)
+            plugin = self._plugin_of(volume) if volume.name in used else None
             if plugin is not None and plugin.refreshes:
                 try:
                     await plugin.refresh(self._task(pod, volume))
                 except _EXPECTED as error:
-                    raise VolumeSetupError(_complaint(volume, error)) from error
+                    failed[volume.name] = _complaint(volume, error)
+        if failed:
+            raise VolumeSetupError([*failed.values()], [*failed])
 
     def has_refreshable(self, pod: Pod) -> bool:
         return any(plugin.refreshes for volume in pod.spec.volumes if (plugin := self._plugin_of(volume)) is not None)
@@ -74,7 +93,7 @@ class PodVolumes:
     async def _set_up_one(self, pod: Pod, volume: Volume) -> MountedVolume:
         plugin = self._plugin_of(volume)
         if plugin is None:
-            raise VolumeError(f"no volume plugin matched: volume {volume.name!r} is of a type that this cluster does not have yet")
+            raise VolumeUnknownError(f'failed to get Plugin from volumeSpec for volume "{volume.name}" err=no volume plugin matched')
         return await plugin.set_up(self._task(pod, volume))
 
     def _plugin_of(self, volume: Volume) -> VolumePlugin | None:
@@ -84,7 +103,14 @@ class PodVolumes:
         return VolumeTask(pod=pod, volume=volume, pod_dir=self._pods_dir / pod.metadata.uid)
 
 
+def waiting_text(unmounted: Sequence[str], unknown: Sequence[str], why: str) -> str:
+    names = f"unmounted volumes=[{' '.join(unmounted)}], unattached volumes=[], failed to process volumes=[{' '.join(unknown)}]"
+    return f"Unable to attach or mount volumes: {names}: {why}"
+
+
 def _complaint(volume: Volume, error: BaseException) -> str:
+    if isinstance(error, VolumeUnknownError):
+        return waiting_text((volume.name,), (volume.name,), str(error))
     return f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
 
 

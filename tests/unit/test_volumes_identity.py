@@ -6,6 +6,7 @@ import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -98,7 +99,7 @@ def test_trust_anchors_that_are_not_there(projection: ClusterTrustBundleProjecti
     pytest.param({"security_context": PodSecurityContext(fs_group=5)}, 0o600, None, id="fsGroup"),
     pytest.param({"security_context": PodSecurityContext(run_as_user=7)}, 0o600, 7, id="one user"),
 ])
-async def test_who_may_read_what_a_pod_is_known_by(spec: dict[str, object], mode: int, uid: int | None) -> None:
+async def test_who_may_read_what_a_pod_is_known_by(spec: dict[str, Any], mode: int, uid: int | None) -> None:
     sources = (
         VolumeProjection(service_account_token=ServiceAccountTokenProjection(path="token")),
         VolumeProjection(cluster_trust_bundle=ClusterTrustBundleProjection(path="ca.pem", name="plain")),

@@ -10,7 +10,7 @@ from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.node_selector import NodePlace, reaches
 from kube.client.objects import controller_of
-from node_agent.volumes.plugin import VolumeError
+from node_agent.volumes.plugin import VolumeError, VolumeUnknownError
 
 
 class ClaimReader:
@@ -32,7 +32,7 @@ class ClaimReader:
                 raise VolumeError("PVC is not bound")
             return claim, await self._volume(claim)
         except VolumeError as error:
-            raise VolumeError(f"error processing PVC {key}: {error}") from error
+            raise VolumeUnknownError(f"error processing PVC {key}: {error}") from error
 
     async def _claim(self, key: NamespacedName) -> PersistentVolumeClaim:
         try:

@@ -29,6 +29,7 @@ from kube.apimachinery.quantity import Format, Quantity
 from kube.process.clock import to_rfc3339
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.runtime_classes import DECLARED_FEATURES, NODE_FEATURES, runtime_handlers
+from node_agent.runtime.idmaps import user_namespaces_here
 from node_agent.runtime.model import Image
 
 RUNTIME_VERSION = "kubonsai://0.1.0"
@@ -114,7 +115,8 @@ def node_status(
         held, capacity=dict(machine.capacity), allocatable=dict(machine.allocatable), node_info=_system_info(config),
         addresses=node_addresses(config, held), images=_images(images, config.node_status_max_images),
         daemon_endpoints=NodeDaemonEndpoints(kubelet_endpoint=DaemonEndpoint(port=config.port)),
-        features=NODE_FEATURES, declared_features=DECLARED_FEATURES, runtime_handlers=runtime_handlers(user_namespaces=False),
+        features=NODE_FEATURES, declared_features=DECLARED_FEATURES,
+        runtime_handlers=runtime_handlers(user_namespaces=user_namespaces_here()),
         conditions=_conditions(held.conditions, network_ready=network_ready, runtime_error=runtime_error, now=now, pressure=pressure),
     )
 

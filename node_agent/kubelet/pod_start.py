@@ -88,6 +88,7 @@ def _sandbox_config(services: Services, pod: Pod) -> SandboxConfig:
         cgroup=pod_cgroup(config.cgroup_parent, pod),
         log_dir=str(services.paths(pod).logs), resolv_conf=resolver.text(), host_network=bool(spec.host_network),
         host_ipc=bool(spec.host_ipc), host_pid=bool(spec.host_pid), share_pid=bool(spec.share_process_namespace),
+        own_users=spec.host_users is False,
         resources=pod_resources(pod, config.pod_pids_limit), allocation=allocation_of(pod),
         sysctls={canonical_sysctl(sysctl.name): sysctl.value for sysctl in sysctls},
     )

@@ -155,9 +155,10 @@ def status_patch(uid: str, sent: PodStatus | None, status: PodStatus) -> dict[st
         condition.setdefault("reason", None)
         condition.setdefault("message", None)
     said = {condition.type for condition in status.conditions}
-    for condition in sent.conditions if sent is not None else ():
-        if condition.type in OWN_CONDITIONS and condition.type not in said:
-            body.setdefault("conditions", []).append({"$patch": "delete", "type": condition.type})
+    over = [condition.type for condition in sent.conditions if condition.type in OWN_CONDITIONS] if sent is not None else []
+    deletions = [{"$patch": "delete", "type": kind} for kind in over if kind not in said]
+    if deletions:
+        body["conditions"] = [*body.get("conditions", ()), *deletions]
     for name in ("reason", "message"):
         if sent is not None and getattr(sent, name) and name not in body:
             body[name] = None

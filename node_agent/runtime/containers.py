@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from node_agent.runtime import cgroups as cgroup_tree
 from node_agent.runtime.cgroups import Cgroups
 from node_agent.runtime.conmon import ConmonStart, Tools, abandon, create_container, release
 from node_agent.runtime.exits import ExitWatcher
+from node_agent.runtime.idmaps import OPEN_ROOTS, discard_mapped, mapped_mounts, mount_mapped_overlay
 from node_agent.runtime.layers import discard_overlay, mount_overlay
 from node_agent.runtime.model import (
     Amounts,
@@ -65,6 +67,7 @@ class Containers:
         self._own_oom_score_adj = int(Path("/proc/self/oom_score_adj").read_text())
         self._bounding = granted_capabilities(_bounding_set())
         self._all_devices = cgroup_tree.all_devices()
+        self._own_mark = f"{zlib.crc32(str(run_dir).encode()):08x}"
 
     def start(self) -> None:
         """Finds the containers of an earlier run again and watches those that live."""
@@ -143,8 +146,7 @@ class Containers:
         try:
             self._prepare(record, image, sandbox)
         except (OSError, ValueError) as error:
-            discard_overlay(self._records.directory(container_id))
-            shutil.rmtree(self.bundle(container_id), ignore_errors=True)
+            self._discard_files(container_id)
             raise RuntimeServiceError(f"failed to create container: {error}") from error
         self._all[container_id] = record
         self._ends[container_id] = asyncio.Event()
@@ -152,14 +154,14 @@ class Containers:
 
     def _prepare(self, record: ContainerRecord, image: Image, sandbox: Sandbox) -> None:
         self._records.save(record)
-        rootfs = mount_overlay(image.layers, self._records.directory(record.id))
         bundle = self.bundle(record.id)
         bundle.mkdir()
+        rootfs, config = self._mount(record, image, sandbox)
         target = self._all.get(record.config.pid_target)
         if record.config.pid_target and (target is None or not target.running):
             raise ValueError(f"target container {record.config.pid_target!r} does not run")
         spec = oci_spec(
-            record.config, image, sandbox, rootfs=rootfs, own_oom_score_adj=self._own_oom_score_adj, bounding=self._bounding,
+            config, image, sandbox, rootfs=rootfs, own_oom_score_adj=self._own_oom_score_adj, bounding=self._bounding,
             unified_cgroups=isinstance(self._cgroups, cgroup_tree.UnifiedCgroups), all_devices=self._all_devices,
             target_pid=target.pid if target is not None else 0,
         )
@@ -169,6 +171,17 @@ class Containers:
         log_path = Path(record.config.log_path)
         log_path.parent.mkdir(parents=True, exist_ok=True)
         log_path.touch(0o640)
+
+    def _mount(self, record: ContainerRecord, image: Image, sandbox: Sandbox) -> tuple[str, ContainerConfig]:
+        directory, config = self._records.directory(record.id), record.config
+        if not sandbox.user:
+            return mount_overlay(image.layers, directory), config
+        rootfs = mount_mapped_overlay(image.layers, directory, self._open_root(record.id), sandbox.user, sandbox.first_id)
+        return rootfs, replace(config, mounts=mapped_mounts(config.mounts, directory, sandbox.user))
+
+    def _open_root(self, container_id: str) -> Path:
+        """Where the root of a container in a user namespace stands: runc enters that before it looks for the root."""
+        return OPEN_ROOTS / f"{self._own_mark}-{container_id[:16]}"
 
     async def start_one(self, record: ContainerRecord) -> None:
         """Raises StartFailedError; the record then says EXITED, StartError, 128, as containerd reports it."""
@@ -232,9 +245,14 @@ class Containers:
     def _discard(self, record: ContainerRecord) -> None:
         cgroup_tree.remove_cgroup(self._cgroups, record.config.cgroup)
         shutil.rmtree(Path(self._tools.runc_root) / record.id, ignore_errors=True)
-        shutil.rmtree(self.bundle(record.id), ignore_errors=True)
         self._exits.exit_file(record.id).unlink(missing_ok=True)
-        discard_overlay(self._records.directory(record.id))
+        self._discard_files(record.id)
+
+    def _discard_files(self, container_id: str) -> None:
+        directory = self._records.directory(container_id)
+        discard_mapped(directory, self._open_root(container_id))
+        shutil.rmtree(self.bundle(container_id), ignore_errors=True)
+        discard_overlay(directory)
 
     async def resize(self, record: ContainerRecord, resources: Resources, amounts: Amounts) -> None:
         """Changes the limits that are given, and what the record says of them. Raises RuntimeServiceError."""

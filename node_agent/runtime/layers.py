@@ -21,7 +21,7 @@ def mount_overlay(layers: Iterable[str], container_dir: Path) -> str:
     for directory in (rootfs, upper, work):
         directory.mkdir(exist_ok=True)
     if not os.path.ismount(rootfs):
-        _mount_layers(list(layers), rootfs, f"upperdir={upper},workdir={work}")
+        mount_layers(list(layers), rootfs, f"upperdir={upper},workdir={work}")
     return str(rootfs)
 
 
@@ -34,10 +34,10 @@ def mount_image(layers: Sequence[str], place: Path) -> None:
         mount(layers[0], str(place), flags=MS_BIND)
         mount("none", str(place), flags=MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOEXEC)
     else:
-        _mount_layers(layers, place, "", MS_RDONLY | MS_NOEXEC)
+        mount_layers(layers, place, "", MS_RDONLY | MS_NOEXEC)
 
 
-def _mount_layers(layers: Sequence[str], rootfs: Path, options: str, flags: int = 0) -> None:
+def mount_layers(layers: Sequence[str], rootfs: Path, options: str, flags: int = 0) -> None:
     """mount(2) takes one page of options. Where so many paths do not fit, a thread with a working directory of its own gives names only."""
     options = f",{options}" if options else ""
     data = f"lowerdir={':'.join(layers)}{options}"

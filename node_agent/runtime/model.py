@@ -72,6 +72,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     host_ipc: bool = False
     host_pid: bool = False
     share_pid: bool = False
+    own_users: bool = False                # hostUsers: false: a user namespace with a range of ids of its own
     resources: Resources = Resources()
     sysctls: dict[str, str] = {}
     allocation: Allocation = {}            # kept for a kubelet that restarts in the middle of a resize
@@ -89,6 +90,8 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     address: str = ""                      # filled in by the kubelet once the network is there
     pid_holder: int = 0
+    user: str = ""                         # its user namespace, and who in the node's is its root
+    first_id: int = 0
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):

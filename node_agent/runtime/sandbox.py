@@ -8,6 +8,7 @@ gives names inside `ip netns exec`. A process (`pid_holder`) exists only where c
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shutil
 import signal
@@ -19,13 +20,13 @@ from pathlib import Path
 
 import msgspec
 
+from node_agent.runtime.idmaps import RANGE
 from node_agent.runtime.model import RuntimeServiceError, Sandbox, SandboxConfig
 from node_agent.runtime.processes import spawn
 from node_agent.runtime.syscalls import (
     CLONE_NEWIPC,
     CLONE_NEWNET,
     CLONE_NEWUTS,
-    MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
@@ -34,6 +35,7 @@ from node_agent.runtime.syscalls import (
     unmount,
     unshare,
 )
+from node_agent.runtime.user_namespaces import enter_namespaces, id_block, make_user_namespace, pin_namespace
 
 NETNS_DIR = Path("/run/netns")
 NETNS_ETC = Path("/etc/netns")
@@ -56,6 +58,9 @@ class SandboxStore:
         self._pins = run_dir / "ns"
         self._prefix = netns_prefix
         self._now = now
+        self._ids: dict[str, int] = {}          # first id of each Pod with a user namespace
+        self._ids_lock = threading.Lock()       # sandboxes are made in several threads
+        self._ids_from = id_block(root_dir)
         self._records.mkdir(parents=True, exist_ok=True)
         self._pins.mkdir(parents=True, exist_ok=True)
 
@@ -70,6 +75,8 @@ class SandboxStore:
                 continue
             if _stands(sandbox):
                 found.append(sandbox)
+                if sandbox.user:
+                    self._ids[sandbox.config.uid] = sandbox.first_id
             else:
                 self.remove(sandbox)
         for pins in self._pins.iterdir():
@@ -86,7 +93,8 @@ class SandboxStore:
         pins = self._pins / config.uid
         pins.mkdir(exist_ok=True)
         sandbox = Sandbox(
-            config=config, netns_name=name, created_at=self._now(),
+            config=config, netns_name=name, created_at=self._now(), user=str(pins / "user") if config.own_users else "",
+            first_id=self._take_ids(config.uid) if config.own_users else 0,
             net=str(NETNS_DIR / name) if name else "",
             ipc="" if config.host_ipc else str(pins / "ipc"),
             uts="" if config.host_network else str(pins / "uts"),
@@ -94,19 +102,27 @@ class SandboxStore:
         )
         try:
             self.save(sandbox)
+            if sandbox.user:
+                make_user_namespace(sandbox)
             _in_thread(lambda: _make_namespaces(sandbox))
             if sandbox.shm:
-                _mount_shm(Path(sandbox.shm))
+                _mount_shm(Path(sandbox.shm), sandbox.first_id)
             if name:
                 (NETNS_ETC / name).mkdir(parents=True, exist_ok=True)
                 (NETNS_ETC / name / "resolv.conf").write_text(config.resolv_conf)
             if config.share_pid and not config.host_pid:
-                sandbox = msgspec.structs.replace(sandbox, pid_holder=_hold_pids(pins / "pid"))
+                sandbox = msgspec.structs.replace(sandbox, pid_holder=_hold_pids(pins, sandbox))
                 self.save(sandbox)
         except OSError as error:
             self.remove(sandbox)
             raise RuntimeServiceError(f"failed to create sandbox namespaces: {error}") from error
         return sandbox
+
+    def _take_ids(self, uid: str) -> int:
+        with self._ids_lock:
+            taken = set(self._ids.values()) - {self._ids.get(uid)}
+            self._ids[uid] = next(first for first in itertools.count(self._ids_from, RANGE) if first not in taken)
+            return self._ids[uid]
 
     def save(self, sandbox: Sandbox) -> None:
         path = self._records / sandbox.config.uid / "sandbox.json"
@@ -119,11 +135,12 @@ class SandboxStore:
             with suppress(ProcessLookupError):
                 os.kill(sandbox.pid_holder, signal.SIGKILL)
         elif sandbox.config.share_pid and not sandbox.pid_holder:
-            _end_unrecorded_holder(self._pins / sandbox.config.uid / "pid")
-        for pin in (sandbox.net, sandbox.ipc, sandbox.uts):
+            _end_unrecorded_holder(self._pins / sandbox.config.uid / "holder" / "pid")
+        for pin in (sandbox.net, sandbox.ipc, sandbox.uts, sandbox.user):
             if pin:
                 unmount(pin)
                 Path(pin).unlink(missing_ok=True)
+        self._ids.pop(sandbox.config.uid, None)
         if sandbox.shm:
             unmount(sandbox.shm)
         if sandbox.netns_name:
@@ -134,7 +151,7 @@ class SandboxStore:
 
 def _stands(sandbox: Sandbox) -> bool:
     """False for one that was never finished, whose machine was off since, or whose first process was killed."""
-    if not all(os.path.ismount(pin) for pin in (sandbox.net, sandbox.ipc, sandbox.uts, sandbox.shm) if pin):
+    if not all(os.path.ismount(pin) for pin in (sandbox.net, sandbox.ipc, sandbox.uts, sandbox.user, sandbox.shm) if pin):
         return False
     return not sandbox.config.share_pid or sandbox.config.host_pid or _holds(sandbox.pid_holder)
 
@@ -158,22 +175,27 @@ def _end_unrecorded_holder(pid_file: Path) -> None:
 
 
 def _make_namespaces(sandbox: Sandbox) -> None:
-    config = sandbox.config
+    if sandbox.user:
+        enter_namespaces(sandbox)
+        _set_up(sandbox)
+        return
     flags = (CLONE_NEWNET if sandbox.net else 0) | (CLONE_NEWIPC if sandbox.ipc else 0) | (CLONE_NEWUTS if sandbox.uts else 0)
     if flags:
         unshare(flags)
+    _set_up(sandbox)
+    for kind, pin in (("net", sandbox.net), ("ipc", sandbox.ipc), ("uts", sandbox.uts)):
+        if pin:
+            pin_namespace(f"/proc/thread-self/ns/{kind}", pin)
+
+
+def _set_up(sandbox: Sandbox) -> None:
+    config = sandbox.config
     if sandbox.uts:
         sethostname(config.hostname)
     for name, value in ((NETWORK_SYSCTLS if sandbox.net else {}) | config.sysctls).items():
         # What the namespaces that stay the node's have is refused before; this is the second lock.
         if sandbox.net if name.startswith("net.") else sandbox.ipc:
             _sysctl_file(name).write_text(value)
-    for kind, pin in (("net", sandbox.net), ("ipc", sandbox.ipc), ("uts", sandbox.uts)):
-        if pin:
-            Path(pin).parent.mkdir(parents=True, exist_ok=True)
-            unmount(pin)
-            Path(pin).touch()
-            mount(f"/proc/thread-self/ns/{kind}", pin, flags=MS_BIND)
 
 
 def _sysctl_file(name: str) -> Path:
@@ -184,20 +206,26 @@ def _sysctl_file(name: str) -> Path:
     return Path("/proc/sys", *parts)
 
 
-def _mount_shm(path: Path) -> None:
+def _mount_shm(path: Path, owner: int) -> None:
     path.mkdir(exist_ok=True)
     if not os.path.ismount(path):
-        mount("shm", str(path), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=65536k")
+        options = f"mode=1777,size=65536k,uid={owner},gid={owner}"
+        mount("shm", str(path), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options)
 
 
-def _hold_pids(pid_file: Path) -> int:
+def _hold_pids(pins: Path, sandbox: Sandbox) -> int:
     # Ignoring SIGCHLD, which survives exec, makes the kernel reap every orphan of the namespace. /proc is the node's: it shows the
     # outer pid. setsid forks, so that nobody here has to wait for the holder.
+    place = pins / "holder"
+    place.mkdir(exist_ok=True)
+    os.chown(place, sandbox.first_id, sandbox.first_id)
+    pid_file = place / "pid"
     pid_file.unlink(missing_ok=True)
     script = f"read pid rest </proc/self/stat; echo $pid >{pid_file}.new; mv {pid_file}.new {pid_file}; trap '' CHLD; exec sleep infinity"
     setsid = shutil.which("setsid") or "/usr/bin/setsid"
     search_path = {"PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")}
-    argv = [setsid, "--fork", "unshare", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", script]
+    inside = ["nsenter", f"--user={sandbox.user}", "--setuid=0", "--setgid=0"] if sandbox.user else []
+    argv = [setsid, "--fork", *inside, "unshare", "--pid", "--fork", "--kill-child", "/bin/sh", "-c", script]
     silence = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)  # unshare complains of a harmless sigprocmask
     try:
         os.waitpid(spawn(argv, search_path, {1: silence, 2: silence}), 0)

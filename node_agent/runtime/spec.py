@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from node_agent.runtime.idmaps import RANGE
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Resources, Sandbox, Security
 from node_agent.runtime.safe_paths import read_in_root
 
@@ -74,6 +75,9 @@ def oci_spec(
     if not security.privileged and not security.proc_unmasked:
         spec["linux"]["maskedPaths"] = list(MASKED_PATHS)
         spec["linux"]["readonlyPaths"] = list(READONLY_PATHS)
+    if sandbox.user:
+        ids = [{"containerID": 0, "hostID": sandbox.first_id, "size": RANGE}]
+        spec["linux"]["uidMappings"] = spec["linux"]["gidMappings"] = ids
     if security.seccomp_profile:
         spec["linux"]["seccomp"] = json.loads(security.seccomp_profile)
     elif security.seccomp_default:
@@ -183,7 +187,7 @@ def _namespaces(sandbox: Sandbox, *, own_cgroup_view: bool, target_pid: int) -> 
         namespaces.append({"type": "pid"})
     namespaces += [
         {"type": kind, "path": path}
-        for kind, path in (("network", sandbox.net), ("ipc", sandbox.ipc), ("uts", sandbox.uts)) if path
+        for kind, path in (("user", sandbox.user), ("network", sandbox.net), ("ipc", sandbox.ipc), ("uts", sandbox.uts)) if path
     ]
     return namespaces
 

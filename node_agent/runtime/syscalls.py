@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import struct
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 0x20, 0x1000, 0x4000, 0x40000, 0x100000
@@ -12,6 +13,11 @@ MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 CLONE_FS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET = 0x200, 0x04000000, 0x08000000, 0x40000000
 IN_MOVED_TO, IN_CREATE, IN_CLOSE_WRITE, IN_MODIFY = 0x80, 0x100, 0x8, 0x2
 IN_MOVED_FROM, IN_DELETE = 0x40, 0x200
+
+# The same numbers on every architecture.
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE, _OPEN_TREE_CLONE = -100, 0x1000, 0x8000, 1
+_MOVE_MOUNT_F_EMPTY_PATH, _MOUNT_ATTR_IDMAP = 4, 0x100000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -48,6 +54,21 @@ def _mounts_below(directory: str) -> list[str]:
     with open("/proc/thread-self/mountinfo", "rb") as file:
         points = [line.split()[4].decode("unicode_escape") for line in file]        # \\040 is a space
     return [point for point in points if point.startswith(directory + "/")]
+
+
+def clone_mount(source: str) -> int:
+    """A descriptor of a copy of the mounts at and below `source` (open_tree(2)); nowhere attached yet."""
+    return _checked(_libc.syscall(_OPEN_TREE, _AT_FDCWD, source.encode(), _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE), source)
+
+
+def map_ids(tree: int, user_namespace: int) -> None:
+    """Shows owners in the copied mounts as the namespace's mapping has them (mount_setattr(2)). Both are descriptors."""
+    attributes = struct.pack("=QQQQ", _MOUNT_ATTR_IDMAP, 0, 0, user_namespace)
+    _checked(_libc.syscall(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH | _AT_RECURSIVE, attributes, len(attributes)))
+
+
+def attach_mount(tree: int, target: str) -> None:
+    _checked(_libc.syscall(_MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_MOUNT_F_EMPTY_PATH), target)
 
 
 def unshare(flags: int) -> None:

@@ -11,9 +11,10 @@ import pytest
 from kube.api.core_v1 import Capabilities, PodSecurityContext, SeccompProfile, SecurityContext
 from node_agent.kubelet.environment import ContainerConfigError
 from node_agent.kubelet.security import security_of
-from node_agent.runtime.model import ProcessUser, Resources, Security
+from node_agent.runtime.idmaps import OPEN_ROOTS
+from node_agent.runtime.model import Mount, ProcessUser, Resources, Security
 from tests.support.pods import container, pod
-from tests.support.runtime_node import RuntimeNode, runtime_node
+from tests.support.runtime_node import RuntimeNode, mounts_below, runtime_node
 
 pytestmark = pytest.mark.kernel
 
@@ -135,3 +136,52 @@ async def test_a_child_that_is_killed_for_memory_is_told(node: RuntimeNode) -> N
     record = await node.finished(await node.run(await node.sandbox(), "tail /dev/zero; exit 3", resources=limited))
 
     assert (record.exit_code, record.reason) in ((3, "OOMKilled"), (137, "OOMKilled"))      # 137: the kernel kills all, or none
+
+
+async def test_a_pod_with_users_of_its_own(node: RuntimeNode, tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "file").write_text("from the node\n")
+    sandbox = await node.sandbox(own_users=True)
+    script = (
+        "id -u; cut -c-32 /proc/self/uid_map | tr -s ' '; touch /made /volume/made && echo made; stat -c '%u' /bin/sh /made /volume/file;"
+        " cat /volume/file; hostname; ls /sys/class/net; touch /dev/shm/x && echo shm"
+    )
+
+    record = await node.finished(await node.run(sandbox, script, mounts=(Mount(source=str(volume), target="/volume"),)))
+
+    assert sandbox.first_id % 65536 == 0
+    assert node.log() == ["0", f" 0 {sandbox.first_id} 65536", "made", "0", "0", "0", "from the node", "web", "lo", "shm"]
+    assert (volume / "made").stat().st_uid == 0                                           # the node's disk has no strange owners
+    assert (node.root / "containers" / record.id / "upper/made").stat().st_uid == sandbox.first_id
+
+    await node.runtime.remove_pod(sandbox.config.uid)
+
+    assert mounts_below(node.root) == mounts_below(node.run_dir) == []
+    assert not list(OPEN_ROOTS.glob(f"*-{record.id[:16]}"))
+
+
+async def test_pods_with_users_of_their_own_share_none(node: RuntimeNode) -> None:
+    first = await node.sandbox(own_users=True)
+    second = await node.sandbox(uid="0a1b2c3d-0000-4000-8000-000000000002", own_users=True)
+    await node.restart()
+    third = await node.sandbox(uid="0a1b2c3d-0000-4000-8000-000000000003", own_users=True)
+
+    assert len({sandbox.first_id for sandbox in (first, second, third)}) == 3
+
+
+async def test_processes_seen_by_all_containers_of_a_pod_with_users_of_its_own(node: RuntimeNode) -> None:
+    sandbox = await node.sandbox(own_users=True, share_pid=True)
+    await node.run(sandbox, "exec sleep 1234", name="other", log_path=str(node.root / "logs/other/0.log"))
+
+    await node.finished(await node.run(sandbox, "ps -o args | grep -c '[s]leep 1234'"))
+
+    assert node.log() == ["1"]
+
+
+async def test_commands_run_in_a_container_with_users_of_its_own(node: RuntimeNode) -> None:
+    record = await node.run(await node.sandbox(own_users=True), "exec sleep 1000")
+
+    result = await node.runtime.exec(record.id, ["sh", "-c", "id -u; cat /proc/1/comm"], 5)
+
+    assert result.output.decode().split() == ["0", "sleep"]

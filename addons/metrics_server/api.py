@@ -40,7 +40,7 @@ class MetricsApi:
         """Raises ApiError."""
         if request.path in HEALTH:
             return "ok"
-        wanted = _resource(request.path)
+        wanted = resource_at(request.path)
         if wanted is None:
             await self._access.check(
                 request.certificate, request.headers, NonResourceAttributes(verb=request.method.lower(), path=request.path))
@@ -55,7 +55,7 @@ class MetricsApi:
             name=name,
         ))
         items = [self._one(resource, namespace, name)] if name else self._list(resource, namespace, request)
-        if _wants_table(request.header("accept")):
+        if wants_table(request.header("accept")):
             return answers.as_table(items, request.query.get("includeObject", "Metadata"))
         return items[0] if name else answers.as_list(KINDS[resource], items)
 
@@ -91,7 +91,7 @@ class MetricsApi:
         return answers.pod_metrics(metadata.namespace, metadata.name, metadata.labels, usages, self._now()) if usages else None
 
 
-def _wants_table(accept: str) -> bool:
+def wants_table(accept: str) -> bool:
     for media in accept.split(","):
         kind, *parameters = (part.strip() for part in media.split(";"))
         if kind == "application/json":
@@ -99,7 +99,7 @@ def _wants_table(accept: str) -> bool:
     return False
 
 
-def _resource(path: str) -> tuple[str, str, str] | None:
+def resource_at(path: str) -> tuple[str, str, str] | None:
     """Resource, namespace, name."""
     if not path.startswith(answers.BASE + "/"):
         return None

@@ -106,7 +106,7 @@ def _check_kubelet(given: dict[str, Any]) -> None:
         "images_dir": "/", "cgroup_parent": "/", "cluster_dns": [], "serving_tls": tls,
     }
     own = {
-        "bootstrap", "pod_network", "port", "grpc_port", "healthz_port", "netns_prefix", "capacity_cpu", "capacity_memory",
+        "bootstrap", "pod_network", "port", "grpc_port", "healthz_port", "netns_prefix", "capacity_cpu", "capacity_memory", "capacity_disk",
         "local_networks", "registries", "registry_config_dir", "register_taints", "cluster_domain", "external_cloud",
     }
     _check_section("kubelet", given, held, {*held, *own}, KubeletConfig)

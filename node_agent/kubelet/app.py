@@ -49,7 +49,7 @@ from node_agent.kubelet.resources import pod_memory
 from node_agent.kubelet.runtime_classes import check_runtime_class
 from node_agent.kubelet.stats.cgroup_usage import detect_reader
 from node_agent.kubelet.stats.collector import StatsCollector
-from node_agent.kubelet.stats.disk_usage import DiskUsages
+from node_agent.kubelet.stats.disk_usage import MIN_AGE_S, DiskUsages
 from node_agent.kubelet.stats.sources import node_source, pod_sources
 from node_agent.kubelet.status_manager import StatusManager
 from node_agent.probes.probe_manager import ProbeManager
@@ -184,7 +184,9 @@ class Kubelet:
             config, client, clock, machine, lambda: self._network.pod_cidr, self._runtime.images, events, self._pressure)
         self._housekeeping = Housekeeping(root, config.cgroup_parent, self._runtime, self._network, volumes, self.workers.uids)
         self._stats = StatsCollector(
-            node_source(config, machine), lambda: pod_sources(self.services, self.workers.states()), detect_reader(), DiskUsages())
+            node_source(config, machine), lambda: pod_sources(self.services, self.workers.states()), detect_reader(),
+            DiskUsages(min_age_s=min(MIN_AGE_S, config.eviction_monitoring_period_s)),
+        )
         self._eviction = eviction_manager(config, self.services, self.workers, self._stats, tell_node=self._reporter.report_soon)
         self._network_changed = asyncio.Event()
 

@@ -88,8 +88,11 @@ class _Counted(NamedTuple):
 class DiskUsages:
     """Counts, and remembers. May be used by several threads."""
 
-    def __init__(self, count: Callable[[str], DiskUsage] = count, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, count: Callable[[str], DiskUsage] = count, now: Callable[[], float] = time.monotonic, *, min_age_s: float = MIN_AGE_S,
+    ) -> None:
         self._count = count
+        self._min_age_s = min_age_s
         self._now = now
         self._held: dict[str, _Counted] = {}
         self._lock = threading.Lock()
@@ -101,7 +104,7 @@ class DiskUsages:
                 return held.usage
             usage = self._count(path)
             ended = self._now()
-            self._held[path] = _Counted(usage, ended + max(MIN_AGE_S, (ended - began) / SHARE))
+            self._held[path] = _Counted(usage, ended + max(self._min_age_s, (ended - began) / SHARE))
             self._held = {key: counted for key, counted in self._held.items() if counted.until + 600 > ended}
             return usage
 

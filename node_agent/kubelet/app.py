@@ -175,7 +175,7 @@ class Kubelet:
             volumes=volumes, objects=objects, probes=self._probes, statuses=self._statuses, events=events, clock=clock, restarts=Backoff(),
             allocations=allocations,
             machine_resolver=parse_resolv_conf(_read(config.resolv_conf)), node_memory=machine.memory_bytes,
-            allocatable=machine.allocatable, cluster_services=self._cluster_services.store.list,
+            allocatable=machine.allocatable, own_node=self._read_own_node, cluster_services=self._cluster_services.store.list,
             check_runtime_class=partial(check_runtime_class, client),
         )
         self.workers = PodWorkers(self.services, client)
@@ -229,6 +229,9 @@ class Kubelet:
             tasks.create_task(self._storage.run(), name="persistent storage")
             tasks.create_task(rotate_logs(self._config, self._runtime, self.services.clock), name="log rotation")
 
+    def _read_own_node(self) -> Node | None:
+        return self._own_node.store.get(NamespacedName("", self._config.node_name))
+
     def _static_pods(self) -> StaticPods | None:
         config = self._config
         if not config.static_pod_path:
@@ -237,7 +240,7 @@ class Kubelet:
 
         static = StaticPods(
             Path(config.static_pod_path), config.node_name, self._client, self.services.clock, self.workers, self._statuses,
-            lambda: self._own_node.store.get(NamespacedName("", config.node_name)),
+            self._read_own_node,
         )
         self.workers.mirrors = static
         return static

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from kube.api.core_v1 import Pod, PodCondition, PodStatus, Service
+from kube.api.core_v1 import Node, Pod, PodCondition, PodStatus, Service
 from kube.process.clock import Clock
 from node_agent.kubelet.allocation import Allocations
 from node_agent.kubelet.backoff import Backoff
@@ -50,6 +50,7 @@ class Services:
     machine_resolver: Resolver
     node_memory: int
     allocatable: Mapping[str, str]
+    own_node: Callable[[], Node | None]
     cluster_services: Callable[[], list[Service]]
     pressure: NodePressure = field(default_factory=NodePressure)
     check_runtime_class: Callable[[Pod], Awaitable[None]]
@@ -84,6 +85,8 @@ class PodState:
     volumes_missed_at: float = 0.0                                      # since when, or since they were last told of together
     sandbox_failures: int = 0
     last_address: str = ""
+    admitted: bool = False                                              # it fits: others have to reckon with it
+    looked_again: bool = False
     failed: bool = False                                                # given up by the kubelet: reason and message say why
     reason: str = ""
     message: str = ""

@@ -18,6 +18,7 @@ from kube.process.clock import from_rfc3339
 from kube.process.log import Logger, get_logger
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.pod_admission import refusal_of
+from node_agent.kubelet.pod_fit import misfit, victims
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.pod_sync import sync_pod
 from node_agent.kubelet.seams import Mirrors
@@ -31,11 +32,12 @@ TERMINAL = ("Succeeded", "Failed")
 class PodWorker:
     """`pod` is the newest object; `gone` once the API has it no more."""
 
-    def __init__(self, services: Services, client: Client, pod: Pod, *, static: bool = False) -> None:
+    def __init__(self, services: Services, client: Client, pod: Pod, others: PodWorkers, *, static: bool = False) -> None:
         self.state = PodState(pod, static=static)
         self.gone = False
         self._services = services
         self._client = client
+        self._others = others
         self._wake = asyncio.Event()
         self._grace_changed = asyncio.Event()
         self._down = False                       # sandbox, volumes and network are gone
@@ -98,7 +100,8 @@ class PodWorker:
         if state.pod.metadata.deletion_timestamp:
             state.stopping.set()
         self._check_deadline()
-        self._check_admission()
+        if not self._check_admission():
+            return RETRY_S
         if self.gone or state.stopping.is_set() or state.failed:
             return await self._terminate()
         if state.pod.status.phase in TERMINAL:
@@ -201,14 +204,31 @@ class PodWorker:
         self.state.message = "Pod was active on the node longer than the specified deadline"
         self._services.events.event(self.state.pod, "Normal", names.DEADLINE_EXCEEDED, self.state.message)
 
-    def _check_admission(self) -> None:
-        state = self.state
-        if state.failed or state.stopping.is_set() or state.pod.status.phase in TERMINAL or self._services.runtime.containers(state.uid):
-            return
-        services = self._services
-        if refusal := refusal_of(state.pod, services.config.allowed_unsafe_sysctls) or services.pressure.refusal(state.pod):
-            state.failed, state.reason, state.message = True, refusal.reason, f"Pod was rejected: {refusal.message}"
-            self._services.events.event(state.pod, "Warning", refusal.reason, refusal.message)
+    def _check_admission(self) -> bool:
+        """False: to be asked again."""
+        state, services = self.state, self._services
+        if state.admitted or state.failed or state.stopping.is_set() or state.pod.status.phase in TERMINAL:
+            return True
+        if services.runtime.containers(state.uid):
+            state.admitted = True
+            return True
+        refusal = refusal_of(state.pod, services.config.allowed_unsafe_sysctls) or services.pressure.refusal(state.pod)
+        if refusal is None and (node := services.own_node()) is not None:
+            others = self._others.admitted()
+            refusal = misfit(state.pod, others, node, services.allocatable, static=state.static)
+            if refusal is not None and (chosen := victims(state.pod, others, node, services.allocatable, static=state.static)):
+                for victim in chosen:
+                    self._others.preempt(victim)
+                return False
+            if refusal is not None and refusal.reason == "NodeAffinity" and not state.looked_again:
+                state.looked_again = True            # the Node's labels may be newer than what we have seen of them
+                return False
+        if refusal is None:
+            state.admitted = True
+            return True
+        state.failed, state.reason, state.message = True, refusal.reason, f"Pod was rejected: {refusal.message}"
+        services.events.event(state.pod, "Warning", refusal.reason, refusal.message)
+        return True
 
     def _start_time(self) -> str:
         status = self._services.statuses.get(self.state.uid)
@@ -243,7 +263,7 @@ class PodWorkers:
             self._services.statuses.observe(pod)
             worker.update(pod)
             return
-        self._start(PodWorker(self._services, self._client, pod))
+        self._start(PodWorker(self._services, self._client, pod, self))
 
     def on_deleted(self, pod: Pod) -> None:
         if MIRROR in pod.metadata.annotations:
@@ -262,7 +282,7 @@ class PodWorkers:
         held = self._workers.get(self._uid_by_key.get(key, ""))
         if held is None:
             self._uid_by_key[key] = pod.metadata.uid
-            self._start(PodWorker(self._services, self._client, pod, static=True))
+            self._start(PodWorker(self._services, self._client, pod, self, static=True))
         elif held.gone or held.state.uid != pod.metadata.uid:
             self._static_next[key] = pod
             held.vanish()
@@ -296,6 +316,25 @@ class PodWorkers:
         """Ends the Pod as Failed, at the latest after `grace_s`. Its object stays."""
         if (worker := self._workers.get(pod_uid)) is not None:
             worker.evict(reason, message, grace_s, disruption)
+
+    def admitted(self) -> list[Pod]:
+        """What the node's resources are promised to."""
+        return [
+            worker.state.pod for worker in self._workers.values()
+            if worker.state.admitted and not (worker.gone or worker.down or worker.state.pod.status.phase in TERMINAL)
+        ]
+
+    def preempt(self, pod: Pod) -> None:
+        """Its place is a critical Pod's; it gets its grace period."""
+        worker = self._workers.get(pod.metadata.uid)
+        if worker is None or worker.state.failed:
+            return
+        message = "Preempted in order to admit critical pod"
+        self._services.events.event(pod, "Warning", "Preempting", message)
+        worker.evict("Preempting", message, own_grace_s(pod), PodCondition(
+            type="DisruptionTarget", status="True", reason="TerminationByKubelet",
+            message="Pod was preempted by Kubelet to accommodate a critical pod.", observed_generation=pod.metadata.generation,
+        ))
 
     def is_down(self, pod_uid: str) -> bool:
         """Whether nothing of the Pod is left on the node but its records."""

@@ -17,7 +17,7 @@ def termination_message(record: ContainerRecord) -> str:
     if not text and record.exit_code != 0 and record.config.labels.get("terminationMessagePolicy") == "FallbackToLogsOnError":
         lines = _read_end(Path(record.config.log_path), 8 * MAX_LOG_BYTES).splitlines()[-MAX_LOG_LINES:]
         text = "".join(_output(line) for line in lines)[-MAX_LOG_BYTES:]
-    return text or record.message
+    return ": ".join(part for part in (record.message, text) if part)
 
 
 def _output(line: str) -> str:

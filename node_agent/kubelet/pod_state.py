@@ -127,7 +127,8 @@ class PodState:
         observed = Observed(
             view=view, probes=services.probes, host_ip=services.config.node_ip, pod_ip=self.last_address, sandbox_ready=sandbox_ready,
             now=services.clock.now(), waiting=self.waiting, messages=self.messages, reason=self.reason, message=self.message,
-            failed=self.failed, ended=self.ended, resize=services.allocations.conditions(self.uid),
+            failed=self.failed, rejected=self.failed and not self.admitted and not view.latest, ended=self.ended,
+            resize=services.allocations.conditions(self.uid),
             cgroup=sandbox.config.resources if sandbox is not None else None,
         )
         # The last status made here dates its conditions better than a watch that may lag behind.

@@ -38,6 +38,7 @@ class Observed:
     reason: str = ""                                                  # of the Pod: Evicted, DeadlineExceeded ...
     message: str = ""
     failed: bool = False                                              # the kubelet gave the Pod up
+    rejected: bool = False                                            # it never was to run here
     ended: bool = False                                               # it was to end, and nothing of it runs any more
     resize: Sequence[PodCondition] = ()                               # PodResizePending, PodResizeInProgress
     cgroup: Resources | None = None                                   # what the Pod's own has
@@ -45,6 +46,11 @@ class Observed:
 
 def pod_status(pod: Pod, observed: Observed) -> PodStatus:
     """`pod.status` is the status of before; some of it is known from there only."""
+    if observed.rejected:
+        return PodStatus(
+            phase="Failed", reason=observed.reason, message=observed.message, observed_generation=pod.metadata.generation,
+            qos_class=qos_class(pod), start_time=pod.status.start_time or to_rfc3339(observed.now),
+        )
     init, main, ephemeral, restarting = _containers(pod, observed)
     phase = _phase(pod, init, main, begun=observed.view.begun(pod), ended=observed.ended)
     if observed.ended:

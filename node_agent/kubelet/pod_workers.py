@@ -14,7 +14,7 @@ from kube.api.core_v1 import Pod, PodCondition
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
-from kube.process.clock import from_rfc3339
+from kube.process.clock import from_rfc3339, to_rfc3339
 from kube.process.log import Logger, get_logger
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.pod_admission import refusal_of
@@ -334,6 +334,7 @@ class PodWorkers:
         worker.evict("Preempting", message, own_grace_s(pod), PodCondition(
             type="DisruptionTarget", status="True", reason="TerminationByKubelet",
             message="Pod was preempted by Kubelet to accommodate a critical pod.", observed_generation=pod.metadata.generation,
+            last_transition_time=to_rfc3339(self._services.clock.now()),
         ))
 
     def is_down(self, pod_uid: str) -> bool:

@@ -245,3 +245,9 @@ def test_volume_mounts_are_told_with_how_read_only_they_are() -> None:
 
     told = [(mount.name, mount.read_only, mount.recursive_read_only) for mount in status.container_statuses[0].volume_mounts]
     assert told == [("a", None, ""), ("b", True, "Enabled")]
+
+
+def test_a_rejected_pod_says_nothing_but_why() -> None:
+    status = pod_status(pod(), observed(reason="OutOfcpu", message="Pod was rejected: x", failed=True, rejected=True, ended=True))
+
+    assert (status.phase, status.reason, status.conditions, status.container_statuses) == ("Failed", "OutOfcpu", (), ())

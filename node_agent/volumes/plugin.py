@@ -69,7 +69,8 @@ def every_container(pod: Pod) -> Iterator[Container | EphemeralContainer]:
 
 def used_volumes(pod: Pod) -> set[str]:
     """Names of the volumes that containers mount. The others are not made, and may be of what is not there."""
-    return {used.name for container in every_container(pod) for used in (*container.volume_mounts, *container.volume_devices)}
+    mounted = {mount.name for container in every_container(pod) for mount in container.volume_mounts}
+    return mounted | {device.name for container in every_container(pod) for device in container.volume_devices}
 
 
 class VolumePlugin(Protocol):

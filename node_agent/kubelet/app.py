@@ -332,7 +332,7 @@ class Kubelet:
 
 @asynccontextmanager
 async def serve_grpc(config: KubeletConfig, service: NodeService) -> AsyncIterator[None]:
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), ("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1 << 20)])
     node_pb2_grpc.add_NodeServiceServicer_to_server(service, server)
     server.add_secure_port(f"0.0.0.0:{config.grpc_port}", grpc_server_credentials(config.serving_tls))
     await server.start()

@@ -14,8 +14,8 @@ from node_agent.runtime.attach import AttachSession
 from node_agent.runtime.execs import ExecSession
 from node_agent.runtime.model import ContainerConfig, RuntimeServiceError
 
-QUEUE = 16                      # frames in flight: what the client does not take, the command does not write
-CHUNK = 64 * 1024
+QUEUE = 4                       # frames in flight: what the client does not take, the command does not write
+CHUNK = 256 * 1024
 
 
 async def relay_exec(session: ExecSession, frames: AsyncIterator[Any], command: Sequence[str]) -> AsyncGenerator[Any, None]:

@@ -25,7 +25,7 @@ from node_agent.runtime.conmon import Tools, environment
 from node_agent.runtime.model import ContainerRecord, ExecResult, RuntimeServiceError
 from node_agent.runtime.processes import readable, reap, spawn, writable
 
-CHUNK = 64 * 1024
+CHUNK = 256 * 1024                  # read at once, and held by a pipe: each turn costs more than its bytes
 END_GRACE_S, END_POLL_S = 2.0, 0.02
 OUTPUT_LIMIT = 10 * 1024            # of a probe or hook; kubelet's maxRespBodyLength
 
@@ -169,6 +169,9 @@ async def open_exec(
         ours.append(in_reader)
     for fd in (out_reader, err_reader):
         os.set_blocking(fd, False)
+    for fd in {out_reader, in_writer} - {-1}:
+        with suppress(OSError):             # all that a user may have in pipes is used up
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK)
     pid = _spawn_closing(argv, environment(), descriptors, ours)
     return ExecSession(pid, files, in_writer, out_reader, err_reader)
 

@@ -187,7 +187,7 @@ def test_copies_do_not_pass_through_memory(space: Space, kubectl: Kubectl, megab
 
     assert (tmp_path / "back").stat().st_size == megabytes * MB
     assert subprocess.run(["cmp", tmp_path / "there", tmp_path / "back"], check=False).returncode == 0
-    assert max(memory.grown) < 40 * MB, memory.grown
+    assert max(memory.grown) < 64 * MB, memory.grown
 
 
 @pytest.mark.parametrize("megabytes", SIZES)
@@ -210,7 +210,7 @@ def test_forwarded_connections_do_not_pass_through_memory(space: Space, kubectl:
             while left > 0:
                 left -= len(connection.recv(1 << 18))
 
-    assert max(memory.grown) < 40 * MB, memory.grown
+    assert max(memory.grown) < 64 * MB, memory.grown
 
 
 @pytest.mark.req("KCT-04")
@@ -275,7 +275,7 @@ def test_a_client_that_does_not_read_holds_the_command_up(space: Space, kubectl:
         process.kill()
 
     assert int(counts[-1]) < 64, "megabytes that somebody keeps"
-    assert max(memory.grown) < 40 * MB, memory.grown
+    assert max(memory.grown) < 64 * MB, memory.grown
 
 
 @every_kubectl

@@ -32,6 +32,8 @@ _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 310_000),            # gRPC servers end the connection of a client that pings more than every 5 minutes
     ("grpc.enable_http_proxy", 0),                  # these connections stay on the machine, whatever the user's environment says
     ("grpc.max_receive_message_length", -1),
+    ("grpc.http2.bdp_probe", 0),                    # else a fast stream's window grows to tens of megabytes
+    ("grpc.http2.lookahead_bytes", 1 << 20),
     ("grpc.initial_reconnect_backoff_ms", 100),     # a kubelet that restarts is back in a second
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )

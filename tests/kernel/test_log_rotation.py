@@ -1,0 +1,67 @@
+"""A log that is rotated again and again while it is followed: nothing is lost, old parts are compressed, the oldest go."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kube.process.clock import SystemClock
+from kube.process.config import ApiserverAccess, TlsFiles
+from node_agent.kubelet.config import KubeletConfig
+from node_agent.kubelet.log_rotation import rotate_logs
+from node_agent.runtime.logs import LogOptions, read_log
+from tests.support.runtime_node import RuntimeNode, runtime_node
+
+pytestmark = pytest.mark.kernel
+LINES = 30_000
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> AsyncIterator[RuntimeNode]:
+    async with runtime_node(tmp_path, tmp_path / "images") as opened:
+        yield opened
+
+
+def config(root: Path) -> KubeletConfig:
+    """A log is full at 100 kB, and looked at often."""
+    tls = TlsFiles(cert_file="", key_file="", ca_file="")
+    made = KubeletConfig(
+        apiserver=ApiserverAccess(targets=("127.0.0.1:1",), tls=tls), node_name="n", node_ip="127.0.0.1", root_dir=str(root), run_dir="/run",
+        images_dir="", cgroup_parent="", cluster_dns=(), serving_tls=tls)
+    return msgspec.structs.replace(made, container_log_max_bytes=100_000, container_log_max_files=4, container_log_monitor_s=1.1)
+
+
+def settled(folder: Path) -> Callable[[], bool]:
+    def is_so() -> bool:
+        names = sorted(entry.name for entry in folder.iterdir())
+        return len(names) == 4 and [name.endswith(".gz") for name in names] == [False, True, True, False]
+
+    return is_so
+
+
+async def test_a_rotated_log_is_followed_to_its_end(node: RuntimeNode) -> None:
+    script = f"i=0; while [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; [ $((i % 3000)) -gt 0 ] || sleep 0.7; done; exec sleep 1000"
+    record = await node.run(await node.sandbox(), script)
+    path, seen = Path(record.config.log_path), bytearray()
+
+    async def follow() -> None:
+        async for piece in read_log(path, LogOptions(follow=True), lambda: False):
+            seen.extend(piece)
+            if seen.endswith(b"line %d\n" % LINES):
+                return
+
+    rotating = asyncio.create_task(rotate_logs(config(node.root), node.runtime, SystemClock()))
+    try:
+        await asyncio.wait_for(follow(), 60)
+        await node.eventually(settled(path.parent), within_s=20)
+    finally:
+        rotating.cancel()
+
+    assert bytes(seen) == b"".join(b"line %d\n" % number for number in range(1, LINES + 1))
+    kept = [gzip.decompress(file.read_bytes()) for file in sorted(path.parent.glob("*.gz"))]
+    assert all(part.splitlines()[0].count(b" stdout F line ") == 1 for part in kept)

@@ -73,17 +73,24 @@ def pod_sources(services: Services, states: Iterable[PodState]) -> list[PodSourc
         found.append(PodSource(
             pod=state.pod, cgroup=sandbox.config.cgroup, started_at=sandbox.created_at,
             containers=tuple(_container(record, root, paths.logs) for record in running),
-            volumes=_volumes(state, paths.directory),
+            volumes=_volumes(state, running, paths.directory),
             link="" if state.pod.spec.host_network else host_veth_name(state.uid), directory=str(paths.directory), logs=str(paths.logs),
         ))
     return found
 
 
-def _volumes(state: PodState, directory: Path) -> dict[str, str]:
+def _volumes(state: PodState, running: Iterable[ContainerRecord], directory: Path) -> dict[str, str]:
     if state.volumes is not None:
         return {name: volume.path for name, volume in state.volumes.items()}
-    # An earlier kubelet set them up. A claim's lies under its PersistentVolume's name, and is not found.
-    return {path.name: str(path) for path in directory.glob(f"{VOLUMES}/kubernetes.io~*/*")}
+    # An earlier kubelet set them up: by name on the disk, a claim's by what its containers have mounted.
+    found = {path.name: str(path) for path in directory.glob(f"{VOLUMES}/kubernetes.io~*/*")}
+    mounted = {record.name: {mount.target: mount.source for mount in record.config.mounts} for record in running}
+    for container in (*state.pod.spec.init_containers, *state.pod.spec.containers):
+        for mount in container.volume_mounts:
+            source = mounted.get(container.name, {}).get(mount.mount_path)
+            if source is not None and not mount.sub_path and not mount.sub_path_expr:
+                found[mount.name] = source
+    return found
 
 
 def _container(record: ContainerRecord, root: Path, logs: Path) -> ContainerSource:

@@ -32,6 +32,7 @@ from node_agent.kubelet.backoff import Backoff
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.environment import PodFacts
 from node_agent.kubelet.eviction.setup import eviction_manager, limit_pods
+from node_agent.kubelet.host_ports import HostPorts
 from node_agent.kubelet.housekeeping import Housekeeping
 from node_agent.kubelet.https_server import serve_https
 from node_agent.kubelet.image_manager import ImageManager
@@ -173,7 +174,7 @@ class Kubelet:
         self.services = Services(
             config=config, runtime=self._runtime, network=self._network, images=images,
             volumes=volumes, objects=objects, probes=self._probes, statuses=self._statuses, events=events, clock=clock, restarts=Backoff(),
-            allocations=allocations,
+            allocations=allocations, host_ports=HostPorts(kernel, config.node_ip),
             machine_resolver=parse_resolv_conf(_read(config.resolv_conf)), node_memory=machine.memory_bytes,
             allocatable=machine.allocatable, own_node=self._read_own_node, cluster_services=self._cluster_services.store.list,
             check_runtime_class=partial(check_runtime_class, client),
@@ -207,6 +208,7 @@ class Kubelet:
             on_add=self._on_node, on_update=lambda _, new: self._on_node(new), on_delete=lambda _: self._reporter.on_deleted(),
         )
         self._nodes.add_handler(on_add=self._on_node, on_update=lambda _, new: self._on_node(new), on_delete=self._on_other_gone)
+        await self.services.host_ports.restore(self._runtime.sandboxes())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._serve(), name="servers")
             await self._reporter.register()

@@ -10,6 +10,7 @@ import msgspec
 from kube.api.core_v1 import Pod
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.allocation import allocation_of
+from node_agent.kubelet.host_ports import host_ports_of
 from node_agent.kubelet.pod_files import fit_limits, kernel_hostname, pod_resolver
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.resources import pod_cgroup, pod_resources
@@ -65,7 +66,9 @@ async def _sandbox(services: Services, state: PodState) -> None:
             await services.check_runtime_class(pod)
             sandbox = await services.runtime.create_sandbox(_sandbox_config(services, pod))
         address = services.config.node_ip if not sandbox.net else await services.network.add(state.uid, sandbox.net)
-        await services.runtime.update_sandbox(msgspec.structs.replace(sandbox, address=address))
+        wired = msgspec.structs.replace(sandbox, address=address)
+        await services.host_ports.add(wired)
+        await services.runtime.update_sandbox(wired)
     except Exception as error:
         state.sandbox_failures += 1
         if isinstance(error, PodCgroupError):
@@ -88,7 +91,7 @@ def _sandbox_config(services: Services, pod: Pod) -> SandboxConfig:
         cgroup=pod_cgroup(config.cgroup_parent, pod),
         log_dir=str(services.paths(pod).logs), resolv_conf=resolver.text(), host_network=bool(spec.host_network),
         host_ipc=bool(spec.host_ipc), host_pid=bool(spec.host_pid), share_pid=bool(spec.share_process_namespace),
-        own_users=spec.host_users is False,
+        own_users=spec.host_users is False, host_ports=host_ports_of(pod),
         resources=pod_resources(pod, config.pod_pids_limit), allocation=allocation_of(pod),
         sysctls={canonical_sysctl(sysctl.name): sysctl.value for sysctl in sysctls},
     )

@@ -17,6 +17,7 @@ from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.container_config import PodPaths
 from node_agent.kubelet.environment import PodFacts
 from node_agent.kubelet.eviction.pressure import NodePressure
+from node_agent.kubelet.host_ports import HostPorts
 from node_agent.kubelet.image_manager import ImageManager
 from node_agent.kubelet.objects import PodObjects
 from node_agent.kubelet.pod_files import Resolver
@@ -47,6 +48,7 @@ class Services:
     clock: Clock
     restarts: Backoff
     allocations: Allocations
+    host_ports: HostPorts
     machine_resolver: Resolver
     node_memory: int
     allocatable: Mapping[str, str]

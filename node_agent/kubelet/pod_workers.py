@@ -157,6 +157,7 @@ class PodWorker:
         services, uid = self._services, self.state.uid
         for record in services.runtime.containers(uid):
             services.probes.forget(record.id)
+        await services.host_ports.remove(uid)
         await services.network.remove(uid)
         services.objects.forget(uid)
         await services.volumes.tear_down(uid)

@@ -60,6 +60,13 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True):
 Allocation = dict[str, dict[str, dict[str, str]]]
 
 
+class HostPort(msgspec.Struct, frozen=True, kw_only=True):
+    protocol: str                          # tcp, udp, sctp
+    host_port: int
+    container_port: int
+    host_ip: str = ""                      # "": every address of the node
+
+
 class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     uid: str
     namespace: str
@@ -75,6 +82,7 @@ class SandboxConfig(msgspec.Struct, frozen=True, kw_only=True):
     own_users: bool = False                # hostUsers: false: a user namespace with a range of ids of its own
     resources: Resources = Resources()
     sysctls: dict[str, str] = {}
+    host_ports: tuple[HostPort, ...] = ()
     allocation: Allocation = {}            # kept for a kubelet that restarts in the middle of a resize
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -35,8 +35,9 @@ from node_agent.kubelet.eviction.setup import eviction_manager, limit_pods
 from node_agent.kubelet.host_ports import HostPorts
 from node_agent.kubelet.housekeeping import Housekeeping
 from node_agent.kubelet.https_server import serve_https
+from node_agent.kubelet.image_gc import ImageCollector
 from node_agent.kubelet.image_manager import ImageManager
-from node_agent.kubelet.image_volumes import ImageVolumePlugin
+from node_agent.kubelet.image_volumes import ImageVolumePlugin, mounted_images
 from node_agent.kubelet.log_rotation import rotate_logs
 from node_agent.kubelet.network import PodNetwork, peers_of
 from node_agent.kubelet.node_reporter import NodeReporter
@@ -147,11 +148,7 @@ class Kubelet:
         self._own_node = informers.informer(Node, field_selector=f"metadata.name={config.node_name}")
         self._nodes = network_informers.informer(Node)
         self._pods = informers.informer(Pod, field_selector=f"spec.nodeName={config.node_name}")
-        self._runtime = ConmonRuntime(
-            root_dir=root, run_dir=Path(config.run_dir), images_dir=Path(config.images_dir), netns_prefix=config.netns_prefix,
-            on_exit=self._on_exit, programs_path=config.runtime_programs_path, timeout_s=config.runtime_request_timeout_s,
-            registries=config.registry_settings,
-        )
+        self._runtime = _open_runtime(config, self._on_exit)
         self._kernel = kernel
         self._network = PodNetwork(kernel, node_ip=config.node_ip, root_dir=root)
         self._prober = Prober(self._exec)
@@ -188,7 +185,9 @@ class Kubelet:
             node_source(config, machine), lambda: pod_sources(self.services, self.workers.states()), detect_reader(),
             DiskUsages(min_age_s=min(MIN_AGE_S, config.eviction_monitoring_period_s)),
         )
-        self._eviction = eviction_manager(config, self.services, self.workers, self._stats, tell_node=self._reporter.report_soon)
+        self._image_gc = self._image_collector()
+        self._eviction = eviction_manager(
+            config, self.services, self.workers, self._stats, tell_node=self._reporter.report_soon, remove_images=self._image_gc.delete_unused)
         self._network_changed = asyncio.Event()
 
     async def __aenter__(self) -> Kubelet:
@@ -229,10 +228,20 @@ class Kubelet:
             tasks.create_task(self._housekeeping.run(), name="housekeeping")
             tasks.create_task(self._eviction.run(), name="eviction")
             tasks.create_task(self._storage.run(), name="persistent storage")
+            tasks.create_task(self._image_gc.run(), name="image gc")
             tasks.create_task(rotate_logs(self._config, self._runtime, self.services.clock), name="log rotation")
 
     def _read_own_node(self) -> Node | None:
         return self._own_node.store.get(NamespacedName("", self._config.node_name))
+
+    def _image_collector(self) -> ImageCollector:
+        config, images = self._config, self._runtime.node_images
+
+        def in_use() -> list[str]:
+            return [*(record.image_id for record in self._runtime.containers()), *mounted_images(Path(config.root_dir))]
+
+        return ImageCollector(
+            images.images_dir, images.uses, in_use, config.image_policy, self._events, self._read_own_node, self._now)
 
     def _static_pods(self) -> StaticPods | None:
         config = self._config
@@ -349,3 +358,11 @@ def _read(path: str) -> str:
         return Path(path).read_text()
     except OSError:
         return ""
+
+
+def _open_runtime(config: KubeletConfig, on_exit: Callable[[ContainerRecord], None]) -> ConmonRuntime:
+    return ConmonRuntime(
+        root_dir=Path(config.root_dir), run_dir=Path(config.run_dir), images_dir=Path(config.images_dir), netns_prefix=config.netns_prefix,
+        on_exit=on_exit, programs_path=config.runtime_programs_path, timeout_s=config.runtime_request_timeout_s,
+        registries=config.registry_settings,
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kube.process.config import ApiserverAccess, Config, ConfigError, TlsFiles
+from node_agent.runtime.model import ImagePolicy
 from node_agent.runtime.registry.access import RegistryAccess, RegistrySettings
 
 if TYPE_CHECKING:
@@ -110,6 +111,13 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
             self.eviction_thresholds()
         if len(self.run_dir) > 60:
             raise ConfigError(f"run_dir is too long for the sockets below it: {self.run_dir!r} is above 60 characters")
+
+    @property
+    def image_policy(self) -> ImagePolicy:
+        return ImagePolicy(
+            high_percent=self.image_gc_high_threshold_percent, low_percent=self.image_gc_low_threshold_percent,
+            minimum_age_s=self.image_minimum_gc_age_s, maximum_age_s=self.image_maximum_gc_age_s, period_s=self.image_gc_period_s,
+        )
 
     @property
     def registry_settings(self) -> RegistrySettings:

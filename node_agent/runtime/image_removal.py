@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from node_agent.runtime.image_uses import images_in_use
 from node_agent.runtime.layer_store import NAME_DIGITS
 from node_agent.runtime.model import RuntimeServiceError
 
+ORPHAN_AGE_S = 3600.0
 _LAYER = re.compile(f"[0-9a-f]{{{NAME_DIGITS}}}")
 
 
@@ -25,7 +27,8 @@ class StoreBusyError(RuntimeServiceError):
 def remove_images(images_dir: Path, image_ids: Iterable[str]) -> tuple[list[str], int]:
     """Which of them were removed, and the bytes that went with them. Raises StoreBusyError, RuntimeServiceError, OSError.
 
-    Names go first, then layers: who is interrupted leaves layers that the next call removes.
+    Names go first, then layers: who is interrupted leaves layers that a later call removes. So do loads and pulls that failed; an hour
+    is theirs to be tried again.
     """
     with undisturbed(images_dir) as alone:
         if not alone:
@@ -33,20 +36,24 @@ def remove_images(images_dir: Path, image_ids: Iterable[str]) -> tuple[list[str]
         with locked(images_dir):
             used = images_in_use(images_dir)
             gone = [image_id for image_id in image_ids if image_id not in used]
+            (images_dir / SCRATCH).mkdir(exist_ok=True)
             catalog = ImageCatalog(images_dir)
+            due = {Path(layer).name for image in catalog.list() if image.id in gone for layer in image.layers}
             kept = catalog.remove(gone)
             PullRecords(images_dir).forget(gone)
-            moved, freed = _move_layers_away(images_dir, kept)
+            moved, freed = _move_layers_away(images_dir, kept, due)
     for layer in moved:
         shutil.rmtree(layer, ignore_errors=True)
     return gone, freed
 
 
-def _move_layers_away(images_dir: Path, kept: set[str]) -> tuple[list[Path], int]:
+def _move_layers_away(images_dir: Path, kept: set[str], due: set[str]) -> tuple[list[Path], int]:
     """Layers without a name become what a killed loader might have left, which whoever comes next removes."""
     moved, freed = [], 0
-    for layer in (images_dir / "layers").iterdir():
-        if _LAYER.fullmatch(layer.name) and layer.name not in kept:
+    layers = images_dir / "layers"
+    for layer in layers.iterdir() if layers.is_dir() else ():
+        orphan = _LAYER.fullmatch(layer.name) and layer.name not in kept
+        if orphan and (layer.name in due or time.time() - layer.lstat().st_ctime > ORPHAN_AGE_S):
             size = Path(f"{layer}.size")
             freed += int(size.read_text()) if size.exists() else 0
             target = images_dir / SCRATCH / f"gone-{layer.name}-{os.getpid()}"

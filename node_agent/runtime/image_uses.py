@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import msgspec
 from node_agent.runtime.image_catalog import locked
 
 FOLDER = "used"
+YOUNG_S = 600.0
 
 
 class Use(msgspec.Struct):
@@ -28,6 +30,7 @@ class ImageUses:
         self._root_dir = root_dir
         self._file = images_dir / FOLDER / f"{hashlib.sha256(str(root_dir).encode()).hexdigest()[:16]}.json"
         self._noted = set(_read(self._file).images)
+        self._added: dict[str, float] = {}              # when, by the monotonic clock
 
     def has(self, image_id: str) -> bool:
         return image_id in self._noted
@@ -35,11 +38,13 @@ class ImageUses:
     def add(self, image_id: str) -> None:
         """Before the image is used; look afterwards whether it is still there. Raises OSError."""
         with locked(self._images_dir):
+            self._added[image_id] = time.monotonic()
             self._write(self._noted | {image_id})
 
     def keep(self, image_ids: Iterable[str]) -> None:
-        """These, and what has been added since `image_ids` were counted, is the caller's to see to. The caller holds the store's lock."""
-        if (wanted := set(image_ids)) != self._noted:
+        """These alone, and what was added just now: its container may not be there yet. The caller holds the store's lock."""
+        self._added = {image_id: at for image_id, at in self._added.items() if time.monotonic() - at < YOUNG_S}
+        if (wanted := {*image_ids, *self._added}) != self._noted:
             self._write(wanted)
 
     def _write(self, images: set[str]) -> None:

@@ -220,3 +220,13 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
 class ExecResult(msgspec.Struct, frozen=True):
     exit_code: int
     output: bytes
+
+
+class ImagePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """When images that nobody uses are taken away."""
+
+    high_percent: int                      # of the disk in use: above it images go
+    low_percent: int                       # until so much is in use
+    minimum_age_s: float
+    maximum_age_s: float                   # 0: none is too old
+    period_s: float

@@ -194,6 +194,8 @@ class RegistryHttp:
     ) -> aiohttp.ClientResponse:
         try:
             return await self._open(method, url, endpoint, headers, query)
+        except aiohttp.ClientConnectionError as error:
+            raise BrokenOffError(f'failed to do request: {method.title()} "{url}": {_reason(error)}') from error
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise RegistryError(f'failed to do request: {method.title()} "{url}": {_reason(error)}') from error
 

@@ -92,7 +92,7 @@ class Puller:
             if image is None:
                 return False
             PullRecords(self._images_dir).note(image.id, reference.name, secret)
-            if self._catalog.digest_of(reference.stored) != digest:
+            if not reference.digest and self._catalog.digest_of(reference.stored) != digest:
                 bare = msgspec.structs.replace(image, layers=tuple(Path(layer).name for layer in image.layers), name="", reference="",
                                                digest="", tags=(), digests=())
                 self._catalog.add([(bare, references_of([reference], Entry(image.id, digest), digest))])

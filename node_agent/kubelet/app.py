@@ -185,9 +185,9 @@ class Kubelet:
             node_source(config, machine), lambda: pod_sources(self.services, self.workers.states()), detect_reader(),
             DiskUsages(min_age_s=min(MIN_AGE_S, config.eviction_monitoring_period_s)),
         )
-        self._image_gc = self._image_collector()
+        self._image_gc, tell_node = self._image_collector(), self._reporter.report_soon
         self._eviction = eviction_manager(
-            config, self.services, self.workers, self._stats, tell_node=self._reporter.report_soon, remove_images=self._image_gc.delete_unused)
+            config, self.services, self.workers, self._stats, tell_node=tell_node, remove_images=self._image_gc.delete_unused)
         self._network_changed = asyncio.Event()
 
     async def __aenter__(self) -> Kubelet:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from control_plane.controllers.bootstrap_tokens import BootstrapSigner, TokenCleaner
 from control_plane.controllers.certificates.approver import CertificateApprover
 from control_plane.controllers.certificates.cleaner import CertificateCleaner
+from control_plane.controllers.certificates.pod_request_cleaner import PodCertificateRequestCleaner
 from control_plane.controllers.certificates.signer import CertificateSigner
 from control_plane.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from control_plane.controllers.config import ControllerManagerConfig
@@ -96,6 +97,7 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig, dri
         PodGarbageCollector(context, config.terminated_pod_gc_threshold),
         GarbageCollector(context),
         CertificateCleaner(context),
+        PodCertificateRequestCleaner(context),
         StorageVersionMigrator(context),
         PolicyStatusController(context),
         TokenCleaner(context),

@@ -63,7 +63,10 @@ class PodObjects:
         return None if found is None else _secret_data(found)
 
     async def token(self, pod: Pod, audience: str, expiration_s: int) -> str:
-        return await self._tokens.token(pod, audience, expiration_s)
+        try:
+            return await self._tokens.token(pod, audience, expiration_s)
+        except errors.ApiError as error:
+            raise VolumeError(f"failed to fetch token: {error}") from error
 
     async def trust_anchors(self, projection: ClusterTrustBundleProjection) -> bytes:
         informer: Informer[ClusterTrustBundle] | None = await self._followed.find(followed.TRUST_BUNDLES)

@@ -116,6 +116,7 @@ _RULES: Final[dict[str, tuple[PolicyRule, ...]]] = {
     "pod-garbage-collector": (
         rule("delete list watch", "core", "pods"), rule(READ, "core", "nodes"), rule("patch", "core", "pods/status"),
     ),
+    "podcertificaterequestcleaner": (rule(f"delete {READ}", "certificates.k8s.io", "podcertificaterequests"),),
     "pv-protection-controller": (rule(f"{READ} update", "core", "persistentvolumes"), EVENTS),
     "pvc-protection-controller": (rule(f"{READ} update", "core", "persistentvolumeclaims"), rule(READ, "core", "pods"), EVENTS),
     "replicaset-controller": (

@@ -6,6 +6,7 @@ Keys are nodes. A volume is detached only when no Pod there needs it and the kub
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from typing import Final
 
@@ -68,7 +69,8 @@ class AttachDetachController(ManagedController[NamespacedName]):
 
     async def reconcile(self, key: NamespacedName) -> Result:
         node = self._nodes.get(key)
-        held = {one.metadata.name: one for one in self._attachments.store.list() if one.spec.node_name == key.name}
+        held = {
+            one.metadata.name: one for one in self._attachments.store.list() if one.spec.node_name == key.name and _is_ours(one)}
         wanted = self._wanted(key.name) if node is not None else {}
         if not held and not wanted:
             return DONE
@@ -186,6 +188,11 @@ class AttachDetachController(ManagedController[NamespacedName]):
         wanted = tuple(sorted(attached, key=lambda one: one.name))
         if wanted != node.status.volumes_attached:
             await self.client.update_status(replace(node, status=replace(node.status, volumes_attached=wanted)))
+
+
+def _is_ours(attachment: VolumeAttachment) -> bool:
+    """Made here, now or before a restart: the name tells. What others make, they delete."""
+    return re.fullmatch("csi-[0-9a-f]{64}", attachment.metadata.name) is not None
 
 
 def _is_out_of_service(node: Node | None) -> bool:

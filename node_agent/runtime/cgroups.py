@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -71,9 +70,7 @@ def _device_rule(line: str) -> dict[str, Any]:
 def remove_cgroup(cgroups: Cgroups, path: str) -> None:
     """Removes the cgroup and all below it in every hierarchy, deepest first; what still runs in it is killed."""
     for root in cgroups.roots():
-        top = root / path.lstrip("/")
-        for directory in _deepest_first(top):
-            _remove_directory(directory)
+        _remove_tree(f"{root}{path}")
 
 
 def pod_groups(cgroups: Cgroups, parent: str) -> dict[str, str]:
@@ -87,12 +84,16 @@ def pod_groups(cgroups: Cgroups, parent: str) -> dict[str, str]:
 
 
 def processes(cgroups: Cgroups, path: str) -> set[int]:
-    """Every process in the cgroup or below it."""
+    """Every process in the cgroup or below it. One hierarchy tells: a process is in all of them, and runc enters it into cpuset first."""
+    roots = cgroups.roots()
+    pending = [f"{next((root for root in roots if root.name == 'cpuset'), roots[0])}{path}"]
     found: set[int] = set()
-    for root in cgroups.roots():
-        for directory in _deepest_first(root / path.lstrip("/")):
-            with suppress(OSError):
-                found.update(int(line) for line in (directory / "cgroup.procs").read_text().split())
+    while pending:
+        directory = pending.pop()
+        with suppress(OSError):
+            with open(f"{directory}/cgroup.procs", "rb") as file:
+                found.update(int(line) for line in file)
+            pending += _children(directory)
     return found
 
 
@@ -102,25 +103,32 @@ def kill_processes(cgroups: Cgroups, path: str) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def _deepest_first(top: Path) -> Iterator[Path]:
-    for directory, _, _ in os.walk(top, topdown=False):
-        yield Path(directory)
+def _children(directory: str) -> list[str]:
+    if os.stat(directory).st_nlink <= 2:               # the kernel counts them, so that the files need not be listed
+        return []
+    with os.scandir(directory) as entries:
+        return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
 
 
-def _remove_directory(directory: Path, attempts: int = 50) -> None:
+def _remove_tree(directory: str, attempts: int = 50) -> None:
     for _ in range(attempts):
         try:
-            directory.rmdir()
+            os.rmdir(directory)
         except FileNotFoundError:
             return
         except OSError as error:
             if error.errno != errno.EBUSY:
                 raise
-            # EBUSY lasts for as long as a killed process has not been reaped.
+            # EBUSY: there are others below, or for as long as a killed process has not been reaped.
             with suppress(OSError):
-                for line in (directory / "cgroup.procs").read_text().split():
-                    os.kill(int(line), signal.SIGKILL)
-            time.sleep(0.002)
+                for child in (children := _children(directory)):
+                    _remove_tree(child)
+                with open(f"{directory}/cgroup.procs", "rb") as file:
+                    pids = [int(line) for line in file]
+                for pid in pids:
+                    os.kill(pid, signal.SIGKILL)
+                if pids or not children:
+                    time.sleep(0.002)
         else:
             return
 

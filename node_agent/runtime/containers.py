@@ -63,6 +63,7 @@ class Containers:
         self._exits = ExitWatcher(root_dir / "exits", self._ended, now)
         self._all: dict[str, ContainerRecord] = {}
         self._ends: dict[str, asyncio.Event] = {}
+        self._of_pod: dict[str, dict[str, ContainerRecord]] = {}
         self._recovering = False
         self._own_oom_score_adj = int(Path("/proc/self/oom_score_adj").read_text())
         self._bounding = granted_capabilities(_bounding_set())
@@ -74,8 +75,7 @@ class Containers:
         self._exits.start()
         self._recovering = True
         for record in self._records.load():
-            self._all[record.id] = record
-            self._ends[record.id] = asyncio.Event()
+            self._know(record)
             if record.state is ContainerState.EXITED:
                 self._ends[record.id].set()
                 continue
@@ -110,6 +110,19 @@ class Containers:
             self._save(record)
         self._exits.watch(record.id, record.pid, record.pid_start, record.conmon_pid)
 
+    def _know(self, record: ContainerRecord) -> None:
+        self._all[record.id] = record
+        self._of_pod.setdefault(record.config.pod_uid, {})[record.id] = record
+        self._ends[record.id] = asyncio.Event()
+
+    def _drop(self, record: ContainerRecord) -> None:
+        self._all.pop(record.id, None)
+        self._ends.pop(record.id, None)
+        siblings = self._of_pod.get(record.config.pod_uid, {})
+        siblings.pop(record.id, None)
+        if not siblings:
+            self._of_pod.pop(record.config.pod_uid, None)
+
     def _runs_in(self, group: str, pid: int) -> bool:
         return f"{group}\n" in Path(f"/proc/{pid}/cgroup").read_text()
 
@@ -122,13 +135,13 @@ class Containers:
         except OSError as error:
             self._finish(record, 128, "StartError", f"the kubelet restarted while the container was being started: {error}")
             return
-        del self._all[record.id], self._ends[record.id]
+        self._drop(record)
 
     def get(self, container_id: str) -> ContainerRecord | None:
         return self._all.get(container_id)
 
     def list(self, pod_uid: str = "") -> Sequence[ContainerRecord]:
-        return [record for record in self._all.values() if not pod_uid or record.config.pod_uid == pod_uid]
+        return [*(self._of_pod.get(pod_uid, {}) if pod_uid else self._all).values()]
 
     def bundle(self, container_id: str) -> Path:
         return self._bundles / container_id[:16]
@@ -148,8 +161,7 @@ class Containers:
         except (OSError, ValueError) as error:
             self._discard_files(container_id)
             raise RuntimeServiceError(f"failed to create container: {error}") from error
-        self._all[container_id] = record
-        self._ends[container_id] = asyncio.Event()
+        self._know(record)
         return record
 
     def _prepare(self, record: ContainerRecord, image: Image, sandbox: Sandbox) -> None:
@@ -239,8 +251,7 @@ class Containers:
             await self.stop(record, 0)
         self._exits.unwatch(record.id)
         await asyncio.to_thread(self._discard, record)
-        self._all.pop(record.id, None)
-        self._ends.pop(record.id, None)
+        self._drop(record)
 
     def _discard(self, record: ContainerRecord) -> None:
         cgroup_tree.remove_cgroup(self._cgroups, record.config.cgroup)
@@ -277,6 +288,11 @@ class Containers:
 
     def pod_groups(self, parent: str) -> dict[str, str]:
         return cgroup_tree.pod_groups(self._cgroups, parent)
+
+    def remove_empty_pod_cgroup(self, path: str) -> None:
+        """Unless something runs in it."""
+        if not cgroup_tree.processes(self._cgroups, path):
+            self.remove_pod_cgroup(path)
 
     def remove_pod_cgroup(self, path: str) -> None:
         cgroup_tree.remove_cgroup(self._cgroups, path)

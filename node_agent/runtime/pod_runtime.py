@@ -69,9 +69,11 @@ class ConmonRuntime:
 
     async def start(self) -> None:
         """Takes over what an earlier run left: sandboxes and containers go on undisturbed."""
-        for sandbox in await asyncio.to_thread(self._sandboxes.load):
-            self._by_pod[sandbox.config.uid] = sandbox
+        found, gone = await asyncio.to_thread(self._sandboxes.load)
+        self._by_pod = {sandbox.config.uid: sandbox for sandbox in found}
         self._containers.start()
+        for sandbox in gone:
+            self._containers.remove_empty_pod_cgroup(sandbox.config.cgroup)
 
     def close(self) -> None:
         """Lets go; containers live on."""

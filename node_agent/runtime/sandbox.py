@@ -64,9 +64,9 @@ class SandboxStore:
         self._records.mkdir(parents=True, exist_ok=True)
         self._pins.mkdir(parents=True, exist_ok=True)
 
-    def load(self) -> list[Sandbox]:
-        """Sandboxes of an earlier run whose namespaces still stand; the others (the machine restarted) are discarded."""
-        found = []
+    def load(self) -> tuple[list[Sandbox], list[Sandbox]]:
+        """Sandboxes of an earlier run whose namespaces still stand, and the others (the machine restarted), which are gone now."""
+        found, gone = [], []
         for directory in self._records.iterdir():
             try:
                 sandbox = msgspec.json.decode((directory / "sandbox.json").read_bytes(), type=Sandbox)
@@ -79,12 +79,13 @@ class SandboxStore:
                     self._ids[sandbox.config.uid] = sandbox.first_id
             else:
                 self.remove(sandbox)
+                gone.append(sandbox)
         for pins in self._pins.iterdir():
             if not (self._records / pins.name).exists():
                 for pin in pins.iterdir():
                     unmount(str(pin))
                 shutil.rmtree(pins, ignore_errors=True)
-        return found
+        return found, gone
 
     def create(self, config: SandboxConfig) -> Sandbox:
         directory = self._records / config.uid

@@ -60,21 +60,30 @@ def _validate_addresses(addresses: Sequence[JsonObject], path: str) -> list[Caus
 
 
 def _validate_states(new: Sequence[JsonObject], old: Sequence[JsonObject], spec: JsonObject, key: str) -> list[Cause]:
-    """A container that ended for good stays ended: with restartPolicy Never, or OnFailure after success."""
-    policy = "Never" if key.startswith("ephemeral") else spec.get("restartPolicy")
-    if policy == "Always":
-        return []
+    """A container that ended for good stays ended; where an end of one restarts all, any may begin again."""
     own = {container.get("name"): container for name in ("initContainers", "containers") for container in spec.get(name) or ()}
+    ephemeral = key.startswith("ephemeral")
+    rules = [rule for container in own.values() for rule in container.get("restartPolicyRules") or ()]
+    if not ephemeral and any(rule.get("action") == "RestartAllContainers" for rule in rules):
+        return []
     states = {status.get("name"): status.get("state") or {} for status in new}
     causes: list[Cause] = []
     for index, status in enumerate(old):
         ended, name = (status.get("state") or {}).get("terminated"), status.get("name")
         if not ended or name not in states or states[name].get("terminated") is not None:
             continue
-        container = own.get(name) or {}
-        if container.get("restartPolicy") == "Always" or container.get("restartPolicyRules"):
-            continue
-        if ended.get("exitCode") != 0 and (container.get("restartPolicy") or policy) == "OnFailure":
-            continue
-        causes.append(forbidden(f"status.{key}[{index}].state", "may not be transitioned to non-terminated state"))
+        if ephemeral or name not in own or not _restarts_after(own[name], spec, ended.get("exitCode") or 0):
+            causes.append(forbidden(f"status.{key}[{index}].state", "may not be transitioned to non-terminated state"))
     return causes
+
+
+def _restarts_after(container: JsonObject, spec: JsonObject, exit_code: int) -> bool:
+    """Follows ContainerShouldRestart: the first rule that speaks of the code, the container's policy, the Pod's."""
+    for rule in (container.get("restartPolicyRules") or ()) if container.get("restartPolicy") else ():
+        codes = rule.get("exitCodes") or {}
+        if (exit_code in (codes.get("values") or ())) == (codes.get("operator") == "In"):
+            if rule.get("action") == "Restart":
+                return True
+            break
+    policy = container.get("restartPolicy") or spec.get("restartPolicy")
+    return policy == "OnFailure" and exit_code != 0 if policy in ("OnFailure", "Never") else True

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from aiohttp import WSServerHandshakeError
 
 from tests.support.api_calls import Api, new_namespace, pod
 from tests.support.apiserver import Kubectl, RunningApiserver, running_apiserver
@@ -164,3 +165,25 @@ async def test_logs_come_over_websockets(node: RepeatingNode, server: RunningApi
     assert socket.protocol == (protocol or None)
     assert messages == (["", *(b64encode(line).decode() for line in LOG.splitlines(keepends=True))] if text
                         else [b"", *LOG.splitlines(keepends=True)])
+
+
+@pytest.mark.parametrize(("query", "problem"), [
+    ({"sinceTime": "yesterday"}, 'parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"'),
+    ({"tailLines": "many"}, 'strconv.ParseInt: parsing "many": invalid syntax'),
+])
+async def test_what_cannot_be_read_of_a_query_is_told(
+    node: RepeatingNode, server: RunningApiserver, query: dict[str, str], problem: str
+) -> None:
+    async with server.session() as session:
+        code, status = await Api(session).get("/api/v1/namespaces/streams/pods/p/log", **query)
+
+    assert (code, status["reason"]) == (400, "BadRequest")
+    assert problem in status["message"]
+
+
+async def test_a_websocket_in_no_common_protocol_is_refused(node: RepeatingNode, server: RunningApiserver) -> None:
+    async with server.session() as session:
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await session.ws_connect("/api/v1/namespaces/streams/pods/p/exec?command=cat&stdout=1", protocols=("chat",))
+
+    assert refused.value.status == 403

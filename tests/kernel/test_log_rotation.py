@@ -31,8 +31,8 @@ def config(root: Path) -> KubeletConfig:
     """A log is full at 100 kB, and looked at often."""
     tls = TlsFiles(cert_file="", key_file="", ca_file="")
     made = KubeletConfig(
-        apiserver=ApiserverAccess(targets=("127.0.0.1:1",), tls=tls), node_name="n", node_ip="127.0.0.1", root_dir=str(root), run_dir="/run",
-        images_dir="", cgroup_parent="", cluster_dns=(), serving_tls=tls)
+        apiserver=ApiserverAccess(targets=("127.0.0.1:1",), tls=tls), node_name="n", node_ip="127.0.0.1", root_dir=str(root),
+        run_dir="/run", images_dir="", cgroup_parent="", cluster_dns=(), serving_tls=tls)
     return msgspec.structs.replace(made, container_log_max_bytes=100_000, container_log_max_files=4, container_log_monitor_s=1.1)
 
 

@@ -18,6 +18,7 @@ from control_plane.apiserver.streaming.nodes import NodeConnections, NotReached,
 from control_plane.apiserver.streaming.spdy_upgrade import wants_websocket
 from kube.apimachinery.errors import ApiError, BadRequest, Cause, invalid
 from kube.apimachinery.scheme import GroupVersionKind
+from kube.process.clock import from_rfc3339
 from kube.rpc.v1.node_pb2 import Chunk, ContainerRef, LogsRequest
 
 _KIND: Final = GroupVersionKind("", "v1", "PodLogOptions")
@@ -46,12 +47,22 @@ def logs_request(query: Mapping[str, str], namespace: str, pod: str) -> LogsRequ
         causes.append(Cause("FieldValueForbidden", "", "Forbidden: `tailLines` and specific `stream` are mutually exclusive for now"))
     if causes:
         raise invalid(_KIND, pod, causes)
+    since_time = query.get("sinceTime", "")
+    if since_time and not _is_time(since_time):
+        raise BadRequest(f'parsing time "{since_time}" as "2006-01-02T15:04:05Z07:00": cannot parse "{since_time}" as "2006"')
     return LogsRequest(
         container=ContainerRef(namespace=namespace, pod=pod), follow=is_true(query.get("follow", "")),
         previous=is_true(query.get("previous", "")),
         timestamps=is_true(query.get("timestamps", "")), tail_lines=-1 if tail is None else tail, since_seconds=since or 0,
-        since_time=query.get("sinceTime", ""), limit_bytes=limit or 0, stream=stream,
+        since_time=since_time, limit_bytes=limit or 0, stream=stream,
     )
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return from_rfc3339(text) is not None
+    except ValueError:
+        return False
 
 
 def _number(query: Mapping[str, str], name: str) -> int | None:
@@ -61,7 +72,7 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     try:
         return int(text)
     except ValueError:
-        raise BadRequest(f'unable to decode query parameter "{name}": strconv.ParseInt: parsing "{text}": invalid syntax') from None
+        raise BadRequest(f'strconv.ParseInt: parsing "{text}": invalid syntax') from None
 
 
 async def serve_logs(request: web.BaseRequest, nodes: NodeConnections, node_name: str, asked: LogsRequest) -> web.StreamResponse:

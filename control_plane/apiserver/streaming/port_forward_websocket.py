@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 from control_plane.apiserver.streaming.channels import Protocol
 from control_plane.apiserver.streaming.console_websocket import open_websocket
 from control_plane.apiserver.streaming.port_forward import Ports
-from control_plane.apiserver.streaming.upgrade import keep_watch
+from control_plane.apiserver.streaming.upgrade import Activity, keep_watch
 from kube.apimachinery.errors import BadRequest
 
 PROTOCOLS: Final = ("v4.channel.k8s.io", "v4.base64.channel.k8s.io")
@@ -28,9 +28,10 @@ async def serve(request: web.BaseRequest, ports: Ports) -> web.StreamResponse:
     wanted = _ports(request)
     socket = await open_websocket(request, PROTOCOLS)
     protocol = Protocol(socket.ws_protocol or PROTOCOLS[0])
-    channels = [_Channel(socket, protocol, 2 * number) for number in range(len(wanted))]
-    watch = asyncio.create_task(keep_watch(request, socket.ping), name="websocket pings")
-    reading = asyncio.create_task(_read(socket, protocol, channels), name="port-forward input")
+    activity = Activity()
+    channels = [_Channel(socket, protocol, 2 * number, activity) for number in range(len(wanted))]
+    watch = asyncio.create_task(keep_watch(request, socket.ping, activity), name="websocket pings")
+    reading = asyncio.create_task(_read(socket, protocol, channels, activity), name="port-forward input")
     try:
         with contextlib.suppress(ConnectionError):
             for channel, port in zip(channels, wanted, strict=True):
@@ -49,8 +50,9 @@ async def _forward(ports: Ports, port: int, channel: _Channel) -> None:
     channel.end()
 
 
-async def _read(socket: web.WebSocketResponse, protocol: Protocol, channels: list[_Channel]) -> None:
+async def _read(socket: web.WebSocketResponse, protocol: Protocol, channels: list[_Channel], activity: Activity) -> None:
     async for message in socket:
+        activity.note()
         if message.type in (WSMsgType.BINARY, WSMsgType.TEXT) and (parts := protocol.unframe(message.data)) is not None:
             number, data = parts
             if number % 2 == 0 and number // 2 < len(channels) and data:
@@ -62,10 +64,11 @@ async def _read(socket: web.WebSocketResponse, protocol: Protocol, channels: lis
 class _Channel:
     """A `port_forward.Local`."""
 
-    def __init__(self, socket: web.WebSocketResponse, protocol: Protocol, number: int) -> None:
+    def __init__(self, socket: web.WebSocketResponse, protocol: Protocol, number: int, activity: Activity) -> None:
         self._socket = socket
         self._protocol = protocol
         self._number = number
+        self._activity = activity
         self._arrived: asyncio.Queue[bytes] = asyncio.Queue(_KEPT)
         self._ended = asyncio.Event()
 
@@ -101,6 +104,7 @@ class _Channel:
         self.end()
 
     async def _send(self, number: int, data: bytes) -> None:
+        self._activity.note()
         framed = self._protocol.frame(number, data)
         if self._protocol.is_text:
             await self._socket.send_str(framed.decode())

@@ -19,6 +19,7 @@ _HIGH: Final = 256 * 1024       # reading rests above,
 _LOW: Final = 64 * 1024         # and goes on below
 _LOOK_S: Final = 1.0            # how often a silent client is looked at
 _PING_S: Final = 10.0
+IDLE_S = 4 * 3600.0             # upstream's StreamIdleTimeout
 _GONE: Final = frozenset({7, 8, 9})      # TCP_CLOSE, TCP_CLOSE_WAIT, TCP_LAST_ACK
 
 
@@ -117,16 +118,31 @@ def take_over(request: web.BaseRequest) -> UpgradedConnection:
     return connection
 
 
-async def keep_watch(request: web.BaseRequest, ping: Callable[[], Awaitable[None]]) -> None:
+class Activity:
+    """When something was last sent over a connection, or came."""
+
+    def __init__(self) -> None:
+        self.note()
+
+    def note(self) -> None:
+        self._at = asyncio.get_running_loop().time()
+
+    @property
+    def quiet_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._at
+
+
+async def keep_watch(request: web.BaseRequest, ping: Callable[[], Awaitable[None]], activity: Activity | None = None) -> None:
     """Hangs up on a client that is gone, even while nothing is read from it because nobody takes what it sent before.
 
     In that state the event loop does not see the connection's end, and the kernel learns of it late, if the last bytes find no room. A ping
     brings it out: the other side's kernel answers with a reset. To be run as a task of its own, and cancelled.
+    With `activity` it also hangs up on a client to whom nothing happens for IDLE_S: pings do not count. (SPDY clients ping, and theirs do.)
     """
     silent_s = 0.0
     while (transport := request.transport) is not None:
         await asyncio.sleep(_LOOK_S)
-        if _is_gone(transport):
+        if _is_gone(transport) or (activity is not None and activity.quiet_s > IDLE_S):
             transport.abort()
             return
         silent_s += _LOOK_S

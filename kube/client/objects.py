@@ -64,7 +64,7 @@ def owner_reference(owner: ApiObject) -> OwnerReference:
 
 
 # Every condition of a Pod has the one, what Go clients wrote the other. No text within a string looks so: its quotes are escaped.
-_COMMON_NULLS: Final = (b'"lastProbeTime":null,', b'"creationTimestamp":null,')
+_COMMON_NULLS: Final = (b',"lastProbeTime":null', b'"lastProbeTime":null,', b'"creationTimestamp":null,')
 
 
 class ObjectDecoder(Generic[V]):

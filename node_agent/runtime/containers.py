@@ -330,7 +330,6 @@ class Containers:
         log.info("container ended", container=record.name, id=record.id[:12], exit_code=exit_code, reason=reason or "-")
         self._on_change(record)
 
-
     def _save(self, record: ContainerRecord) -> None:
         """A full disk must not hide what runs: a kubelet that restarts finds the rest out from conmon's files and the process."""
         try:

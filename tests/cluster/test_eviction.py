@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -147,6 +148,35 @@ def test_a_kubelet_tells_what_its_pods_use(small: Cluster, space: Space) -> None
     assert 'container_memory_working_set_bytes{container="c",' in text
     cadvisor = small.kubectl("get", "--raw", "/api/v1/nodes/node2/proxy/metrics/cadvisor")
     assert "container_network_receive_bytes_total" in cadvisor
+
+
+@pytest.mark.req("PVC-06")
+def test_use_of_claims_is_a_metric(small: Cluster, space: Space, tmp_path: Path) -> None:
+    name, room = space.namespace, {"storage": "1Gi"}
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "volumeName": name, "resources": {"requests": room}}
+    space.create(
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+         "spec": {"accessModes": ["ReadWriteOnce"], "capacity": room, "hostPath": {"path": str(tmp_path)}}},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec},
+    )
+    mounts = [{"name": "data", "mountPath": "/data"}]
+    writer = container(script="dd if=/dev/zero of=/data/x bs=1M count=3; exec sleep 1000", volumeMounts=mounts)
+    space.run(pod("writer", writer, volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]))
+    labels = f'{{namespace="{name}",persistentvolumeclaim="data"}}'
+
+    def told() -> dict[str, float] | None:
+        lines = small.kubectl("get", "--raw", "/api/v1/nodes/node2/proxy/metrics").splitlines()
+        found = {line.partition("{")[0]: float(line.split()[-1]) for line in lines if labels in line}
+        return found if found.get("kubelet_volume_stats_used_bytes", 0) >= 3 << 20 else None
+
+    try:
+        found = eventually(told, within_s=60)
+    finally:
+        space.kubectl("delete", "pod/writer", "pvc/data", "--wait=false")
+        small.kubectl("delete", "pv", name, "--wait=false")
+    assert {key.removeprefix("kubelet_volume_stats_") for key in found} == {
+        "available_bytes", "capacity_bytes", "inodes", "inodes_free", "inodes_used", "used_bytes"}
+    assert found["kubelet_volume_stats_capacity_bytes"] >= found["kubelet_volume_stats_available_bytes"] > 0
 
 
 def _volume_bytes(cluster: Cluster, name: str) -> int:

@@ -42,7 +42,7 @@ def named(name: str, *containers: Container, priority: int = 0, **spec: Any) -> 
 
 
 def using(of: Pod, memory_bytes: int = 0, processes: int = 1, volumes: dict[str, str] | None = None) -> PodUsage:
-    rated = Rated(CgroupUsage(0.0, 0, memory_bytes, memory_bytes, 0, 0, 0, None, processes, {}), None)
+    rated = Rated(CgroupUsage(0.0, 0, memory_bytes, memory_bytes, 0, 0, 0, None, processes, 0, {}), None)
     sources = tuple(
         ContainerSource(each.name, each.name, "busybox", "/c", 0.0, f"/layer/{each.name}", f"/logs/{each.name}")
         for each in of.spec.containers

@@ -21,7 +21,7 @@ def lay(root: Path, files: dict[str, str]) -> None:
 
 
 def usage(cpu_ns: int, at: float = 0.0) -> CgroupUsage:
-    return CgroupUsage(at, cpu_ns, 0, 0, 0, 0, 0, None, 0, {})
+    return CgroupUsage(at, cpu_ns, 0, 0, 0, 0, 0, None, 0, 0, {})
 
 
 def test_of_a_version_2_group(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_of_a_version_2_group(tmp_path: Path) -> None:
 
     assert found == CgroupUsage(
         at=5.0, cpu_ns=1_500_000, memory_bytes=10 * MIB, working_set_bytes=7 * MIB, rss_bytes=4 * MIB, page_faults=7,
-        major_page_faults=1, memory_limit=None, processes=3, pressure={("cpu", "some"): Pressure(1.5, 0.2, 0.05, 42)},
+        major_page_faults=1, memory_limit=None, processes=3, swap_bytes=0, pressure={("cpu", "some"): Pressure(1.5, 0.2, 0.05, 42)},
     )
 
 

@@ -34,6 +34,7 @@ class CgroupUsage(NamedTuple):
     major_page_faults: int
     memory_limit: int | None                # None: unlimited
     processes: int
+    swap_bytes: int
     pressure: dict[tuple[str, str], Pressure]       # by resource (cpu, memory, io) and kind (some, full); {} where the kernel has none
 
 
@@ -70,7 +71,8 @@ class UnifiedReader:
             at=at, cpu_ns=cpu.get("usage_usec", 0) * 1000, memory_bytes=held,
             working_set_bytes=max(0, held - stat.get("inactive_file", 0)), rss_bytes=stat.get("anon", 0),
             page_faults=stat.get("pgfault", 0), major_page_faults=stat.get("pgmajfault", 0),
-            memory_limit=_limit(group / "memory.max"), processes=_number(group / "pids.current"), pressure=_pressure(group),
+            memory_limit=_limit(group / "memory.max"), processes=_number(group / "pids.current"),
+            swap_bytes=_number(group / "memory.swap.current"), pressure=_pressure(group),
         )
 
     def node(self, path: str, at: float) -> CgroupUsage | None:
@@ -102,7 +104,7 @@ class LegacyReader:
             working_set_bytes=max(0, held - stat.get("total_inactive_file", 0)), rss_bytes=stat.get("total_rss", 0),
             page_faults=stat.get("total_pgfault", 0), major_page_faults=stat.get("total_pgmajfault", 0),
             memory_limit=_limit(memory / "memory.limit_in_bytes"), processes=_number(self._root / "pids" / relative / "pids.current"),
-            pressure=_pressure(self._unified / relative) if self._unified else {},
+            swap_bytes=stat.get("total_swap", 0), pressure=_pressure(self._unified / relative) if self._unified else {},
         )
 
     def node(self, path: str, at: float) -> CgroupUsage | None:

@@ -143,7 +143,7 @@ class StatsCollector:
         usage = self._reader.read(path, at)
         if usage is None:                   # v1 has it in the hierarchy that tracks, and in no other
             memory = sum(map(proportional_memory, pids))
-            usage = CgroupUsage(at, sum(map(cpu_time_ns, pids)), memory, memory, memory, 0, 0, None, len(pids), {})
+            usage = CgroupUsage(at, sum(map(cpu_time_ns, pids)), memory, memory, memory, 0, 0, None, len(pids), 0, {})
         return self._rates.rated(path, usage)
 
 

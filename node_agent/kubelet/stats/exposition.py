@@ -52,7 +52,8 @@ def _escaped(text: str) -> str:
 
 def resource_metrics(usage: NodeUsage) -> list[Metric]:
     """What metrics-server reads."""
-    node, starts, cpu, memory, pod_cpu, pod_memory = [usage.rated.usage] if usage.rated else [], [], [], [], [], []
+    node, starts, cpu, memory, swap = [usage.rated.usage] if usage.rated else [], [], [], [], []
+    pod_cpu, pod_memory, pod_swap = [], [], []
     for pod in usage.pods:
         of_pod = _pod_labels(pod)
         for source, rated in pod.containers:
@@ -60,21 +61,29 @@ def resource_metrics(usage: NodeUsage) -> list[Metric]:
             starts.append(Sample(labels, source.started_at))
             cpu.append(_cpu(labels, rated.usage))
             memory.append(_memory(labels, rated.usage))
+            swap.append(_swap(labels, rated.usage))
         if pod.rated is not None:
             pod_cpu.append(_cpu(of_pod, pod.rated.usage))
             pod_memory.append(_memory(of_pod, pod.rated.usage))
+            pod_swap.append(_swap(of_pod, pod.rated.usage))
     failed = [Sample((), float(not node))]
     return [
         Metric("container_cpu_usage_seconds_total", "counter",
                "[STABLE] Cumulative cpu time consumed by the container in core-seconds", cpu),
         Metric("container_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the container in bytes", memory),
         Metric("container_start_time_seconds", "gauge", "[STABLE] Start time of the container since unix epoch in seconds", starts),
+        Metric("container_swap_usage_bytes", "gauge",
+               "[ALPHA] Current amount of the container swap usage in bytes. Reported only on non-windows systems", swap),
         Metric("node_cpu_usage_seconds_total", "counter", "[STABLE] Cumulative cpu time consumed by the node in core-seconds",
                [_cpu((), each) for each in node]),
         Metric("node_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the node in bytes",
                [_memory((), each) for each in node]),
+        Metric("node_swap_usage_bytes", "gauge", "[ALPHA] Current swap usage of the node in bytes. Reported only on non-windows systems",
+               [_swap((), each) for each in node]),
         Metric("pod_cpu_usage_seconds_total", "counter", "[STABLE] Cumulative cpu time consumed by the pod in core-seconds", pod_cpu),
         Metric("pod_memory_working_set_bytes", "gauge", "[STABLE] Current working set of the pod in bytes", pod_memory),
+        Metric("pod_swap_usage_bytes", "gauge",
+               "[ALPHA] Current amount of the pod swap usage in bytes. Reported only on non-windows systems", pod_swap),
         Metric("resource_scrape_error", "gauge",
                "[STABLE] 1 if there was an error while getting container metrics, 0 otherwise", failed),
     ]
@@ -91,6 +100,10 @@ def _cpu(labels: tuple[tuple[str, str], ...], usage: CgroupUsage) -> Sample:
 
 def _memory(labels: tuple[tuple[str, str], ...], usage: CgroupUsage) -> Sample:
     return Sample(labels, float(usage.working_set_bytes), usage.at)
+
+
+def _swap(labels: tuple[tuple[str, str], ...], usage: CgroupUsage) -> Sample:
+    return Sample(labels, float(usage.swap_bytes), usage.at)
 
 
 _VOLUME_METRICS: Final = (

@@ -44,6 +44,12 @@ class IOStats(_Part, frozen=True, kw_only=True):
     psi: PSIStats | None = None
 
 
+class SwapStats(_Part, frozen=True, kw_only=True):
+    time: str
+    swap_available_bytes: int | None = None
+    swap_usage_bytes: int | None = None
+
+
 class ProcessStats(msgspec.Struct, frozen=True, kw_only=True):
     process_count: int
 
@@ -89,6 +95,7 @@ class ContainerStats(_Part, frozen=True, kw_only=True):
     io: IOStats | None = None
     rootfs: FsStats | None = None
     logs: FsStats | None = None
+    swap: SwapStats | None = None
 
 
 class PodReference(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +115,7 @@ class PodStats(_Part, frozen=True, kw_only=True):
     volume: tuple[VolumeStats, ...] = ()
     ephemeral_storage: FsStats | None = msgspec.field(default=None, name="ephemeral-storage")
     process_stats: ProcessStats | None = msgspec.field(default=None, name="process_stats")
+    swap: SwapStats | None = None
 
 
 class RuntimeStats(_Part, frozen=True, kw_only=True):
@@ -132,6 +140,7 @@ class NodeStats(_Part, frozen=True, kw_only=True):
     fs: FsStats | None = None
     runtime: RuntimeStats | None = None
     rlimit: RlimitStats | None = None
+    swap: SwapStats | None = None
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ from node_agent.kubelet.stats.model import (
     RlimitStats,
     RuntimeStats,
     Summary,
+    SwapStats,
     VolumeStats,
 )
 from node_agent.kubelet.stats.network_usage import InterfaceUsage
@@ -50,6 +51,7 @@ def make_summary(usage: NodeUsage, storage: Storage | None, processes: tuple[int
             fs=_fs_stats(storage.node, at) if storage and storage.node else None,
             runtime=_runtime(storage, at) if storage else None,
             rlimit=RlimitStats(time=instant(at), curproc=processes[0], maxpid=processes[1]) if processes and storage else None,
+            swap=usage.rated and swap_stats(usage.rated.usage),
         ),
         pods=tuple(_pod(pod, storage, at) for pod in usage.pods),
     )
@@ -72,6 +74,10 @@ def memory_stats(usage: CgroupUsage, limit: int | None) -> MemoryStats:
         usage_bytes=usage.memory_bytes, working_set_bytes=usage.working_set_bytes, rss_bytes=usage.rss_bytes,
         page_faults=usage.page_faults, major_page_faults=usage.major_page_faults, psi=_psi(usage, "memory"),
     )
+
+
+def swap_stats(usage: CgroupUsage) -> SwapStats:
+    return SwapStats(time=instant(usage.at), swap_usage_bytes=usage.swap_bytes)
 
 
 def _io_stats(rated: Rated | None) -> IOStats | None:
@@ -107,7 +113,7 @@ def _pod(pod: PodUsage, storage: Storage | None, at: float) -> PodStats:
         network=_network(POD_INTERFACE, inside, at, {POD_INTERFACE: inside}) if inside else None,
         volume=_volumes(pod, storage, at) if storage else (),
         ephemeral_storage=_used(storage.node, ephemeral_usage(pod, storage), at) if storage and storage.node else None,
-        process_stats=ProcessStats(process_count=rated.usage.processes) if rated else None,
+        process_stats=ProcessStats(process_count=rated.usage.processes) if rated else None, swap=rated and swap_stats(rated.usage),
     )
 
 
@@ -120,6 +126,7 @@ def _container(container: ContainerUsage, storage: Storage | None, at: float) ->
     return ContainerStats(
         name=source.name, start_time=instant(source.started_at), cpu=cpu_stats(rated),
         memory=memory_stats(rated.usage, rated.usage.memory_limit), io=_io_stats(rated) if storage else None, rootfs=rootfs, logs=logs,
+        swap=swap_stats(rated.usage),
     )
 
 

@@ -28,6 +28,7 @@ def nested_mount_points(name: str, pod: Pod) -> Iterator[str]:
                 raise ValueError(f"invalid container mount point {own}")
             found: list[str] = []
             for point in points:
-                if point.startswith(own.rstrip("/") + "/") and not any(point.startswith(outer + "/") for outer in found):
+                within = point != own and point.startswith(own.rstrip("/") + "/")
+                if within and not any(point.startswith(outer + "/") for outer in found):
                     found.append(point)
                     yield os.path.relpath(point, own)

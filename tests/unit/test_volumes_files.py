@@ -23,6 +23,7 @@ from kube.api.core_v1 import (
     Pod,
     PodCertificateProjection,
     ProjectedVolumeSource,
+    ResourceRequirements,
     SecretVolumeSource,
     ServiceAccountTokenProjection,
     Volume,
@@ -31,7 +32,9 @@ from kube.api.core_v1 import (
 )
 from kube.process.clock import to_rfc3339
 from node_agent.volumes.atomic_writer import FileContent, write_payload
+from node_agent.volumes.empty_dir import huge_page_size
 from node_agent.volumes.host_paths import HostPathError, prepare_host_path
+from node_agent.volumes.nested import nested_mount_points
 from node_agent.volumes.payloads import volume_payload
 from node_agent.volumes.plugin import VolumeError
 from node_agent.volumes.pod_volumes import PodVolumes, VolumeSetupError
@@ -224,3 +227,103 @@ def test_no_file_is_written_outside_its_volume(tmp_path: Path, name: str) -> Non
         write_payload(tmp_path / "v", {"good": FileContent(b"1"), name: FileContent(b"2")})
 
     assert not list(tmp_path.rglob("out*")) and not list(tmp_path.rglob("good"))
+
+
+async def test_each_volume_that_fails_is_told_and_those_that_nobody_mounts_are_not_made(tmp_path: Path) -> None:
+    missing = [Volume(name=name, config_map=ConfigMapVolumeSource(name=name)) for name in ("one", "two", "unused")]
+    fine = Volume(name="fine", empty_dir=EmptyDirVolumeSource())
+    volumes = PodVolumes(tmp_path / "pods", local_plugins(Objects(), lambda _: 0))
+
+    with pytest.raises(VolumeSetupError) as error:
+        await volumes.set_up(pod(mounting("one", "fine", "two"), volumes=(*missing, fine)))
+
+    assert error.value.messages == tuple(
+        f'MountVolume.SetUp failed for volume "{name}" : configmap "{name}" not found' for name in ("one", "two"))
+    assert error.value.summary() == (
+        "Unable to attach or mount volumes: unmounted volumes=[one two], unattached volumes=[], failed to process volumes=[]: "
+        "context deadline exceeded")
+    assert (await volumes.set_up(pod(mounting("fine"), volumes=(*missing, fine)))).keys() == {"fine"}
+
+
+async def test_all_that_a_projected_volume_misses_is_told_together() -> None:
+    sources = tuple(
+        VolumeProjection(config_map=ConfigMapProjection(name=name)) for name in ("one", "settings", "two"))
+
+    with pytest.raises(VolumeError) as error:
+        await volume_payload(pod(), Volume(name="v", projected=ProjectedVolumeSource(sources=sources)), Objects())
+
+    assert str(error.value) == '[configmap "one" not found, configmap "two" not found]'
+
+
+async def test_of_two_files_with_one_path_the_later_counts() -> None:
+    def source(key: str) -> VolumeProjection:
+        return VolumeProjection(config_map=ConfigMapProjection(name="settings", items=(KeyToPath(key=key, path="x/y"),)))
+
+    payload = await volume_payload(pod(), Volume(projected=ProjectedVolumeSource(sources=(source("a"), source("b")))), Objects())
+
+    assert {name: content.data for name, content in payload.items()} == {"x/y": b"2"}
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
+    write_payload(tmp_path, {"a": FileContent(b"1")})
+    shown = os.readlink(tmp_path / "..data")
+    (tmp_path / "..2026_01_01_00_00_00.half").mkdir()
+    (tmp_path / "..2026_01_01_00_00_00.half/a").write_text("half")
+    (tmp_path / "..data_tmp").symlink_to("..2026_01_01_00_00_00.half")
+    (tmp_path / "a").unlink()
+
+    assert not write_payload(tmp_path, {"a": FileContent(b"1")})
+    assert os.readlink(tmp_path / "..data") == shown and visible(tmp_path) == {"a": "1"}
+    assert write_payload(tmp_path, {"a": FileContent(b"2")})
+
+    assert visible(tmp_path) == {"a": "2"}
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([os.readlink(tmp_path / "..data"), "..data", "a"])
+
+
+def test_files_that_cannot_be_made_ready_are_not_shown(tmp_path: Path) -> None:
+    write_payload(tmp_path, {"a": FileContent(b"1")})
+
+    def fails() -> None:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        write_payload(tmp_path, {"a": FileContent(b"2")}, before_shown=fails)
+
+    assert visible(tmp_path) == {"a": "1"} and len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize(("medium", "asked", "size"), [
+    ("HugePages", ("hugepages-2Mi",), "2Mi"), ("HugePages-1Gi", ("hugepages-2Mi", "hugepages-1Gi"), "1Gi"),
+])
+def test_huge_pages(medium: str, asked: tuple[str, ...], size: str) -> None:
+    wanted = pod(container(resources=ResourceRequirements(requests=dict.fromkeys(asked, "2Gi"))))
+
+    assert huge_page_size(medium, wanted) == size
+
+
+@pytest.mark.parametrize(("medium", "asked", "message"), [
+    ("HugePages", (), "medium HugePages: hugePages storage requested, but there is no resource request for huge pages"),
+    (
+        "HugePages-1Gi", ("hugepages-2Mi",),
+        "medium HugePages-1Gi: hugePages storage requested, but there is no resource request for huge pages",
+    ),
+    ("HugePages", ("hugepages-2Mi", "hugepages-1Gi"), "medium: HugePages can't be used if container requests multiple huge page sizes"),
+])
+def test_huge_pages_that_were_not_asked_for(medium: str, asked: tuple[str, ...], message: str) -> None:
+    wanted = pod(container(resources=ResourceRequirements(requests=dict.fromkeys(asked, "2Gi"))))
+
+    with pytest.raises(VolumeError) as error:
+        huge_page_size(medium, wanted)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(("mounts", "points"), [
+    ((("v", "/a"), ("w", "/a/b"), ("x", "/a/b/c")), {"b"}),
+    ((("v", "/a"), ("w", "/ab"), ("x", "/a/b-c"), ("y", "/a/b/c")), {"b-c", "b/c"}),
+    ((("v", "/"), ("w", "/a/b")), {"a/b"}),
+    ((("v", "/a"), ("v", "/c"), ("w", "/c/d/")), {"d"}),
+])
+def test_places_within_a_volume(mounts: tuple[tuple[str, str], ...], points: set[str]) -> None:
+    wanted = pod(container(volume_mounts=tuple(VolumeMount(name=name, mount_path=path) for name, path in mounts)))
+
+    assert set(nested_mount_points("v", wanted)) == points

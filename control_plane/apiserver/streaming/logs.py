@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Final
@@ -83,7 +82,7 @@ async def serve_logs(request: web.BaseRequest, nodes: NodeConnections, node_name
             await call.read()       # raises why, before anything is sent
         return await (_messages if wants_websocket(request) else _answer)(request, call)
     except grpc.aio.AioRpcError as error:
-        raise _refusal(translated(error), asked.container) from error
+        raise _refusal(translated(error), nodes.target(node_name), asked.container) from error
     finally:
         call.cancel()
 
@@ -139,10 +138,8 @@ async def _pieces(call: Call) -> AsyncIterator[bytes]:
             raise
 
 
-def _refusal(told: ApiError, container: ContainerRef) -> ApiError:
+def _refusal(told: ApiError, address: str, container: ContainerRef) -> ApiError:
     """As upstream's: it is a GET at the kubelet's that failed."""
     if not isinstance(told, NotReached):
         return told
-    address = re.match(r"dial tcp (\S+): ", told.message)
-    path = f"/containerLogs/{container.namespace}/{container.pod}/{container.container}"
-    return ApiError(f'Get "https://{address[1] if address else "node"}{path}": {told.message}')
+    return ApiError(f'Get "https://{address}/containerLogs/{container.namespace}/{container.pod}/{container.container}": {told.message}')

@@ -73,7 +73,7 @@ class NodeConnections:
 
     def service(self, node_name: str) -> NodeServiceStub:
         """Raises NotFound for a node that is not there, InternalError for one without an address."""
-        target = self._target(node_name)
+        target = self.target(node_name)
         connection = self._open.get(node_name)
         if connection is None or connection.target != target:
             if connection is not None:
@@ -93,7 +93,8 @@ class NodeConnections:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _target(self, node_name: str) -> str:
+    def target(self, node_name: str) -> str:
+        """Its address and port. Raises NotFound, InternalError."""
         node = self._cache.get(self._resource, NamespacedName("", node_name))
         if node is None:
             raise not_found(self._resource.group_resource, node_name)
@@ -142,10 +143,11 @@ def _in_words_of_go(details: str) -> str:
     """"dial tcp 172.30.0.12:10251: connect: connection refused", out of gRPC's own description."""
     found = re.search(r"ipv[46]:(\S+): (?:Failed to connect to remote host: )?(.*)", details)
     if found is None:
-        return details
+        broken = re.search(r"(?:recvmsg|sendmsg):([A-Za-z ]+)", details)       # a connection that had stood
+        return f"read tcp: {broken[1].strip().lower()}" if broken else details
     address, why = found[1], found[2]
     if refused := re.match(r"(?:connect: )?(Connection [a-z]+|No route to host|Network is unreachable)", why):
         why = f"connect: {refused[1].lower()}"
-    elif "FD Shutdown" in why or "timed out" in why.lower():
+    elif "shutdown" in why.lower() or "timed out" in why.lower():
         why = "i/o timeout"
     return f"dial tcp {address}: {why}"

@@ -28,6 +28,7 @@ from node_agent.kubelet.status_manager import StatusManager
 from node_agent.kubelet.termination_message import termination_message
 from node_agent.probes.probe_manager import ProbeManager
 from node_agent.runtime.model import ContainerState
+from node_agent.runtime.sandbox import holds_pids
 from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import PodVolumes
 
@@ -113,7 +114,8 @@ class PodState:
 
     def view(self, services: Services) -> PodView:
         sandbox = services.runtime.sandbox(self.uid)
-        return PodView(services.runtime.containers(self.uid), None if sandbox is None else sandbox.created_at)
+        stands = sandbox is not None and holds_pids(sandbox)
+        return PodView(services.runtime.containers(self.uid), sandbox.created_at if sandbox is not None and stands else None)
 
     def publish(self, services: Services) -> None:
         """Computes the status from what stands now and hands it to the status manager."""

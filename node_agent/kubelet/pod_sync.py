@@ -124,6 +124,10 @@ async def _renew(services: Services, state: PodState) -> None:
     for record in services.runtime.containers(state.uid):
         if record.name in init:
             await services.runtime.remove_container(record.id)
+    if services.runtime.sandbox(state.uid) is not None:         # of a shared PID namespace without its first process
+        await services.host_ports.remove(state.uid)
+        await services.network.remove(state.uid)
+        await services.runtime.stop_sandbox(state.uid)
     state.volumes = None
 
 

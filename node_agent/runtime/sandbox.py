@@ -154,6 +154,11 @@ def _stands(sandbox: Sandbox) -> bool:
     """False for one that was never finished, whose machine was off since, or whose first process was killed."""
     if not all(os.path.ismount(pin) for pin in (sandbox.net, sandbox.ipc, sandbox.uts, sandbox.user, sandbox.shm) if pin):
         return False
+    return holds_pids(sandbox)
+
+
+def holds_pids(sandbox: Sandbox) -> bool:
+    """False where containers share a PID namespace whose first process was killed: nothing can start in it any more."""
     return not sandbox.config.share_pid or sandbox.config.host_pid or _holds(sandbox.pid_holder)
 
 

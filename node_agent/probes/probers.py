@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from yarl import URL
 
 from kube.api.core_v1 import Container, ExecAction, GRPCAction, HTTPGetAction, Probe, TCPSocketAction
+from node_agent.kubelet.environment import expand
 from node_agent.probes.results import Finding, Outcome
 
 BODY_LIMIT = 10 * 1024
@@ -44,7 +45,7 @@ class Prober:
         timeout_s = float(probe.timeout_seconds or 1)
         try:
             if probe.exec is not None:
-                return await self._exec(probe.exec, container_id, timeout_s)
+                return await self._exec(probe.exec, container, container_id, timeout_s)
             if probe.http_get is not None:
                 return await self._http(probe.http_get, container, address, timeout_s)
             if probe.tcp_socket is not None:
@@ -55,11 +56,13 @@ class Prober:
             return Finding(Outcome.UNKNOWN, str(error))
         return Finding(Outcome.UNKNOWN, f"missing probe handler for container {container.name}")
 
-    async def _exec(self, action: ExecAction, container_id: str, timeout_s: float) -> Finding:
+    async def _exec(self, action: ExecAction, container: Container, container_id: str, timeout_s: float) -> Finding:
+        literal = {variable.name: variable.value for variable in container.env}     # what values refer to is not known here
+        command = [expand(word, literal) for word in action.command]
         try:
-            code, output = await self._run(container_id, action.command, timeout_s)
+            code, output = await self._run(container_id, command, timeout_s)
         except TimeoutError:
-            return Finding(Outcome.FAILURE, f'command timed out: "{" ".join(action.command)}" timed out after {timeout_s:g}s')
+            return Finding(Outcome.FAILURE, f'command timed out: "{" ".join(command)}" timed out after {timeout_s:g}s')
         except Exception as error:
             return Finding(Outcome.UNKNOWN, str(error))
         text = output.decode(errors="replace")

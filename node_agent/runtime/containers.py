@@ -267,13 +267,21 @@ class Containers:
 
     async def resize(self, record: ContainerRecord, resources: Resources, amounts: Amounts) -> None:
         """Changes the limits that are given, and what the record says of them. Raises RuntimeServiceError."""
-        await self.update_cgroup(record.config.cgroup, resources)
+        await self._update_cgroup(record.config.cgroup, resources)
         record.config = replace(record.config, resources=merged(record.config.resources, resources), amounts=amounts)
         with suppress(FileNotFoundError):       # it was removed meanwhile
             self._records.save(record)
 
-    async def update_cgroup(self, path: str, resources: Resources) -> None:
-        """Of a Pod or a container. Raises RuntimeServiceError."""
+    async def resize_pod(self, pod_uid: str, cgroup: str, resources: Resources) -> None:
+        """Of a Pod's cgroup the limits that are given. Raises RuntimeServiceError."""
+        # Version 1 lets no Pod have less CPU than a container below it was allowed, ended or not.
+        ended = [record.config.cgroup for record in self.list(pod_uid) if record.state is ContainerState.EXITED]
+        for path in ended:
+            with suppress(OSError):
+                self._cgroups.update(path, Resources(cpu_quota_us=-1))
+        await self._update_cgroup(cgroup, resources)
+
+    async def _update_cgroup(self, path: str, resources: Resources) -> None:
         try:
             await asyncio.to_thread(self._cgroups.update, path, resources)      # less memory may take the kernel a while
         except OSError as error:

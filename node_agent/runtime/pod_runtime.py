@@ -118,7 +118,7 @@ class ConmonRuntime:
 
     async def resize_pod(self, pod_uid: str, resources: Resources) -> None:
         """Of the Pod's own cgroup the limits that are given. Raises RuntimeServiceError."""
-        await self._containers.update_cgroup(self._by_pod[pod_uid].config.cgroup, resources)
+        await self._containers.resize_pod(pod_uid, self._by_pod[pod_uid].config.cgroup, resources)
         sandbox = self._by_pod[pod_uid]
         config = msgspec.structs.replace(sandbox.config, resources=merged(sandbox.config.resources, resources))
         await self.update_sandbox(msgspec.structs.replace(sandbox, config=config))

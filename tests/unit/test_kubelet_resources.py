@@ -72,3 +72,38 @@ def test_back_off_doubles_to_its_maximum_and_forgets() -> None:
 
 def test_durations_read_as_in_go() -> None:
     assert [duration_text(seconds) for seconds in (10, 40, 80, 160, 300)] == ["10s", "40s", "1m20s", "2m40s", "5m0s"]
+
+
+def test_what_a_pod_says_as_a_whole_comes_first() -> None:
+    whole = ResourceRequirements(requests={"cpu": "1", "memory": "1Gi"}, limits={"cpu": "2", "memory": "2Gi"})
+    free, own = container("free"), sized({"cpu": "100m", "memory": "256Mi"}, {"cpu": "500m", "memory": "512Mi"})
+    asking = pod(free, own, resources=whole)
+
+    found = pod_resources(asking)
+    assert (found.cpu_shares, found.cpu_quota_us, found.memory_limit) == (1024, 200_000, 2 << 30)
+    assert qos_class(asking) == "Burstable"
+    inherited, said = container_resources(asking, free), container_resources(asking, own)
+    assert (inherited.cpu_quota_us, inherited.memory_limit) == (200_000, 2 << 30)
+    assert (said.cpu_quota_us, said.memory_limit) == (50_000, 512 << 20)
+    # The 768 Mi that nobody asked for are shared by two: 384 Mi each, of 4 Gi.
+    assert (oom_score_adj(asking, free, 4 << 30), oom_score_adj(asking, own, 4 << 30)) == (907, 844)
+
+
+def test_a_pod_that_is_limited_as_a_whole_is_guaranteed() -> None:
+    amounts = {"cpu": "1", "memory": "1Gi"}
+
+    assert qos_class(pod(container(), resources=ResourceRequirements(requests=amounts, limits=amounts))) == "Guaranteed"
+
+
+def test_overhead_is_the_pods_own() -> None:
+    plain = pod(sized(limits=FULL), overhead={"cpu": "250m", "memory": "128Mi"})
+
+    found = pod_resources(plain)
+    assert (found.cpu_quota_us, found.memory_limit) == (125_000, (1024 + 128) << 20)
+    assert container_resources(plain, plain.spec.containers[0]).cpu_quota_us == 100_000
+
+
+def test_huge_pages_by_the_kernels_names() -> None:
+    limited = sized(limits={"hugepages-2Mi": "4Mi", "hugepages-1Gi": "1Gi"})
+
+    assert container_resources(pod(limited), limited).huge_pages == {"2MB": 4 << 20, "1GB": 1 << 30}

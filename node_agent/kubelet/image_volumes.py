@@ -69,7 +69,7 @@ def _check_sub_paths(container: Container, volume: Volume, place: Path) -> None:
         if mount.name == volume.name and mount.sub_path and not os.path.lexists(place / mount.sub_path):
             assert volume.image is not None
             raise RuntimeServiceError(
-                f"ImageVolumeMountFailed: failed to mount image volume {volume.image.reference!r}: there is no {mount.sub_path!r} in it")
+                f'ImageVolumeMountFailed: failed to mount image volume "{volume.image.reference}": there is no "{mount.sub_path}" in it')
 
 
 def mounted_images(root_dir: Path) -> Iterator[str]:

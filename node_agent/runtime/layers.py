@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from node_agent.runtime.syscalls import CLONE_FS, MS_BIND, MS_NOEXEC, MS_RDONLY, MS_REMOUNT, mount, unmount, unshare
+from node_agent.runtime.syscalls import CLONE_FS, MS_BIND, MS_RDONLY, MS_REMOUNT, mount, unmount, unshare
 
 READABLE = 0o444
 MAX_OPTIONS = os.sysconf("SC_PAGE_SIZE")
@@ -26,15 +26,15 @@ def mount_overlay(layers: Iterable[str], container_dir: Path) -> str:
 
 
 def mount_image(layers: Sequence[str], place: Path) -> None:
-    """The layers as they are, read-only, and nothing in them can be executed: what an image volume is. Idempotent."""
+    """The layers as they are, read-only: what an image volume is. Idempotent."""
     place.mkdir(parents=True, exist_ok=True)
     if os.path.ismount(place):
         return
     if len(layers) == 1:
         mount(layers[0], str(place), flags=MS_BIND)
-        mount("none", str(place), flags=MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOEXEC)
+        mount("none", str(place), flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
     else:
-        mount_layers(layers, place, "", MS_RDONLY | MS_NOEXEC)
+        mount_layers(layers, place, "", MS_RDONLY)
 
 
 def mount_layers(layers: Sequence[str], rootfs: Path, options: str, flags: int = 0) -> None:

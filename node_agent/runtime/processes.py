@@ -7,17 +7,22 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 
-def spawn(argv: Sequence[str], env: Mapping[str, str], descriptors: Mapping[int, int]) -> int:
-    """Starts `argv[0]` (an absolute path). `descriptors` maps the child's descriptor numbers to ours; 0 defaults to /dev/null."""
+def spawn(argv: Sequence[str], env: Mapping[str, str], descriptors: Mapping[int, int], *, own_group: bool = False) -> int:
+    """Starts `argv[0]` (an absolute path). `descriptors` maps the child's descriptor numbers to ours; 0 defaults to /dev/null.
+
+    `own_group`: it leads a process group, which can be killed with all it has started.
+    """
     actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = []
     if 0 not in descriptors:
         actions.append((os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0))
     # Ours are far above the child's few, so that no dup2 overwrites the source of the next.
     actions += [(os.POSIX_SPAWN_DUP2, ours, theirs) for theirs, ours in descriptors.items()]
-    return os.posix_spawn(argv[0], list(argv), dict(env), file_actions=actions, setsigdef=[signal.SIGPIPE], setsigmask=[])
+    start = partial(os.posix_spawn, argv[0], list(argv), dict(env), file_actions=actions, setsigdef=[signal.SIGPIPE], setsigmask=[])
+    return start(setpgroup=0) if own_group else start()
 
 
 async def readable(fd: int) -> None:

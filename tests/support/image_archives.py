@@ -16,6 +16,7 @@ from typing import Any
 
 from node_agent.runtime.image_catalog import NAME as CATALOG
 from node_agent.runtime.image_catalog import locked
+from node_agent.runtime.image_pulls import PullRecords
 from node_agent.runtime.platforms import Platform
 
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -152,6 +153,7 @@ def forget(images_dir: Path, repository: str) -> None:
         kept_ids = {entry["id"] for entry in references.values()}
         dropped = {entry["id"] for entry in catalog["references"].values()} - kept_ids
         images = {identity: image for identity, image in catalog["images"].items() if identity not in dropped}
+        PullRecords(images_dir).forget(dropped)
         kept_layers = {name for image in images.values() for name in image["layers"]}
         temporary = images_dir / f".{CATALOG}.test"
         temporary.write_text(json.dumps({"images": images, "references": references}))

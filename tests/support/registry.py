@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ START_S = 30.0
 
 @dataclass
 class Registry:
-    folder: Path
+    data: Path
     host: str                                   # as in an image's name: 127.0.0.1:PORT
     process: subprocess.Popen[bytes]
     log: Path
@@ -69,7 +68,7 @@ class Registry:
 
     def blob_file(self, blob: str) -> Path:
         """Where the registry keeps it: for a test that spoils it."""
-        return self.folder / f"data/docker/registry/v2/blobs/sha256/{blob[7:9]}/{blob[7:]}/data"
+        return self.data / f"docker/registry/v2/blobs/sha256/{blob[7:9]}/{blob[7:]}/data"
 
     def requests(self, method: str, part: str) -> int:
         """How many it has been asked for, whose address has `part` in it."""
@@ -85,29 +84,32 @@ def _is_manifest(content: bytes) -> bool:
     return isinstance(document, dict) and ("layers" in document or "manifests" in document)
 
 
-def free_port(address: str = "127.0.0.1") -> int:
+def free_port() -> int:
     with socket.socket() as probe:
-        probe.bind((address, 0))
+        probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 @contextmanager
 def docker_registry(
     folder: Path, *, auth: Mapping[str, Any] | None = None, tls: Mapping[str, str] | None = None, address: str = "127.0.0.1",
-    port: int = 0, prefix: tuple[str, ...] = (), wait: bool = True,
+    port: int = 0, prefix: tuple[str, ...] = (), data: Path | None = None,
 ) -> Iterator[Registry]:
-    """`auth` and `tls` as in the registry's configuration; `prefix`: a command that runs it elsewhere (ip netns exec NAME)."""
+    """`auth` and `tls` as in the registry's configuration; `prefix`: a command that runs it elsewhere (ip netns exec NAME).
+
+    `data`: what several of them serve; `folder` is each one's own.
+    """
     program = shutil.which("docker-registry")
     if program is None:
         pytest.fail("docker-registry is not installed (apt-get install docker-registry); ./kubonsai test installs it")
     folder.mkdir(parents=True, exist_ok=True)
-    port = port or free_port()
+    port, data = port or free_port(), data or folder / "data"
     http: dict[str, Any] = {"addr": f"{address}:{port}", "secret": "test"}
     if tls:
         http["tls"] = dict(tls)
     config = {
         "version": 0.1, "log": {"level": "info", "accesslog": {"disabled": False}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}}, "http": http,
+        "storage": {"filesystem": {"rootdirectory": str(data)}, "delete": {"enabled": True}}, "http": http,
         **({"auth": dict(auth)} if auth else {}),
     }
     (folder / "config.json").write_text(json.dumps(config))     # JSON is YAML
@@ -117,32 +119,21 @@ def docker_registry(
             [*prefix, program, "serve", str(folder / "config.json")], stdout=output, stderr=output, stdin=subprocess.DEVNULL,
             env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
         )
-    registry = Registry(folder, f"{address}:{port}", process, log)
+    registry = Registry(data, f"{address}:{port}", process, log)
     try:
-        if wait:
-            _wait(registry, tls=bool(tls))
+        _wait(registry)
         yield registry
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _wait(registry: Registry, *, tls: bool) -> None:
+def _wait(registry: Registry) -> None:
     deadline = time.monotonic() + START_S
-    while True:
-        try:
-            if tls:
-                host, _, port = registry.host.rpartition(":")
-                socket.create_connection((host, int(port)), timeout=1).close()
-            else:
-                registry.ask("GET", "/v2/")
-            return
-        except urllib.error.HTTPError:
-            return                                  # it wants a password
-        except OSError:
-            assert registry.process.poll() is None, registry.log.read_text()
-            assert time.monotonic() < deadline, registry.log.read_text()
-            time.sleep(0.05)
+    while "listening on " not in registry.log.read_text(errors="replace"):
+        assert registry.process.poll() is None, registry.log.read_text()
+        assert time.monotonic() < deadline, registry.log.read_text()
+        time.sleep(0.02)
 
 
 def htpasswd(folder: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from node_agent.runtime.image_pulls import PullRecords, PullSecretId
 from node_agent.runtime.image_scratch import remove_stale, scratch
 from node_agent.runtime.layer_store import LayerStore
 from node_agent.runtime.model import Image, RuntimeServiceError
+from node_agent.runtime.processes import reap, spawn
 from node_agent.runtime.references import parse_reference
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -50,23 +51,25 @@ def carry_out(order: Order) -> None:
 
 async def run_unpacker(order: Order) -> None:
     """Starts the process and waits for it; when cancelled, ends it and removes what it has left. Raises RuntimeServiceError, OSError."""
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-m", __name__, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE, cwd="/", env=environment, start_new_session=True,
-    )
+    order_file, complaint_file = (Path(order.layout, name) for name in ("order", "complaint"))
+    order_file.write_bytes(msgspec.json.encode(order))
+    with order_file.open("rb") as given, complaint_file.open("wb") as complaint:
+        descriptors = {0: given.fileno(), 1: complaint.fileno(), 2: complaint.fileno()}
+        command = (sys.executable, "-P", "-m", __name__)
+        pid = spawn(command, {**os.environ, "PYTHONPATH": str(PROJECT)}, descriptors, own_group=True)
+    ending = asyncio.ensure_future(reap(pid))
     try:
-        _, complaint = await process.communicate(msgspec.json.encode(order))
+        code = await asyncio.shield(ending)
     except BaseException:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+            os.killpg(pid, signal.SIGKILL)
+        await ending
         await asyncio.to_thread(_clean_up, Path(order.images_dir))
         raise
-    if process.returncode != 0:
-        lines = complaint.decode(errors="replace").strip().splitlines()
+    if code != 0:
+        lines = complaint_file.read_text(errors="replace").strip().splitlines()
         await asyncio.to_thread(_clean_up, Path(order.images_dir))
-        raise RuntimeServiceError(lines[-1] if lines else f"the unpacker ended with {process.returncode}")
+        raise RuntimeServiceError(lines[-1] if lines else f"the unpacker ended with {code}")
 
 
 def _clean_up(images_dir: Path) -> None:

@@ -16,6 +16,7 @@ from launcher.cluster.layout import LOG_ROOT, RUN_ROOT, STATE_ROOT, Layout
 from launcher.cluster.progress import Progress
 from launcher.cluster.zygote_client import Request, ask, end_leftovers, recorded_processes
 from netns import fabric, namespaces
+from node_agent.runtime.idmaps import remove_open_roots
 
 MAX_STACKED = 4
 KEPT = ("pki", "etcd", "cluster.json", "machines.json", "api-port")      # what --keep-data leaves
@@ -63,6 +64,7 @@ def _remove_namespaces(layout: Layout) -> None:
         if folder.is_dir():
             for kind in machines.PINNED:
                 machines.unmount(folder / kind)
+            remove_open_roots(folder)
     fabric.delete_fabric(layout.fabric_netns)
     for name in namespaces.list_named(f"{layout.name}-node"):
         namespaces.delete_named(name)

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import signal
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +23,7 @@ from node_agent.runtime import cgroups as cgroup_tree
 from node_agent.runtime.cgroups import Cgroups
 from node_agent.runtime.conmon import ConmonStart, Tools, abandon, create_container, release
 from node_agent.runtime.exits import ExitWatcher
-from node_agent.runtime.idmaps import OPEN_ROOTS, discard_mapped, mapped_mounts, mount_mapped_overlay
+from node_agent.runtime.idmaps import discard_mapped, mapped_mounts, mount_mapped_overlay, open_root
 from node_agent.runtime.layers import discard_overlay, mount_overlay
 from node_agent.runtime.model import (
     Amounts,
@@ -68,7 +67,7 @@ class Containers:
         self._own_oom_score_adj = int(Path("/proc/self/oom_score_adj").read_text())
         self._bounding = granted_capabilities(_bounding_set())
         self._all_devices = cgroup_tree.all_devices()
-        self._own_mark = f"{zlib.crc32(str(run_dir).encode()):08x}"
+        self._run_dir = run_dir
 
     def start(self) -> None:
         """Finds the containers of an earlier run again and watches those that live."""
@@ -188,12 +187,8 @@ class Containers:
         directory, config = self._records.directory(record.id), record.config
         if not sandbox.user:
             return mount_overlay(image.layers, directory), config
-        rootfs = mount_mapped_overlay(image.layers, directory, self._open_root(record.id), sandbox.user, sandbox.first_id)
+        rootfs = mount_mapped_overlay(image.layers, directory, open_root(self._run_dir, record.id), sandbox.user, sandbox.first_id)
         return rootfs, replace(config, mounts=mapped_mounts(config.mounts, directory, sandbox.user))
-
-    def _open_root(self, container_id: str) -> Path:
-        """Where the root of a container in a user namespace stands: runc enters that before it looks for the root."""
-        return OPEN_ROOTS / f"{self._own_mark}-{container_id[:16]}"
 
     async def start_one(self, record: ContainerRecord) -> None:
         """Raises StartFailedError; the record then says EXITED, StartError, 128, as containerd reports it."""
@@ -261,7 +256,7 @@ class Containers:
 
     def _discard_files(self, container_id: str) -> None:
         directory = self._records.directory(container_id)
-        discard_mapped(directory, self._open_root(container_id))
+        discard_mapped(directory, open_root(self._run_dir, container_id))
         shutil.rmtree(self.bundle(container_id), ignore_errors=True)
         discard_overlay(directory)
 

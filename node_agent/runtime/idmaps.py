@@ -7,6 +7,7 @@ volumes. Only what the container writes into its root filesystem lies on disk un
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,25 @@ def user_namespaces_here() -> bool:
         return int(Path("/proc/sys/user/max_user_namespaces").read_text()) > 0
     except (OSError, ValueError):
         return False
+
+
+def open_root(run_dir: Path, container_id: str) -> Path:
+    """Where the root of such a container stands: runc enters the namespace before it looks for the root."""
+    return OPEN_ROOTS / f"{_mark(run_dir)}-{container_id[:16]}"
+
+
+def remove_open_roots(run_dir: Path) -> None:
+    """What a node that is no more left there; its mounts went with it."""
+    for place in OPEN_ROOTS.glob(f"{_mark(run_dir)}-*"):
+        unmount(str(place))
+        with suppress(OSError):
+            place.rmdir()
+    with suppress(OSError):
+        OPEN_ROOTS.rmdir()
+
+
+def _mark(run_dir: Path) -> str:
+    return f"{zlib.crc32(str(run_dir).encode()):08x}"
 
 
 def attach_mapped(source: str, target: Path, user_namespace: str) -> None:

@@ -31,6 +31,7 @@ RUN = Path("/run/kubonsai-node")        # sockets and container bundles; gone wi
 STANDARD_OUTPUT = "/proc/1/fd/1"        # where `docker compose logs` reads
 POD_CGROUP = "/kubonsai"
 OWN_CGROUP = "/machine-room"
+WHOLE_CGROUP = "/"          # as the container sees it: itself
 REGION, ZONE, INSTANCE_TYPE = "local", "local-a", "kubonsai.node"
 
 
@@ -58,7 +59,8 @@ def _processes(name: str, address: str) -> list[ProcessSpec]:
         bootstrap=bootstrap, apiserver=_access(bootstrap.client_tls), serving_tls=bootstrap.serving_tls,
         pod_network=_access(join_identity("pod-network")), node_name=name, node_ip=address,
         root_dir=str(paths.NODES / name), run_dir=str(RUN),
-        images_dir=str(paths.IMAGES), cgroup_parent=POD_CGROUP, cluster_dns=(paths.DNS_IP,), resolv_conf=str(RUN / "resolv.conf"),
+        images_dir=str(paths.IMAGES), cgroup_parent=POD_CGROUP, node_cgroup=WHOLE_CGROUP,
+        cluster_dns=(paths.DNS_IP,), resolv_conf=str(RUN / "resolv.conf"),
         local_networks=(paths.POD_SUBNET, paths.SERVICE_SUBNET),
         register_taints=(CONTROL_PLANE_TAINT,) if name == paths.CONTROL_PLANE else (),
     )

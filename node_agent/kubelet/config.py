@@ -44,6 +44,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     images_dir: str                            # shared by all nodes of the machine
     block_volumes_dir: str = ""                # volumes of block.csi.kubonsai.io; "": this node does not have that driver
     cgroup_parent: str                         # "/kubonsai/NAME/node1"
+    node_cgroup: str = ""                      # where all of the node is, its agents too; "": cgroup_parent, and agents below it
     cluster_dns: tuple[str, ...]
     cluster_domain: str = "cluster.local"
     resolv_conf: str = "/etc/resolv.conf"      # kubelet's resolvConf: what Pods with dnsPolicy Default get

@@ -92,7 +92,11 @@ class StatsCollector:
         return await asyncio.to_thread(self._measure, pods), await asyncio.to_thread(self.storage, pods)
 
     def node_usage(self) -> CgroupUsage | None:
-        return self._reader.node(self.node.cgroup, self._now())
+        return self._node_usage(self._now())
+
+    def _node_usage(self, at: float) -> CgroupUsage | None:
+        node = self.node
+        return self._reader.read(node.whole_cgroup, at) if node.whole_cgroup else self._reader.node(node.cgroup, at)
 
     def storage(self, pods: Sequence[PodSource]) -> Storage:
         volumes = {path for pod in pods for path in pod.volumes.values()}
@@ -126,7 +130,7 @@ class StatsCollector:
             for pod in pods:
                 containers = (ContainerUsage(source, rated) for source in pod.containers if (rated := self._rated(source.cgroup, at)))
                 measured.append(PodUsage(pod, self._rated(pod.cgroup, at), tuple(containers)))
-            usage = self._reader.node(node.cgroup, at)
+            usage = self._node_usage(at)
             rated = self._rates.rated(node.cgroup, usage) if usage is not None else None
             self._rates.forget_before(at - MAX_WINDOW_S)
             known = {name: found for name, found in systems.items() if found is not None}

@@ -45,6 +45,7 @@ class PodSource:
 class NodeSource:
     name: str
     cgroup: str
+    whole_cgroup: str       # with all agents and their limits; "": agents are in groups below `cgroup`, perhaps without controllers
     memory_bytes: int
     cpu_cores: str
     root_dir: str
@@ -56,7 +57,8 @@ class NodeSource:
 def node_source(config: KubeletConfig, machine: Machine) -> NodeSource:
     disk = Quantity.parse(config.capacity_disk).value() if config.capacity_disk else 0
     return NodeSource(
-        name=config.node_name, cgroup=config.cgroup_parent, memory_bytes=machine.memory_bytes, cpu_cores=machine.capacity["cpu"],
+        name=config.node_name, cgroup=config.cgroup_parent, whole_cgroup=config.node_cgroup,
+        memory_bytes=machine.memory_bytes, cpu_cores=machine.capacity["cpu"],
         root_dir=config.root_dir, images_dir=config.images_dir, disk_bytes=disk, own_memory=bool(config.capacity_memory),
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 ROOT = Path("/sys/fs/cgroup")
+LARGEST = 1 << 16           # bytes of a file: memory.stat has 2 to 5 thousand
 UNLIMITED = 1 << 62         # v1 has no word for it, only a number near 2**63
 
 
@@ -41,8 +42,8 @@ class CgroupUsage(NamedTuple):
 class UsageReader(Protocol):
     """What differs between the versions."""
 
-    def read(self, path: str, at: float) -> CgroupUsage | None:
-        """None: there is no such group."""
+    def read(self, path: str, at: float, *, pressure: bool = True) -> CgroupUsage | None:
+        """None: there is no such group. Without `pressure` for half the price."""
 
     def node(self, path: str, at: float) -> CgroupUsage | None:
         """The same for a node's own group, whose agents may be limited by no controller."""
@@ -61,7 +62,7 @@ class UnifiedReader:
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
 
-    def read(self, path: str, at: float) -> CgroupUsage | None:
+    def read(self, path: str, at: float, *, pressure: bool = True) -> CgroupUsage | None:
         group = self._root / path.lstrip("/")
         cpu = _keyed(group / "cpu.stat")
         if not cpu:
@@ -72,7 +73,7 @@ class UnifiedReader:
             working_set_bytes=max(0, held - stat.get("inactive_file", 0)), rss_bytes=stat.get("anon", 0),
             page_faults=stat.get("pgfault", 0), major_page_faults=stat.get("pgmajfault", 0),
             memory_limit=_limit(group / "memory.max"), processes=_number(group / "pids.current"),
-            swap_bytes=_number(group / "memory.swap.current"), pressure=_pressure(group),
+            swap_bytes=_number(group / "memory.swap.current"), pressure=_pressure(group) if pressure else {},
         )
 
     def node(self, path: str, at: float) -> CgroupUsage | None:
@@ -92,7 +93,7 @@ class LegacyReader:
         self._unified = unified if (unified / "cgroup.procs").exists() else None
         self._tracking = self._unified or root / "pids"
 
-    def read(self, path: str, at: float) -> CgroupUsage | None:
+    def read(self, path: str, at: float, *, pressure: bool = True) -> CgroupUsage | None:
         relative = path.lstrip("/")
         memory = self._root / "memory" / relative
         stat = _keyed(memory / "memory.stat")
@@ -104,7 +105,8 @@ class LegacyReader:
             working_set_bytes=max(0, held - stat.get("total_inactive_file", 0)), rss_bytes=stat.get("total_rss", 0),
             page_faults=stat.get("total_pgfault", 0), major_page_faults=stat.get("total_pgmajfault", 0),
             memory_limit=_limit(memory / "memory.limit_in_bytes"), processes=_number(self._root / "pids" / relative / "pids.current"),
-            swap_bytes=stat.get("total_swap", 0), pressure=_pressure(self._unified / relative) if self._unified else {},
+            swap_bytes=stat.get("total_swap", 0),
+            pressure=_pressure(self._unified / relative) if self._unified and pressure else {},
         )
 
     def node(self, path: str, at: float) -> CgroupUsage | None:
@@ -184,14 +186,23 @@ def _limit(path: Path) -> int | None:
 
 def _number(path: Path) -> int:
     try:
-        return int(path.read_text())
+        return int(_read(path))
     except (OSError, ValueError):
         return 0
 
 
 def _keyed(path: Path) -> dict[str, int]:
     try:
-        lines = path.read_text().splitlines()
+        lines = _read(path).decode().splitlines()
     except OSError:
         return {}
     return {key: int(value) for key, _, value in (line.partition(" ") for line in lines) if value.isdigit()}
+
+
+def _read(path: Path) -> bytes:
+    # A scrape reads hundreds: half the time of Path.read_text, which asks for the file's size and type, and buffers.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, LARGEST)
+    finally:
+        os.close(descriptor)

@@ -75,7 +75,7 @@ class StatsCollector:
 
     async def usage(self) -> NodeUsage:
         """CPU and memory."""
-        return await asyncio.to_thread(self._measure, self._pods())
+        return await asyncio.to_thread(self._measure, self._pods(), pressure=False)
 
     async def whole(self) -> tuple[NodeUsage, Storage]:
         """With rates, files and the network."""
@@ -122,23 +122,23 @@ class StatsCollector:
         return found._replace(
             capacity_bytes=self.node.disk_bytes, used_bytes=used.bytes, available_bytes=min(free, found.available_bytes))
 
-    def _measure(self, pods: Sequence[PodSource]) -> NodeUsage:
+    def _measure(self, pods: Sequence[PodSource], *, pressure: bool = True) -> NodeUsage:
+        def rated_at(path: str) -> Rated | None:
+            usage = self._reader.read(path, at, pressure=pressure)
+            return None if usage is None else self._rates.rated(path, usage)
+
         with self._lock:
             at, node = self._now(), self.node
-            systems = {"pods": self._rated(f"{node.cgroup}/kubepods", at), "kubelet": self._agent("kubelet", at)}
+            systems = {"pods": rated_at(f"{node.cgroup}/kubepods"), "kubelet": self._agent("kubelet", at)}
             measured = []
             for pod in pods:
-                containers = (ContainerUsage(source, rated) for source in pod.containers if (rated := self._rated(source.cgroup, at)))
-                measured.append(PodUsage(pod, self._rated(pod.cgroup, at), tuple(containers)))
+                containers = (ContainerUsage(source, rated) for source in pod.containers if (rated := rated_at(source.cgroup)))
+                measured.append(PodUsage(pod, rated_at(pod.cgroup), tuple(containers)))
             usage = self._node_usage(at)
             rated = self._rates.rated(node.cgroup, usage) if usage is not None else None
             self._rates.forget_before(at - MAX_WINDOW_S)
             known = {name: found for name, found in systems.items() if found is not None}
             return NodeUsage(node, self._started_at, rated, known, tuple(measured))
-
-    def _rated(self, path: str, at: float) -> Rated | None:
-        usage = self._reader.read(path, at)
-        return None if usage is None else self._rates.rated(path, usage)
 
     def _agent(self, name: str, at: float) -> Rated | None:
         path, pids = f"{self.node.cgroup}/{name}", self._reader.agents(self.node.cgroup).get(name)

@@ -57,6 +57,13 @@ class Allocations:
         promise = self._promises.get(pod.metadata.uid)
         return with_allocation(pod, allocation_of(promise.pod) if promise else self._held(pod.metadata.uid))
 
+    def recall(self, pod: Pod) -> Pod:
+        """The same, of a Pod that this kubelet hears of for the first time: what an earlier one promised it counts from now on."""
+        allocated = self.apply(pod)
+        if pod.metadata.uid not in self._promises and self._held(pod.metadata.uid):
+            self._promises[pod.metadata.uid] = _Promise(allocated, pod, *_known_conditions(pod))
+        return allocated
+
     def consider(self, wanted: Pod) -> Pod:
         """The same, after taking over what has changed and fits. Events tell of both outcomes."""
         uid = wanted.metadata.uid

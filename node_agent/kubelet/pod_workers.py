@@ -34,6 +34,8 @@ class PodWorker:
 
     def __init__(self, services: Services, client: Client, pod: Pod, others: PodWorkers, *, static: bool = False) -> None:
         self.state = PodState(pod, static=static)
+        if pod.status.phase not in TERMINAL:
+            self.state.pod = services.allocations.recall(pod)
         self.gone = False
         self._services = services
         self._client = client

@@ -98,15 +98,18 @@ def test_a_resize_without_room_waits_until_another_pod_goes() -> None:
     assert [condition.type for condition in held.conditions("a")] == ["PodResizeInProgress"]
 
 
-def test_a_promise_outlives_the_kubelet() -> None:
-    held, _ = allocations(Heard())
-    kept = Allocations(
-        {"cpu": "1", "memory": "4Gi"}, Heard(), lambda: NOW, lambda _uid: {"main": {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}})
+def test_promises_outlive_the_kubelet() -> None:
+    kept = {"main": {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}}
+    held = Allocations({"cpu": "2", "memory": "4Gi"}, Heard(), lambda: NOW, lambda uid: kept if uid in ("a", "b") else {})
+    wanted = named("a", sized("1500m", "1Gi"), generation=2)
 
-    allocated = kept.consider(named("a", sized("3", "1Gi"), generation=2))
+    assert held.recall(wanted).spec.containers[0].resources == ResourceRequirements(requests={"cpu": "1"}, limits={"cpu": "1"})
+    held.recall(named("b", sized("1", "1Gi")))
+    held.recall(named("new", sized("1", "1Gi")))                 # nobody promised it anything yet
+    held.consider(wanted)
 
-    assert allocated.spec.containers[0].resources == ResourceRequirements(requests={"cpu": "1"}, limits={"cpu": "1"})
-    assert held.conditions("a") == ()
+    assert [condition.message for condition in held.conditions("a")] == [
+        "Node didn't have enough resource: cpu, requested: 1500, used: 1000, capacity: 2000"]
 
 
 def running(wanted: Pod, container_: Container) -> ContainerRecord:

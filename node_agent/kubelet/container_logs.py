@@ -32,12 +32,13 @@ def find_container(pod: Pod, name: str) -> Container:
     return found
 
 
-def running_container(services: Services, state: PodState, name: str) -> ContainerRecord:
-    """For exec and attach. Raises InternalError."""
+def running_container(services: Services, state: PodState, name: str, refusal: str) -> ContainerRecord:
+    """For exec and attach. `refusal`: what is said of a container that does not run, with {name} and {pod}. Raises InternalError."""
     container = find_container(state.pod, name)
     record = state.view(services).latest.get(container.name)
     if record is None or not record.running:
-        raise errors.InternalError(f'container not found ("{container.name}")')
+        metadata = state.pod.metadata
+        raise errors.InternalError(refusal.format(name=container.name, pod=f"{metadata.name}_{metadata.namespace}"))
     return record
 
 

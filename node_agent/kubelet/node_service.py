@@ -58,24 +58,25 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
             session = await self._services.runtime.open_exec(record.id, command, tty=start.tty, stdin=start.stdin)
             return relay_exec(session, frames, command)
 
-        await self._console(frames, context, run, "error executing command in container: failed to exec in container")
+        failure = "error executing command in container: failed to exec in container"
+        await self._console(frames, context, run, 'container not found ("{name}")', failure)
 
     async def Attach(self, frames: AsyncIterator[Any], context: Context) -> None:  # noqa: N802
         async def run(start: Any, record: ContainerRecord) -> AsyncGenerator[Any, None]:
             session = await self._services.runtime.open_attach(record.id)
             return relay_attach(session, frames, record.config, stdin=start.stdin)
 
-        await self._console(frames, context, run, "error attaching to container")
+        await self._console(frames, context, run, "container {name} not found in pod {pod}", "error attaching to container")
 
     async def _console(
         self, frames: AsyncIterator[Any], context: Context, run: Callable[[Any, ContainerRecord], Awaitable[AsyncGenerator[Any, None]]],
-        what_failed: str,
+        refusal: str, failure: str,
     ) -> None:
         """What can be told before the client's connection is upgraded is told by the call's status, the rest by a Status frame."""
         await _authorize(context)
         try:
             start = await _first(frames, "start")
-            record = running_container(self._services, self._pod(start.container), start.container.container)
+            record = running_container(self._services, self._pod(start.container), start.container.container, refusal)
         except errors.ApiError as error:
             await abort(context, error)
             return
@@ -86,7 +87,7 @@ class NodeService(node_pb2_grpc.NodeServiceServicer):
         except errors.BadRequest:       # the client left before it was ready
             return
         except (RuntimeServiceError, OSError) as error:
-            await _write(context, status_frame(failure_status(f"{what_failed}: {error}")))
+            await _write(context, status_frame(failure_status(f"{failure}: {error}")))
             return
         await _send(context, relay)
 

@@ -198,8 +198,8 @@ async def exec_sync(tools: Tools, record: ContainerRecord, bundle: Path, command
 def process_spec(config: Mapping[str, Any], command: Sequence[str], *, tty: bool) -> dict[str, Any]:
     """The container's own process with another command: same user, environment, directory, capabilities."""
     process = {**config["process"], "args": list(command), "terminal": tty}
-    if tty and not any(entry.startswith("TERM=") for entry in process["env"]):
-        process["env"] = [*process["env"], "TERM=xterm"]
+    if tty:         # whatever the container has, as with containerd
+        process["env"] = [*(entry for entry in process["env"] if not entry.startswith("TERM=")), "TERM=xterm"]
     return process
 
 

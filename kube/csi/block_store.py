@@ -1,6 +1,8 @@
-"""The volumes of the cluster's own driver: a sparse file each, which nodes of this machine mount as a disk of that size.
+"""The volumes of the cluster's own driver: a sparse file each, which a node of this machine mounts as a disk of that size; or a folder,
+which all of them mount.
 
-    FOLDER/pvc-....img     the disk
+    FOLDER/pvc-....img     the disk, or
+    FOLDER/pvc-....dir     the folder
     FOLDER/pvc-....json    its size, where it may be used, and the one node it is attached to
 
 Both halves of the driver share the folder: the controller service writes it, the node service reads it. Blocks, but briefly.
@@ -9,6 +11,7 @@ Both halves of the driver share the folder: the controller service writes it, th
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -51,6 +54,7 @@ class BlockVolume(msgspec.Struct, frozen=True, kw_only=True):
     capacity_bytes: int
     topology: dict[str, str] = {}
     node: str = ""               # attached to it; "": to none
+    shared: bool = False         # a folder: for any number of nodes, without a limit of its own
     expanded: bool = False       # larger than it was made: its file system may still have to follow
 
 
@@ -64,13 +68,18 @@ class BlockStore:
             raise NotThere(f"volume {volume_id!r} not found")
         return self._folder / f"{volume_id}.img"
 
+    def folder(self, volume_id: str) -> Path:
+        return self.image(volume_id).with_suffix(".dir")
+
     def get(self, volume_id: str) -> BlockVolume:
         try:
             return msgspec.json.decode(self.image(volume_id).with_suffix(".json").read_bytes(), type=BlockVolume)
         except FileNotFoundError:
             raise NotThere(f"volume {volume_id!r} not found") from None
 
-    def create(self, volume_id: str, size_bytes: int, topology: dict[str, str], *, limit_bytes: int = 0) -> BlockVolume:
+    def create(
+        self, volume_id: str, size_bytes: int, topology: dict[str, str], *, limit_bytes: int = 0, shared: bool = False,
+    ) -> BlockVolume:
         """Idempotent: an equal one that is there is given back."""
         size_bytes = max(SMALLEST_BYTES, -(-size_bytes // MIB) * MIB)
         if limit_bytes and size_bytes > limit_bytes:
@@ -85,6 +94,10 @@ class BlockStore:
             return held
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._check_room(size_bytes)
+        if shared:
+            self.folder(volume_id).mkdir(exist_ok=True)
+            self.folder(volume_id).chmod(0o777)
+            return self._write(BlockVolume(id=volume_id, capacity_bytes=size_bytes, shared=True))
         with self.image(volume_id).open("wb") as file:
             file.truncate(size_bytes)
         return self._write(BlockVolume(id=volume_id, capacity_bytes=size_bytes, topology=topology))
@@ -97,11 +110,15 @@ class BlockStore:
             return
         if held.node:
             raise Attached(f"volume {volume_id!r} is still attached to node {held.node}")
+        if held.shared and self.folder(volume_id).exists():
+            shutil.rmtree(self.folder(volume_id))
         self.image(volume_id).unlink(missing_ok=True)
         self.image(volume_id).with_suffix(".json").unlink(missing_ok=True)
 
     def attach(self, volume_id: str, node: str) -> BlockVolume:
         held = self.get(volume_id)
+        if held.shared:
+            return held
         if held.node not in ("", node):
             raise Attached(f"volume {volume_id!r} is attached to node {held.node}")
         return held if held.node else self._write(msgspec.structs.replace(held, node=node))
@@ -120,7 +137,8 @@ class BlockStore:
         if held.capacity_bytes >= size_bytes:
             return held
         self._check_room(size_bytes)
-        os.truncate(self.image(volume_id), size_bytes)
+        if not held.shared:
+            os.truncate(self.image(volume_id), size_bytes)
         return self._write(msgspec.structs.replace(held, capacity_bytes=size_bytes, expanded=True))
 
     def _check_room(self, size_bytes: int) -> None:

@@ -254,6 +254,21 @@ def test_a_volume_in_a_zone_that_nobody_reaches(storage: Storage) -> None:
     assert storage.get("pvc", "data")["spec"]["volumeName"] != name
 
 
+@pytest.mark.req("VOL-06")
+def test_a_folder_that_pods_on_two_nodes_share(storage: Storage) -> None:
+    storage.claim("data", accessModes=["ReadWriteMany"], storageClassName="shared")
+    for node in ("node2", "node3"):
+        storage.pod(node, "data", nodeSelector={"kubernetes.io/hostname": node})
+    storage.runs("node2")
+    storage.runs("node3")
+    storage.sh("node2", "echo shared > /data/x")
+    assert storage.sh("node3", "cat /data/x") == "shared\n"
+    storage.kubectl("delete", "pod", "node2", "node3")
+    storage.pod("later", "data")
+    storage.runs("later")
+    assert storage.sh("later", "cat /data/x") == "shared\n"
+
+
 @pytest.mark.req("VOL-06", "VOL-07", "PVC-08")
 def test_what_kubernetes_no_longer_has_is_refused_by_name(storage: Storage) -> None:
     sources: dict[str, dict[str, Any]] = {

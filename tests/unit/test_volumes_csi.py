@@ -214,6 +214,27 @@ async def test_what_the_driver_refuses_is_told(tmp_path: Path) -> None:
         assert (await client.get(PersistentVolumeClaim, CLAIM)).status.phase == "Pending"
 
 
+@pytest.mark.req("VOL-06")
+async def test_a_shared_folder_serves_many_nodes(tmp_path: Path) -> None:
+    async with cluster(tmp_path) as client:
+        shared = {**CLASS, "metadata": {"name": "shared"}, "parameters": {"type": "shared-folder"}, "volumeBindingMode": "Immediate"}
+        await client.create(msgspec.convert(shared, StorageClass))
+        await client.create(claim(accessModes=["ReadWriteMany"], storageClassName="shared"))
+        await eventually(lambda: bound(client), what="the claim is bound")
+        made = await volume_of(client)
+        assert made.spec.csi is not None
+        assert (made.spec.node_affinity, made.spec.csi.fs_type) == (None, "")
+        assert (tmp_path / "volumes" / f"{made.metadata.name}.dir").is_dir()
+        for node in ("n1", "n2"):
+            BlockStore(tmp_path / "volumes").attach(made.metadata.name, node)
+        await client.delete(PersistentVolumeClaim, CLAIM)
+
+        async def gone() -> bool:
+            return not list((tmp_path / "volumes").iterdir())
+
+        await eventually(gone, what="the folder is gone")
+
+
 @pytest.mark.req("VOL-09")
 async def test_the_drivers_socket_speaks_csi(tmp_path: Path) -> None:
     async with CsiDriver(tmp_path / "volumes", tmp_path / "csi.sock") as driver:

@@ -16,6 +16,7 @@ from kube.process.log import Logger
 Mode = pb.VolumeCapability.AccessMode
 ONE_NODE = {Mode.SINGLE_NODE_WRITER, Mode.SINGLE_NODE_READER_ONLY, Mode.SINGLE_NODE_SINGLE_WRITER, Mode.SINGLE_NODE_MULTI_WRITER}
 Rpc = pb.ControllerServiceCapability.RPC
+TYPE, SHARED = "type", "shared-folder"      # a parameter of the StorageClass
 
 
 class BlockIdentity(csi_pb2_grpc.IdentityServicer):
@@ -45,14 +46,13 @@ class BlockController(csi_pb2_grpc.ControllerServicer):
         self, request: pb.CreateVolumeRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> pb.CreateVolumeResponse:
         async def work() -> pb.CreateVolumeResponse:
-            for wanted in request.volume_capabilities:
-                if wanted.access_mode.mode not in ONE_NODE:
-                    name = Mode.Mode.Name(wanted.access_mode.mode)
-                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"a volume serves one node at a time: {name} is not supported")
+            shared = request.parameters.get(TYPE, "disk") == SHARED
+            if problem := _problem(request, shared=shared):
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
             segments = _chosen(request.accessibility_requirements)
             size = request.capacity_range
             volume = await asyncio.to_thread(
-                self._store.create, request.name, size.required_bytes, segments, limit_bytes=size.limit_bytes)
+                self._store.create, request.name, size.required_bytes, segments, limit_bytes=size.limit_bytes, shared=shared)
             topology = [pb.Topology(segments=volume.topology)] if volume.topology else []
             return pb.CreateVolumeResponse(
                 volume=pb.Volume(volume_id=volume.id, capacity_bytes=volume.capacity_bytes, accessible_topology=topology))
@@ -74,7 +74,7 @@ class BlockController(csi_pb2_grpc.ControllerServicer):
     ) -> pb.ControllerPublishVolumeResponse:
         async def work() -> pb.ControllerPublishVolumeResponse:
             self._store.attach(request.volume_id, request.node_id)
-            return pb.ControllerPublishVolumeResponse(publish_context={"image": str(self._store.image(request.volume_id))})
+            return pb.ControllerPublishVolumeResponse()
 
         return await answered(
             self._log, context, "ControllerPublishVolume", work, volume=request.volume_id, node=request.node_id)
@@ -105,6 +105,18 @@ class BlockController(csi_pb2_grpc.ControllerServicer):
         kinds = (Rpc.CREATE_DELETE_VOLUME, Rpc.PUBLISH_UNPUBLISH_VOLUME, Rpc.EXPAND_VOLUME, Rpc.SINGLE_NODE_MULTI_WRITER)
         return pb.ControllerGetCapabilitiesResponse(
             capabilities=[pb.ControllerServiceCapability(rpc=Rpc(type=kind)) for kind in kinds])
+
+
+def _problem(request: pb.CreateVolumeRequest, *, shared: bool) -> str:
+    kind = request.parameters.get(TYPE, "disk")
+    if kind not in ("disk", SHARED):
+        return f"parameter {TYPE} must be disk or {SHARED}, not {kind!r}"
+    for wanted in request.volume_capabilities:
+        if not shared and wanted.access_mode.mode not in ONE_NODE:
+            return f"a volume serves one node at a time: {Mode.Mode.Name(wanted.access_mode.mode)} is not supported"
+        if wanted.WhichOneof("access_type") == "block":
+            return "raw block volumes are not supported"
+    return ""
 
 
 def _chosen(wanted: pb.TopologyRequirement) -> dict[str, str]:

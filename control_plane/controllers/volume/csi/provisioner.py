@@ -121,9 +121,8 @@ class CsiProvisioner(ManagedController[Item]):
         from kube.csi.calls import capability
         from kube.csi.v1 import csi_pb2 as pb
 
-        fs_type = held.parameters.get(FS_TYPE, "ext4")
         wanted = capability(
-            claim.spec.access_modes, fs_type=fs_type, mount_flags=held.mount_options, block=claim.spec.volume_mode == "Block",
+            claim.spec.access_modes, fs_type=_fs_type(held), mount_flags=held.mount_options, block=claim.spec.volume_mode == "Block",
             multi_writer=True)
         return pb.CreateVolumeRequest(
             name=name, capacity_range=pb.CapacityRange(required_bytes=requested_bytes(claim)), volume_capabilities=[wanted],
@@ -201,6 +200,11 @@ class CsiProvisioner(ManagedController[Item]):
         return DONE
 
 
+def _fs_type(held: StorageClass) -> str:
+    """ "" for folders: they are the machine's."""
+    return held.parameters.get(FS_TYPE, "" if held.parameters.get("type") == "shared-folder" else "ext4")
+
+
 def _is_ours(volume: PersistentVolume) -> bool:
     return volume.spec.csi is not None and volume.spec.csi.driver == DRIVER and names.PROVISIONED_BY in volume.metadata.annotations
 
@@ -225,7 +229,7 @@ def _volume(claim: PersistentVolumeClaim, held: StorageClass, name: str, made: A
         capacity={"storage": str(Quantity.of(made.capacity_bytes, Format.BINARY_SI))},
         claim_ref=reference_to(claim),
         csi=CSIPersistentVolumeSource(
-            driver=DRIVER, volume_handle=made.volume_id, fs_type="" if block else held.parameters.get(FS_TYPE, "ext4"),
+            driver=DRIVER, volume_handle=made.volume_id, fs_type="" if block else _fs_type(held),
             volume_attributes={"storage.kubernetes.io/csiProvisionerIdentity": DRIVER, **made.volume_context}),
         mount_options=held.mount_options,
         node_affinity=VolumeNodeAffinity(required=NodeSelector(node_selector_terms=terms)) if terms else None,

@@ -127,7 +127,8 @@ class BlockNode(csi_pb2_grpc.NodeServicer):
         async def work() -> pb.NodeExpandVolumeResponse:
             volume = self._store.get(request.volume_id)
             try:
-                await asyncio.to_thread(_grow, request.staging_target_path or request.volume_path)
+                if not volume.shared:
+                    await asyncio.to_thread(_grow, request.staging_target_path or request.volume_path)
             except disks.NotWhileMountedError as error:
                 raise InUse(str(error)) from error
             return pb.NodeExpandVolumeResponse(capacity_bytes=volume.capacity_bytes)
@@ -140,6 +141,10 @@ class BlockNode(csi_pb2_grpc.NodeServicer):
         if disks.mounted_from(place):
             return
         volume, image = self._store.get(request.volume_id), str(self._store.image(request.volume_id))
+        if volume.shared:
+            os.makedirs(place, exist_ok=True)
+            mount(str(self._store.folder(request.volume_id)), place, flags=MS_BIND)
+            return
         if volume.node != self._node_name:
             raise Attached(f"volume {volume.id!r} is not attached to node {self._node_name}")
         if request.volume_capability.WhichOneof("access_type") == "block":

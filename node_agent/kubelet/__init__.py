@@ -1,11 +1,14 @@
 """kubelet: API Pods of this node -> sandboxes and containers -> status back. docs/kubelet.md draws the flow.
 
 app.py          composition root                    config.py        the process's configuration
-pod_workers.py  one task per Pod, woken by change   pod_plan.py      what is to be done next, pure
-pod_sync.py     does it                             pod_start.py     sandbox, network, volumes, images: all at once
+pod_workers.py  all Pods, news to them              pod_worker.py    one task per Pod, woken by change
+pod_plan.py     what is to be done next, pure       pod_sync.py      does it
+pod_start.py    sandbox, network, volumes, images: all at once
+pod_fit.py, pod_admission.py   does it fit, may it  static_pods.py, static_manifests.py   Pods out of files, and their mirrors
 termination.py  preStop, SIGTERM, grace, SIGKILL    pod_view.py      what is known of a Pod's containers
 pod_state.py    one Pod in memory; shared parts     termination_message.py   why a container ended
-pod_status.py   phase, conditions, statuses, pure   status_manager.py   patched through /status
+pod_status.py   phase, pure                         status_manager.py   patched through /status
+container_statuses.py, pod_conditions.py   the rest of the status, pure   env_files.py   variables in a file
 container_config.py  Container -> runtime's config  environment.py   env, $(VAR), fieldRef, pure
 resources.py    QoS, cgroup limits, oom score       pod_files.py     /etc/hosts, resolv.conf, hostname
 image_manager.py   Pulled, ErrImagePull, back-off   backoff.py       CrashLoopBackOff and the like

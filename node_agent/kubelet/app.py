@@ -313,7 +313,7 @@ class Kubelet:
         return pod_memory(pod, self.services.allocatable)
 
     def _on_probe(self, pod_uid: str) -> None:
-        self.workers.wake(pod_uid)
+        self.workers.probed(pod_uid)
 
     def _on_probe_event(self, target: ProbeTarget, kind: str, reason: str, message: str) -> None:
         type_: Literal["Normal", "Warning"] = "Warning" if kind == "Warning" else "Normal"

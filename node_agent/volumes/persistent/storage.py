@@ -24,6 +24,8 @@ from node_agent.volumes.persistent.nfs import NfsSource
 from node_agent.volumes.persistent.plugin import PersistentVolumePlugin
 from node_agent.volumes.plugin import VolumeError
 
+ZONE = "topology.kubernetes.io/zone"
+ZONE_WAIT_S = 15.0
 BLOCK_DRIVER = "block.csi.kubonsai.io"
 RETRY_S = 5.0
 SIZES_S = 10.0
@@ -88,6 +90,14 @@ class PersistentStorage:
     async def _own_driver(self, volumes_dir: Path) -> None:
         """Not even imported before the cluster asks for it."""
         await self._wanted.wait()
+        await self._know_zone()
         from node_agent.volumes.persistent.csi.block_driver import run_block_driver
 
         await run_block_driver(self._root_dir, volumes_dir, self._node_name, self._labels)
+
+    async def _know_zone(self) -> None:
+        """The cloud gives a new Node its zone; who registers before that would have volumes made for nowhere in particular."""
+        for _ in range(int(ZONE_WAIT_S / 0.1)):
+            if ZONE in self._labels():
+                return
+            await asyncio.sleep(0.1)

@@ -30,7 +30,7 @@ from node_agent.volumes.plugin import MountedVolume, VolumeError
 if TYPE_CHECKING:
     from kube.csi.v1 import csi_pb2 as pb
 
-ATTACH_S: Final = 20.0
+ATTACH_S: Final = 8.0           # then the event; the Pod is looked at again
 LOOK_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 Secrets = Callable[[str, str], Awaitable[Mapping[str, bytes] | None]]
 
@@ -118,13 +118,14 @@ class CsiSource:
             multi_writer="SINGLE_NODE_MULTI_WRITER" in driver.capabilities)
         context: dict[str, str] = {}
         staging = ""
+        directory = task.directory(self.kind)
+        # First of all: what is begun here is then taken back with the Pod, however far it came.
+        save(directory, data, nodeName=self._node_name, attachmentID=_attachment(data, self._node_name))
         if not inline:
             await self._in_use.add(data)
             if object_.attach_required is not False:
                 context = await self._attached(data)
             staging = await self._staged(task, driver, data, wanted, context)
-        directory = task.directory(self.kind)
-        save(directory, data, nodeName=self._node_name, attachmentID=_attachment(data, self._node_name))
         read_only = task.read_only or bool(source.read_only)
         target = directory / "mount"
         request = pb.NodePublishVolumeRequest(

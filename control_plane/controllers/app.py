@@ -37,6 +37,7 @@ from control_plane.controllers.service_account import ServiceAccountController
 from control_plane.controllers.service_account_tokens import TokensController
 from control_plane.controllers.storage_protection import AttributesProtection, ClaimProtection, VolumeProtection
 from control_plane.controllers.storage_version_migration import StorageVersionMigrator
+from control_plane.controllers.trust_bundle_publisher import TrustBundlePublisher
 from control_plane.controllers.volume.attach import AttachDetachController
 from control_plane.controllers.volume.binder import PersistentVolumeBinder
 from control_plane.controllers.volume.csi.attacher import CsiAttacher
@@ -72,6 +73,7 @@ def controllers(context: ControllerContext, config: ControllerManagerConfig, dri
         NodeIpamController(context, config.cluster_cidr, config.node_cidr_mask_size),
         ServiceAccountController(context),
         RootCaPublisher(context, root_ca),
+        TrustBundlePublisher(context, root_ca),
         *([TokensController(context, key, root_ca)] if (key := config.service_account_private_key_file) else []),
         ClusterRoleAggregationController(context),
         ReplicaSetController(context),

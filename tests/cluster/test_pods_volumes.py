@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from launcher.testing.cluster import eventually
 from tests.support.space import Json, Space, config_map, container, pod
 
 
-def mounting(name: str, *mounts: Json, **more: object) -> Json:
+def mounting(name: str, *mounts: Json, **more: Any) -> Json:
     return container(name, volumeMounts=list(mounts), **more)
 
 

@@ -233,7 +233,7 @@ def _filter(label_selector: str, field_selector: str) -> Callable[[Obj], bool]:
         values = {"metadata.name": metadata["name"], "metadata.namespace": metadata.get("namespace", "")}
         values["type"] = str(obj.get("type", ""))       # of Secrets and Events
         with suppress(AttributeError):
-            values["spec.nodeName"] = obj.get("spec", {}).get("nodeName", "")
+            values |= {f"spec.{name}": obj.get("spec", {}).get(name, "") for name in ("nodeName", "signerName")}
         return labels.matches(metadata.get("labels") or {}) and fields.matches(values)
 
     return matches

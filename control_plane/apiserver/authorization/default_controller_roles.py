@@ -134,6 +134,10 @@ _RULES: Final[dict[str, tuple[PolicyRule, ...]]] = {
         EVENTS,
     ),
     "resourcequota-controller": (rule("list watch", "*", "*"), rule("update", "core", "resourcequotas/status"), EVENTS),
+    "kube-apiserver-serving-clustertrustbundle-publisher": (
+        rule("attest", "certificates.k8s.io", "signers", "kubernetes.io/kube-apiserver-serving"),
+        rule("create delete list update watch", "certificates.k8s.io", "clustertrustbundles"), EVENTS,
+    ),
     "root-ca-cert-publisher": (rule("create update", "core", "configmaps"), EVENTS),
     "route-controller": (rule("list watch", "core", "nodes"), rule("patch", "core", "nodes/status"), EVENTS),
     "service-account-controller": (rule("create", "core", "serviceaccounts"), EVENTS),

@@ -28,13 +28,14 @@ from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery.quantity import Format, Quantity
 from kube.process.clock import to_rfc3339
 from node_agent.kubelet.config import KubeletConfig
+from node_agent.kubelet.eviction.thresholds import MEMORY, NODE_FS, Amount
 from node_agent.kubelet.runtime_classes import DECLARED_FEATURES, NODE_FEATURES, runtime_handlers
 from node_agent.runtime.idmaps import user_namespaces_here
 from node_agent.runtime.model import Image
 
+NOTHING = Amount()
 RUNTIME_VERSION = "kubonsai://0.1.0"
 MAX_NAMES = 5
-EVICTION_MEMORY_BYTES = 100 << 20            # evictionHard memory.available<100Mi
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 PROVIDED_IP = "alpha.kubernetes.io/provided-node-ip"
 UNINITIALIZED = Taint(key="node.cloudprovider.kubernetes.io/uninitialized", value="true", effect="NoSchedule")
@@ -68,8 +69,11 @@ def read_machine(config: KubeletConfig) -> Machine:
         "cpu": config.capacity_cpu or str(os.cpu_count() or 1), "memory": f"{total // 1024}Ki", "pods": str(config.max_pods),
         "ephemeral-storage": f"{disk_bytes // 1024}Ki", **huge_pages(),
     }
-    reserved = EVICTION_MEMORY_BYTES + sum(Quantity.parse(amount).value() for name, amount in capacity.items() if name.startswith("huge"))
-    usable = {"memory": f"{max(0, total - reserved) // 1024}Ki", "ephemeral-storage": str(disk_bytes * 9 // 10)}
+    # What Pods cannot have: below it the node would end them.
+    kept = {threshold.signal: threshold.value for threshold in config.eviction_thresholds() if threshold.hard}
+    reserved = sum(Quantity.parse(amount).value() for name, amount in capacity.items() if name.startswith("huge"))
+    memory = max(0, total - reserved - kept.get(MEMORY, NOTHING).of(total))
+    usable = {"memory": f"{memory // 1024}Ki", "ephemeral-storage": str(max(0, disk_bytes - kept.get(NODE_FS, NOTHING).of(disk_bytes)))}
     return Machine(capacity, {**capacity, **usable}, total)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from kube.api.core_v1 import Pod
 from kube.apimachinery.quantity import Quantity
@@ -22,10 +23,18 @@ def is_limited(pod: Pod) -> bool:
     return any(RESOURCE in limits_of(container) for container in (*pod.spec.containers, *pod.spec.init_containers))
 
 
-def excess(usage: PodUsage, storage: Storage) -> str:
-    """What the Pod is to be told, or "": it keeps within its limits."""
+class Excess(NamedTuple):
+    limit: str          # as metrics name it
+    message: str
+
+
+def excess(usage: PodUsage, storage: Storage) -> Excess | None:
+    """None: the Pod keeps within its limits."""
     pod = usage.source.pod
-    return _volumes(pod, usage, storage) or _pod(pod, usage, storage) or _containers(pod, usage, storage)
+    for limit, find in (("emptydirfs.limit", _volumes), ("ephemeralpodfs.limit", _pod), ("ephemeralcontainerfs.limit", _containers)):
+        if message := find(pod, usage, storage):
+            return Excess(limit, message)
+    return None
 
 
 def _volumes(pod: Pod, usage: PodUsage, storage: Storage) -> str:

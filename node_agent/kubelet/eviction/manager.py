@@ -89,8 +89,9 @@ class EvictionManager:
         usage, storage = await self._stats.of(set(limited))
         evicted = []
         for pod in usage.pods:
-            message = excess(pod, storage)
-            if message and self._evict(pod.source.pod, message, HARD_GRACE_S, None):
+            found = excess(pod, storage)
+            if found is not None and self._evict(pod.source.pod, found.message, HARD_GRACE_S, None):
+                self._pressure.evictions[found.limit] += 1
                 evicted.append(pod.source.pod.metadata.uid)
         return evicted
 
@@ -115,6 +116,7 @@ class EvictionManager:
                 observed_generation=pod.metadata.generation, last_transition_time=to_rfc3339(self._clock.now()),
             )
             if self._evict(pod, message, self._grace_s(first, pod), condition):
+                self._pressure.evictions[first.signal] += 1
                 return [uid]
         log.warning("unable to evict any pods from the node", resource=resource)
         return []

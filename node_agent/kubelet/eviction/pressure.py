@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Final
 
 from kube.api.core_v1 import Pod
@@ -16,6 +17,7 @@ MEMORY, MEMORY_TAINT = "MemoryPressure", "node.kubernetes.io/memory-pressure"
 @dataclass(slots=True)
 class NodePressure:
     conditions: frozenset[str] = frozenset()
+    evictions: Counter[str] = field(default_factory=Counter)        # by signal; of a Pod's own limits, by upstream's names for them
 
     def refusal(self, pod: Pod) -> Refusal | None:
         """None: it may run. Short of memory alone, a node takes whoever has asked for some, or tolerates it."""

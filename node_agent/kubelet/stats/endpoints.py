@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 from aiohttp import web
 
@@ -9,6 +11,7 @@ from node_agent.kubelet.stats.collector import StatsCollector
 from node_agent.kubelet.stats.exposition import (
     CONTENT_TYPE,
     Metric,
+    Sample,
     cadvisor_metrics,
     render,
     resource_metrics,
@@ -35,8 +38,11 @@ async def cadvisor(stats: StatsCollector) -> web.Response:
     return _text(cadvisor_metrics(await stats.usage(), read_interfaces()))
 
 
-async def volumes(stats: StatsCollector) -> bytes:
-    return render(volume_metrics(await _summary(stats, short=False)))
+async def volumes_and_evictions(stats: StatsCollector, evictions: Mapping[str, int]) -> bytes:
+    """`evictions`: how many, by signal."""
+    counted = [Sample((("eviction_signal", signal),), float(number)) for signal, number in sorted(evictions.items())]
+    text = "[ALPHA] Cumulative number of pod evictions by eviction signal"
+    return render([*volume_metrics(await _summary(stats, short=False)), Metric("kubelet_evictions", "counter", text, counted)])
 
 
 async def _summary(stats: StatsCollector, *, short: bool) -> Summary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -69,6 +70,7 @@ from node_agent.volumes.tokens import TokenManager
 if TYPE_CHECKING:
     from node_agent.kubelet.static_pods import StaticPods
 
+MAX_OPEN_FILES = 65_536
 log = get_logger("kubelet")
 
 
@@ -78,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def run(config: KubeletConfig, stop: asyncio.Event) -> None:
     """Until `stop`. Containers outlive the kubelet."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, MAX_OPEN_FILES), most))      # two per container; many machines begin with 1024
     if config.bootstrap is None:
         await _work(config, stop)
         return

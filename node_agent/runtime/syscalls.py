@@ -50,9 +50,15 @@ def unmount_below(directory: str) -> None:
         raise OSError(errno.EBUSY, "still mounted", left[0])
 
 
+_ESCAPED = {ord(character): f"\\{ord(character):03o}" for character in " \t\n\\"}         # as the kernel writes them
+
+
 def _mounts_below(directory: str) -> list[str]:
     with open("/proc/thread-self/mountinfo", "rb") as file:
-        points = [line.split()[4].decode("unicode_escape") for line in file]        # \\040 is a space
+        table = file.read()
+    if directory.translate(_ESCAPED).encode() + b"/" not in table:                   # mostly so, and a node with many Pods has many mounts
+        return []
+    points = [line.split()[4].decode("unicode_escape") for line in table.splitlines()]
     return [point for point in points if point.startswith(directory + "/")]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from control_plane.cloud.records import MachineRecord, write_record
@@ -91,7 +92,8 @@ def _prepare_container(name: str) -> None:
     logs = paths.NODES / name / "logs"
     for kind in ("pods", "containers"):
         (logs / kind).mkdir(parents=True, exist_ok=True)
-    check(libc().mount(str(logs).encode(), b"/var/log", b"none", MS_BIND, None))
+    with suppress(OSError):     # who is not allowed to goes without a /var/log of the node
+        check(libc().mount(str(logs).encode(), b"/var/log", b"none", MS_BIND, None))
     (RUN / "resolv.conf").write_text("# Docker's resolver answers on the node's loopback alone, where no Pod can reach it\n")
     check(libc().mount(b"/proc/sys/net", b"/proc/sys/net", b"none", MS_BIND, None))     # a mount of its own: the rest stays read-only
     for point in mount_points():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -235,9 +236,12 @@ class ConmonRuntime:
         return await open_attach(self._running(container_id), self._containers.bundle(container_id))
 
     def reopen_log(self, container_id: str) -> None:
-        """After the log file was renamed: conmon opens a new one under the old name."""
-        with (self._containers.bundle(container_id) / "ctl").open("wb", buffering=0) as control:
-            control.write(b"2 0 0\n")
+        """After the log file was renamed: conmon opens a new one under the old name. Raises OSError, also when conmon is gone."""
+        control = os.open(self._containers.bundle(container_id) / "ctl", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.write(control, b"2 0 0\n")
+        finally:
+            os.close(control)
 
     def _record(self, container_id: str) -> ContainerRecord:
         record = self._containers.get(container_id)

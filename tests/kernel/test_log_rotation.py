@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,7 +16,7 @@ import pytest
 from kube.process.clock import SystemClock
 from kube.process.config import ApiserverAccess, TlsFiles
 from node_agent.kubelet.config import KubeletConfig
-from node_agent.kubelet.log_rotation import rotate_logs
+from node_agent.kubelet.log_rotation import rotate, rotate_logs
 from node_agent.runtime.logs import LogOptions, read_log
 from tests.support.runtime_node import RuntimeNode, runtime_node
 
@@ -65,3 +68,17 @@ async def test_a_rotated_log_is_followed_to_its_end(node: RuntimeNode) -> None:
     assert bytes(seen) == b"".join(b"line %d\n" % number for number in range(1, LINES + 1))
     kept = [gzip.decompress(file.read_bytes()) for file in sorted(path.parent.glob("*.gz"))]
     assert all(part.splitlines()[0].count(b" stdout F line ") == 1 for part in kept)
+
+
+async def test_without_conmon_nothing_waits_for_it(node: RuntimeNode) -> None:
+    """And the log keeps its name, so that nothing is lost for those who read it."""
+    record = await node.run(await node.sandbox(), "echo hello; exec sleep 1000")
+    path = Path(record.config.log_path)
+    await node.eventually(lambda: path.stat().st_size > 0)
+    os.kill(record.conmon_pid, signal.SIGKILL)
+    await node.eventually(lambda: not Path(f"/proc/{record.conmon_pid}/exe").exists())
+
+    with pytest.raises(OSError, match="No such device or address"):
+        await rotate(path, SystemClock().now(), 4, partial(node.runtime.reopen_log, record.id))
+
+    assert [entry.name for entry in path.parent.iterdir()] == ["0.log"]

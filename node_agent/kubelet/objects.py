@@ -55,6 +55,14 @@ class PodObjects:
         found: ConfigMap | None = informer.get(NamespacedName(namespace, name))
         return None if found is None else _config_map_data(found)
 
+    async def config_map_text(self, namespace: str, name: str) -> Data | None:
+        """Without binaryData, which no variable can hold."""
+        informer = await self._followed.find(followed.config_map(namespace, name))
+        if informer is None:
+            return await self._shared("configmap text", NamespacedName(namespace, name), self._config_map_text)
+        found: ConfigMap | None = informer.get(NamespacedName(namespace, name))
+        return None if found is None else _text(found)
+
     async def secret(self, namespace: str, name: str) -> Data | None:
         informer = await self._followed.find(followed.secret(namespace, name))
         if informer is None:
@@ -93,6 +101,12 @@ class PodObjects:
         except errors.NotFound:
             return None
 
+    async def _config_map_text(self, key: NamespacedName) -> Data | None:
+        try:
+            return _text(await self._client.get(ConfigMap, key))
+        except errors.NotFound:
+            return None
+
     async def _secret(self, key: NamespacedName) -> Data | None:
         try:
             return _secret_data(await self._client.get(Secret, key))
@@ -122,7 +136,11 @@ def request_finder(objects: FollowedObjects, node_name: str) -> Callable[[str, s
 
 def _config_map_data(found: ConfigMap) -> Data:
     binary = {name: base64.b64decode(value) for name, value in found.binary_data.items()}
-    return {name: value.encode() for name, value in found.data.items()} | binary
+    return {**_text(found), **binary}
+
+
+def _text(found: ConfigMap) -> Data:
+    return {name: value.encode() for name, value in found.data.items()}
 
 
 def _secret_data(found: Secret) -> Data:

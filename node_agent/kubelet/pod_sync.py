@@ -281,7 +281,7 @@ async def _referenced_data(services: Services, state: PodState, container: Conta
         if variable.value_from is not None and variable.value_from.secret_key_ref is not None:
             wanted.add(("secret", variable.value_from.secret_key_ref.name))
     namespace, keys = state.pod.metadata.namespace, sorted(wanted)
-    read = {"configmap": services.objects.config_map, "secret": services.objects.secret}
+    read = {"configmap": services.objects.config_map_text, "secret": services.objects.secret}
     found = await asyncio.gather(*(read[kind](namespace, name) for kind, name in keys))
     return {
         key: None if data is None else {name: value.decode(errors="replace") for name, value in data.items()}

@@ -70,6 +70,22 @@ def test_back_off_doubles_to_its_maximum_and_forgets() -> None:
     assert backoff.wait_s("a") == 10
 
 
+@pytest.mark.req("LIF-12")
+@pytest.mark.parametrize(("ran_s", "wait_s"), [
+    pytest.param(60, 300, id="ran a minute"), pytest.param(590, 300, id="not quite ten minutes"), pytest.param(601, 10, id="ten minutes"),
+])
+def test_only_ten_minutes_without_an_end_are_forgiven(ran_s: int, wait_s: int) -> None:
+    backoff = Backoff()
+    for _ in range(6):
+        backoff.next("a", now=0)
+
+    ended = float(ran_s)
+    waits = backoff.remaining_s("a", since=ended, now=ended + 299)     # however long it has waited since
+    backoff.next("a", now=ended + 300, failed_at=ended)
+
+    assert (waits, backoff.wait_s("a")) == (1 if wait_s == 300 else 0, wait_s)
+
+
 def test_durations_read_as_in_go() -> None:
     assert [duration_text(seconds) for seconds in (10, 40, 80, 160, 300)] == ["10s", "40s", "1m20s", "2m40s", "5m0s"]
 

@@ -19,5 +19,7 @@ container_logs.py  kubectl logs                     log_rotation.py  keeps them 
 log_links.py    /var/log/containers                 log_files.py     /logs/ on 10250
 node_service.py, streams.py, https_server.py  what others ask of a kubelet
 bootstrap.py    how a machine gets its certificates   certificate_files.py  those on disk
+stats/          what is used, when asked           eviction/        when the node runs short
+configz.py      the configuration, as upstream names it
 seams.py        Protocols that the kubelet owns     event_names.py   reasons, references to containers
 """

@@ -47,6 +47,8 @@ async def serve_https(
     handlers = _Handlers(services, workers, stats)
     application.router.add_get("/healthz", handlers.healthz)
     application.router.add_get("/pods", handlers.pods)
+    application.router.add_get("/runningpods/", handlers.running_pods)
+    application.router.add_get("/configz", handlers.configz)
     application.router.add_get("/metrics", handlers.metrics)
     application.router.add_get("/metrics/resource", handlers.resource_metrics)
     application.router.add_get("/metrics/cadvisor", handlers.cadvisor_metrics)
@@ -76,6 +78,17 @@ class _Handlers:
     async def pods(self, request: web.Request) -> web.Response:
         listing = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": self._workers.pods()}
         return web.Response(body=msgspec.json.encode(listing), content_type="application/json")
+
+    async def running_pods(self, request: web.Request) -> web.Response:
+        running = {record.config.pod_uid for record in self._services.runtime.containers() if record.running}
+        items = [pod for pod in self._workers.pods() if pod.metadata.uid in running]
+        listing = {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+        return web.Response(body=msgspec.json.encode(listing), content_type="application/json")
+
+    async def configz(self, request: web.Request) -> web.Response:
+        from node_agent.kubelet.configz import configz
+
+        return web.Response(body=msgspec.json.encode(configz(self._services.config)), content_type="application/json")
 
     async def metrics(self, request: web.Request) -> web.Response:
         from node_agent.kubelet.stats import endpoints  # nobody asks an ordinary node

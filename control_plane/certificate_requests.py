@@ -6,7 +6,6 @@ Follows upstream's pkg/apis/certificates/helpers.go.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -138,5 +137,5 @@ def _alternative_names(request: x509.CertificateSigningRequest) -> x509.SubjectA
 def _decoded(encoded: str) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         raise MalformedRequest(f"illegal base64 data: {error}") from error

@@ -7,7 +7,6 @@ Kubernetes' ones. Algorithms: RFC 7518; those of upstream's OIDC authenticator.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from typing import Any, Final, NamedTuple
 
@@ -62,7 +61,7 @@ def parse(token: str) -> Token:
     try:
         header, claims = (msgspec.json.decode(_decode(part), type=dict[str, Any]) for part in parts[:2])
         signature = _decode(parts[2])
-    except (msgspec.DecodeError, binascii.Error, UnicodeError) as error:
+    except (msgspec.DecodeError, ValueError) as error:
         raise MalformedToken(str(error)) from error
     if header.get("alg") not in ALGORITHMS:
         raise MalformedToken(f"unexpected signature algorithm {header.get('alg')!r}; expected {list(ALGORITHMS)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -36,7 +35,7 @@ def pem_blocks(data: bytes) -> Iterator[PemBlock]:
         headers, body = _split_headers(data[line_end + 1:end])
         try:
             der = base64.b64decode(b"".join(body.split()), validate=True)
-        except binascii.Error:
+        except ValueError:
             continue
         position = end + len(_END)
         yield PemBlock(label.decode(errors="replace"), headers, der)

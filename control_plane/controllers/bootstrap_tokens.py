@@ -7,7 +7,6 @@ secret half, tells it that the CA in there is the cluster's. Follows upstream's 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -119,7 +118,7 @@ def seconds_left(secret: Secret, now: datetime) -> float | None:
 def value_of(secret: Secret, key: str) -> str:
     try:
         return base64.b64decode(secret.data.get(key, "")).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return ""
 
 

@@ -226,7 +226,7 @@ def base64_bytes(text: str) -> str:
     compact = text.replace("\n", "").replace("\r", "")
     try:
         binascii.a2b_base64(compact, strict_mode=True)
-    except binascii.Error as error:
+    except ValueError as error:
         whole = len(compact) // 4 * 4
         at = next((i for i, char in enumerate(compact) if not (char.isalnum() and char.isascii()) and char not in "+/"), whole)
         raise BadRequest(f"illegal base64 data at input byte {at}") from error

@@ -6,7 +6,6 @@ A ServiceAccount's imagePullSecrets are in the Pod already: the apiserver puts t
 from __future__ import annotations
 
 import base64
-import binascii
 import fnmatch
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -119,7 +118,7 @@ def _logins(secret: Secret) -> dict[str, Login]:
             return msgspec.json.decode(base64.b64decode(text), type=ConfigJson).auths or {}
         if secret.type == CONFIG and (text := secret.data.get(CONFIG_KEY)):
             return msgspec.json.decode(base64.b64decode(text), type=dict[str, Login])
-    except (msgspec.MsgspecError, binascii.Error) as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise PullSecretError(f"Secret {secret.metadata.namespace}/{secret.metadata.name} cannot be read: {error}") from error
     return {}
 
@@ -130,7 +129,7 @@ def _credential(login: Login, secret: Secret) -> PullCredential:
         try:
             text = login.auth.strip()
             decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise PullSecretError(f"Secret {secret.metadata.namespace}/{secret.metadata.name} cannot be read: auth: {error}") from error
         username, colon, password = decoded.partition(":")
         if not colon:

@@ -113,6 +113,8 @@ def test_secret_bytes_must_be_base64() -> None:
 
     with pytest.raises(BadRequest, match="illegal base64 data at input byte 1"):
         check_structure({"data": {"a": "a-b"}}, secret)
+    with pytest.raises(BadRequest, match="illegal base64 data at input byte 2"):
+        check_structure({"data": {"a": "ab´="}}, secret)
 
 
 def test_keys_written_twice_are_found_with_their_path() -> None:

@@ -6,7 +6,6 @@ What a server said of itself when it was checked (its resources, its OpenAPI) is
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -59,7 +58,7 @@ class Target:
             return None
         try:
             bundle = base64.b64decode(spec.get("caBundle") or "")
-        except binascii.Error:
+        except ValueError:
             bundle = b""
         return cls(
             obj["metadata"]["name"], GroupVersion(group, spec.get("version") or ""), service.get("namespace") or "",

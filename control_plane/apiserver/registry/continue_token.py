@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -35,7 +34,7 @@ class ContinueToken:
         try:
             data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             wire = msgspec.json.decode(data, type=_Wire)
-        except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        except (msgspec.MsgspecError, ValueError) as error:
             raise BadRequest(f"invalid continue token: continue key is not valid: {error}") from error
         if wire.v != "meta.k8s.io/v1" or not wire.start or ".." in wire.start.split("/"):
             raise BadRequest("invalid continue token: continue key is not valid: no version, no key, or one with '..' in it")

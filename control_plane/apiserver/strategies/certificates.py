@@ -6,7 +6,6 @@ Follows upstream's pkg/apis/certificates/validation and pkg/registry/certificate
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -173,7 +172,7 @@ def _certificate_problem(encoded: str) -> str:
         return ""
     try:
         blocks = list(pem_blocks(base64.b64decode(encoded, validate=True)))
-    except (binascii.Error, ValueError) as error:
+    except ValueError as error:
         return f"illegal base64 data: {error}"
     for block in blocks:
         if block.label != "CERTIFICATE":

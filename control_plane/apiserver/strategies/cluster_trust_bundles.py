@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from functools import partial
 from typing import Final
@@ -65,7 +64,7 @@ def _validate_bundle(bundle: str) -> list[Cause]:
     for block in _BLOCK.finditer(bundle):
         try:
             der = base64.b64decode("".join(block["body"].split()), validate=True)
-        except binascii.Error:
+        except ValueError:
             continue        # Go's reader goes on to the next block as well
         index += 1
         if problem := _block_problem(block["type"], bool(block["headers"]), der):

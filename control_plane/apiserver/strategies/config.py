@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import Any, Final
 
@@ -101,7 +100,7 @@ def _decoded_length(value: Any) -> int:
 def _is_json(encoded: str) -> bool:
     try:
         json.loads(base64.b64decode(encoded))
-    except (binascii.Error, ValueError):
+    except ValueError:
         return False
     return True
 

@@ -5,7 +5,6 @@ pkg/apis/certificates/validation. Whether the writer may sign is asked by admiss
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -126,7 +125,7 @@ def _new_causes(spec: JsonObject) -> list[Cause]:
 def _request_causes(encoded: str) -> list[Cause]:
     try:
         der = base64.b64decode(encoded)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return [invalid_whole(_REQUEST, "must be a valid PKCS#10 CSR")]
     if len(der) > _MAX_REQUEST:
         return [too_long(_REQUEST, _MAX_REQUEST)]

@@ -7,7 +7,6 @@ channel ends with a Status object; since v5 the client may close a channel (255,
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -54,7 +53,7 @@ class Protocol:
             return message[0], message[1:]
         try:
             return int(message[:1]), base64.b64decode(message[1:], validate=True)
-        except (ValueError, binascii.Error):
+        except ValueError:
             return None
 
     def final_message(self, status: dict[str, Any]) -> bytes | None:

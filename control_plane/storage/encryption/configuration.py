@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -155,7 +154,7 @@ def _key_problems(key: Key, at: str, lengths: tuple[int, ...]) -> Iterator[str]:
         return
     try:
         length = len(base64.b64decode(key.secret, validate=True))
-    except binascii.Error:
+    except ValueError:
         yield f'{at}.secret: Invalid value: "REDACTED": secrets must be base64 encoded'
         return
     if length not in lengths:

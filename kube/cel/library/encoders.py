@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Final
 
 from kube.cel.errors import EvaluationError
@@ -15,7 +14,7 @@ def _decode(text: str) -> bytes:
     """Padding may be missing."""
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4) if "=" not in text else text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise EvaluationError("illegal base64 data at input byte 0") from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -95,7 +94,7 @@ def _uri(text: str) -> list[str]:
 def _byte(text: str) -> list[str]:
     try:
         base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return ["invalid base64"]
     return [] if text else ["invalid base64"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import uuid
 from dataclasses import dataclass
@@ -149,7 +148,7 @@ def check_form(answer: JsonObject) -> None:
         raise ValueError(_mistyped(causes, "StatusDetails", "response.status.details.causes", "[]v1.StatusCause"))
     try:
         base64.b64decode(response.get("patch") or "", validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError(f"illegal base64 data in response.patch: {error}") from error
 
 

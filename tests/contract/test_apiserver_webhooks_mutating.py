@@ -109,7 +109,7 @@ async def test_a_configuration_is_in_force_from_the_moment_it_is_answered_until_
     bench.hooks.serves("/refuse", lambda review: answer(review, allowed=not review["request"]["name"].startswith("mine")))
     others = [asyncio.create_task(busy(writer)) for writer in range(8)]       # the cache has more to read than these configurations
     try:
-        codes = []
+        codes: list[tuple[int, int]] = []
         while not all(other.done() for other in others):
             await bench.configure(bench.hook("/refuse"))
             refused = (await bench.create(f"mine-{len(codes)}"))[0]

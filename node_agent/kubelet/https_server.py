@@ -93,7 +93,8 @@ class _Handlers:
     async def metrics(self, request: web.Request) -> web.Response:
         from node_agent.kubelet.stats import endpoints  # nobody asks an ordinary node
 
-        body = generate_latest(REGISTRY) + await endpoints.volumes_and_evictions(self._stats, self._services.pressure.evictions)
+        services = self._services
+        body = generate_latest(REGISTRY) + await endpoints.kubelet_metrics(self._stats, services.runtime, services.pressure.evictions)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def resource_metrics(self, request: web.Request) -> web.Response:

@@ -146,6 +146,7 @@ def test_a_kubelet_tells_what_its_pods_use(small: Cluster, space: Space) -> None
     assert own["network"]["name"] == "eth0"
     text = small.kubectl("get", "--raw", "/api/v1/nodes/node2/proxy/metrics/resource")
     assert 'container_memory_working_set_bytes{container="c",' in text
+    assert 'kubelet_node_name{node="node2"} 1.0' in small.kubectl("get", "--raw", "/api/v1/nodes/node2/proxy/metrics")
     cadvisor = small.kubectl("get", "--raw", "/api/v1/nodes/node2/proxy/metrics/cadvisor")
     assert "container_network_receive_bytes_total" in cadvisor
 

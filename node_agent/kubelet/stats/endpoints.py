@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
 
+from node_agent.kubelet.seams import PodRuntime
 from node_agent.kubelet.stats.collector import StatsCollector
 from node_agent.kubelet.stats.exposition import (
     CONTENT_TYPE,
@@ -38,11 +40,20 @@ async def cadvisor(stats: StatsCollector) -> web.Response:
     return _text(cadvisor_metrics(await stats.usage(), read_interfaces()))
 
 
-async def volumes_and_evictions(stats: StatsCollector, evictions: Mapping[str, int]) -> bytes:
-    """`evictions`: how many, by signal."""
+async def kubelet_metrics(stats: StatsCollector, runtime: PodRuntime, evictions: Mapping[str, int]) -> bytes:
+    """What upstream's kubelet tells of itself in /metrics, as far as this one has it. `evictions`: how many, by signal."""
     counted = [Sample((("eviction_signal", signal),), float(number)) for signal, number in sorted(evictions.items())]
-    text = "[ALPHA] Cumulative number of pod evictions by eviction signal"
-    return render([*volume_metrics(await _summary(stats, short=False)), Metric("kubelet_evictions", "counter", text, counted)])
+    states = Counter(str(record.state) for record in runtime.containers())
+    containers = [Sample((("container_state", state),), float(number)) for state, number in sorted(states.items())]
+    return render([
+        Metric("kubelet_evictions", "counter", "[ALPHA] Cumulative number of pod evictions by eviction signal", counted),
+        Metric("kubelet_node_name", "gauge", "[ALPHA] The node's name. The count is always 1.",
+               [Sample((("node", stats.node.name),), 1.0)]),
+        Metric("kubelet_running_containers", "gauge", "[ALPHA] Number of containers currently running", containers),
+        Metric("kubelet_running_pods", "gauge", "[ALPHA] Number of pods that have a running pod sandbox",
+               [Sample((), float(len(runtime.sandboxes())))]),
+        *volume_metrics(await _summary(stats, short=False)),
+    ])
 
 
 async def _summary(stats: StatsCollector, *, short: bool) -> Summary:

@@ -139,9 +139,16 @@ def _time(stamp: bytes) -> datetime:
 
 
 def _watch(path: Path) -> int:
-    watch = inotify_init()
-    # Its directory, for after a rotation it is another file.
-    inotify_add_watch(watch, str(path.parent), IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO)
+    """-1 when there are too many already (128 for a user, and all nodes of a machine are one): it is looked at from time to time."""
+    try:
+        watch = inotify_init()
+    except OSError:
+        return -1
+    try:        # its directory, for after a rotation it is another file
+        inotify_add_watch(watch, str(path.parent), IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO)
+    except OSError:
+        os.close(watch)
+        return -1
     return watch
 
 
@@ -149,7 +156,9 @@ async def _changed(watch: int) -> None:
     # The end of a container need not touch its log: look again from time to time.
     with suppress(TimeoutError):
         async with asyncio.timeout(0.5):
-            await readable(watch)
+            await (readable(watch) if watch >= 0 else asyncio.Event().wait())
+    if watch < 0:
+        return
     with suppress(BlockingIOError):
         while os.read(watch, BLOCK):
             pass

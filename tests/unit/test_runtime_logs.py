@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from node_agent.runtime import logs
 from node_agent.runtime.conmon import _interpret, runc_message
 from node_agent.runtime.logs import LogOptions, read_log
 from node_agent.runtime.model import StartFailedError
@@ -77,6 +79,40 @@ async def test_following_sees_new_lines_whole_and_survives_a_rotation(tmp_path: 
     await asyncio.wait_for(task, 5)
 
     assert seen == [b"one\n", b"two\n", b"three\n"]
+
+
+async def test_following_works_without_inotify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left() -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(logs, "inotify_init", none_left)
+    path, pieces = tmp_path / "0.log", list[bytes]()
+    path.write_text("2026-11-20T12:00:01Z stdout F one\n")
+
+    async with asyncio.timeout(30):
+        async for piece in read_log(path, LogOptions(follow=True), lambda: len(pieces) == 2):
+            pieces.append(piece)
+            if len(pieces) == 1:
+                path.write_text(path.read_text() + "2026-11-20T12:00:02Z stdout F two\n")
+
+    assert pieces == [b"one\n", b"two\n"]
+
+
+PARTS = (
+    "2026-11-20T12:00:01.000000000+00:00 stdout P on\n"
+    "2026-11-20T12:00:02.000000000+00:00 stdout P e\r\n"
+    "2026-11-20T12:00:03.000000000+00:00 stdout F \r\n"
+    "cut short\n"
+    "2026-11-20T12:00:04.000000000+00:00 stderr P \x00two"
+)
+
+
+async def test_parts_are_one_line_with_one_timestamp(tmp_path: Path) -> None:
+    (tmp_path / "0.log").write_bytes(PARTS.encode() + b"\n")
+
+    assert await read(tmp_path / "0.log", LogOptions()) == b"one\r\n\x00two"
+    assert await read(tmp_path / "0.log", LogOptions(timestamps=True)) == (
+        b"2026-11-20T12:00:01.000000000Z one\r\n2026-11-20T12:00:04.000000000Z \x00two")
 
 
 def test_messages_of_runc_lose_their_dressing() -> None:

@@ -59,7 +59,7 @@ def _processes(name: str, address: str) -> list[ProcessSpec]:
     kubelet = KubeletConfig(
         bootstrap=bootstrap, apiserver=_access(bootstrap.client_tls), serving_tls=bootstrap.serving_tls,
         pod_network=_access(join_identity("pod-network")), node_name=name, node_ip=address,
-        root_dir=str(paths.NODES / name), run_dir=str(RUN),
+        root_dir=str(paths.NODES / name), run_dir=str(RUN), static_pod_path=str(paths.NODES / name / "static-pods"),
         images_dir=str(paths.IMAGES), cgroup_parent=POD_CGROUP, node_cgroup=WHOLE_CGROUP,
         cluster_dns=(paths.DNS_IP,), resolv_conf=str(RUN / "resolv.conf"),
         local_networks=(paths.POD_SUBNET, paths.SERVICE_SUBNET),

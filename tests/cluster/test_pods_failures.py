@@ -41,6 +41,8 @@ def failing(kubonsai_cluster: Cluster) -> Iterator[Space]:
         pod("first-fails-for-good", container(), initContainers=[container("init", "exit 1")], restartPolicy="Never"),
         pod("waits-for-a-volume", container(volumeMounts=[{"name": "v", "mountPath": "/v"}]),
             volumes=[{"name": "v", "secret": {"secretName": "nope"}}]),
+        pod("forced", container(resources={"requests": {"cpu": "100", "memory": "1Mi"}}), nodeName="node2"),
+        pod("unwilling", container(lifecycle={"preStop": {"exec": {"command": ["sh", "-c", "exit 1"]}}})),
         pod("pulling", {"name": "main", "image": "registry.invalid/team/app:1.0"}),
     )
     yield space
@@ -188,3 +190,22 @@ def test_failing_init_containers(failing: Space) -> None:
     initialized = next(item for item in failing.pod("first-fails")["status"]["conditions"] if item["type"] == "Initialized")
     assert (initialized["status"], initialized["reason"]) == ("False", "ContainersNotInitialized")
     assert initialized["message"] == "containers with incomplete status: [init]"
+
+
+def test_a_pod_that_was_put_where_it_does_not_fit(failing: Space) -> None:
+    eventually(lambda: column(failing, "forced") == "OutOfcpu")
+
+    found = failing.pod("forced")["status"]
+    assert (found["phase"], found["reason"]) == ("Failed", "OutOfcpu")
+    assert re.fullmatch(
+        "Pod was rejected: Node didn't have enough resource: cpu, requested: 100000, used: [0-9]+, capacity: [0-9]+", found["message"])
+    assert "containerStatuses" not in found
+
+
+@pytest.mark.req("TRM-03")
+def test_a_failing_pre_stop_hook_does_not_hold_the_end_up(failing: Space) -> None:
+    failing.ready("unwilling")
+
+    failing.kubectl("delete", "pod", "unwilling")
+
+    assert failing.event("unwilling", "FailedPreStopHook") == "PreStopHook failed"

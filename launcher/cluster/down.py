@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from netns import fabric, namespaces
 from node_agent.runtime.idmaps import remove_open_roots
 
 MAX_STACKED = 4
-KEPT = ("pki", "etcd", "cluster.json", "machines.json", "api-port")      # what --keep-data leaves
+KEPT = ("pki", "etcd", "volumes", "cluster.json", "machines.json", "api-port")      # what --keep-data leaves
 
 
 class _SandboxRecord(msgspec.Struct):
@@ -81,10 +82,19 @@ def _sandbox_names(layout: Layout) -> set[str]:
     return names - {""}
 
 
+def _detach_loops(folder: Path) -> None:
+    """Loop devices of volumes that were handed out raw stay when all else has ended; those of file systems went with their mounts."""
+    for entry in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):
+            if Path(entry.read_text().strip()).is_relative_to(folder):
+                subprocess.run(("losetup", "-d", f"/dev/{entry.parts[3]}"), check=False, capture_output=True)
+
+
 def _remove_files(layout: Layout, *, keep_data: bool) -> list[str]:
     for _ in range(MAX_STACKED):        # a mount may hide another on the same folder
         for point in sorted(_mounts_below(layout.run, layout.state), key=len, reverse=True):
             machines.unmount(Path(point))
+    _detach_loops(layout.block_volumes)
     for folder in (layout.run, layout.logs):
         shutil.rmtree(folder, ignore_errors=True)
     for entry in layout.state.iterdir() if layout.state.is_dir() else ():

@@ -14,7 +14,7 @@ from node_agent.kubelet.pod_files import hosts_file, node_hosts_file, pod_domain
 from node_agent.kubelet.resources import container_amounts, container_resources, oom_score_adj
 from node_agent.kubelet.security import check_user, security_of
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Sandbox
-from node_agent.volumes.container_mounts import ContainerMountError, volume_mounts
+from node_agent.volumes.container_mounts import ContainerMountError, volume_devices, volume_mounts
 from node_agent.volumes.plugin import MountedVolume
 
 DEFAULT_MESSAGE_PATH = "/dev/termination-log"
@@ -67,6 +67,7 @@ def container_config(
             *_etc_mounts(container, facts, sandbox, paths, cluster_domain),
             Mount(source=str(message_file), target=target),
         ),
+        devices=volume_devices(container, volumes),
         resources=container_resources(pod, container), amounts=container_amounts(pod, container),
         security=security_of(pod, container, paths.root_dir / "seccomp"),
         oom_score_adj=oom_score_adj(pod, container, node_memory),

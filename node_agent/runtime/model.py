@@ -110,6 +110,13 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     recursive_read_only: bool = False
 
 
+class Device(msgspec.Struct, frozen=True):
+    """A block device of the node, as the container sees it."""
+
+    source: str
+    target: str
+
+
 class Security(msgspec.Struct, frozen=True, kw_only=True):
     privileged: bool = False
     read_only_root: bool = False
@@ -137,6 +144,7 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True):
     env: tuple[tuple[str, str], ...] = ()
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
+    devices: tuple[Device, ...] = ()
     resources: Resources = Resources()
     amounts: Amounts = Amounts()
     security: Security = Security()

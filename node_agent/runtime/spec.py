@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from node_agent.runtime.devices import add_devices
 from node_agent.runtime.idmaps import RANGE
 from node_agent.runtime.model import ContainerConfig, Image, Mount, Resources, Sandbox, Security
 from node_agent.runtime.safe_paths import read_in_root
@@ -70,6 +71,7 @@ def oci_spec(
         },
         "annotations": {"io.kubernetes.pod.uid": config.pod_uid, "io.kubernetes.container.name": config.name},
     }
+    add_devices(spec, config.devices)
     # A score below the own one would need CAP_SYS_RESOURCE, which not every machine grants.
     spec["process"]["oomScoreAdj"] = max(config.oom_score_adj, own_oom_score_adj)
     if not security.privileged and not security.proc_unmasked:

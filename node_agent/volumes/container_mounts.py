@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kube.api.core_v1 import Container, VolumeMount
-from node_agent.runtime.model import Mount
+from node_agent.runtime.model import Device, Mount
 from node_agent.volumes.mount_table import MountTable
 from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import SUB_PATHS
@@ -81,3 +81,8 @@ def _recursive(mount: VolumeMount) -> bool:
         raise ContainerMountError(
             f'failed to resolve recursive read-only mode: {asked} compatible with propagation "{mount.mount_propagation}"')
     return True
+
+
+def volume_devices(container: Container, volumes: Mapping[str, MountedVolume]) -> tuple[Device, ...]:
+    """Volumes of mode Block, under the paths that the container wants them at."""
+    return tuple(Device(volumes[one.name].path, one.device_path) for one in container.volume_devices if one.name in volumes)

@@ -254,6 +254,20 @@ def test_a_volume_in_a_zone_that_nobody_reaches(storage: Storage) -> None:
     assert storage.get("pvc", "data")["spec"]["volumeName"] != name
 
 
+@pytest.mark.req("VOL-07")
+def test_a_raw_device(storage: Storage) -> None:
+    storage.claim("data", "8Mi", volumeMode="Block")
+    container = {"name": "c", "image": "busybox", "command": ["sleep", "3600"], "volumeDevices": [{"name": "d", "devicePath": "/dev/own"}]}
+    storage.pod("p", "data", containers=[container])
+    storage.runs("p")
+    assert storage.sh("p", "stat -c %F /dev/own") == "block special file\n"
+    storage.sh("p", "echo written > /dev/own")
+    storage.kubectl("delete", "pod", "p")
+    storage.pod("p", "data", containers=[container])
+    storage.runs("p")
+    assert storage.sh("p", "head -c 7 /dev/own") == "written"
+
+
 @pytest.mark.req("VOL-06")
 def test_a_folder_that_pods_on_two_nodes_share(storage: Storage) -> None:
     storage.claim("data", accessModes=["ReadWriteMany"], storageClassName="shared")

@@ -122,6 +122,30 @@ async def test_a_file_system_follows_its_volume(tmp_path: Path) -> None:
         assert (staged / "kept").read_text() == "x"
 
 
+async def test_a_raw_volume_is_the_device_itself(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path / "volumes")
+    store.create("v", 16 * MIB, {})
+    store.attach("v", "n1")
+    staged, target, raw = tmp_path / "staged", tmp_path / "device", capability(["ReadWriteOnce"], block=True)
+    async with node(tmp_path, store) as stub:
+        for _ in range(2):
+            await stub.NodeStageVolume(
+                pb.NodeStageVolumeRequest(volume_id="v", staging_target_path=str(staged), volume_capability=raw))
+            await stub.NodePublishVolume(pb.NodePublishVolumeRequest(
+                volume_id="v", staging_target_path=str(staged), target_path=str(target), volume_capability=raw))
+        assert target.is_block_device()
+        store.expand("v", 24 * MIB)
+        await stub.NodeExpandVolume(
+            pb.NodeExpandVolumeRequest(volume_id="v", volume_path=str(target), staging_target_path=str(staged)))
+        with target.open("rb") as device:
+            assert device.seek(0, os.SEEK_END) == 24 * MIB
+        await stub.NodeUnpublishVolume(pb.NodeUnpublishVolumeRequest(volume_id="v", target_path=str(target)))
+        await stub.NodeUnstageVolume(pb.NodeUnstageVolumeRequest(volume_id="v", staging_target_path=str(staged)))
+        assert not target.exists()
+        assert not staged.exists()
+    assert await asyncio.to_thread(loops_of, store, "v") == []
+
+
 async def test_what_holds_another_file_system_is_left_alone(tmp_path: Path) -> None:
     store = BlockStore(tmp_path / "volumes")
     store.create("v", 16 * MIB, {})

@@ -25,6 +25,8 @@ class LocalSource:
         return spec.local is not None
 
     async def set_up(self, task: SourceTask) -> MountedVolume:
+        if task.block:
+            return MountedVolume(_device(task), task.read_only)
         directory = task.directory(self.kind)
         await asyncio.to_thread(self._bind, task, directory)
         if not task.read_only:
@@ -64,3 +66,15 @@ class LocalSource:
             fs_type = disks.format_if_empty(path, task.spec.local.fs_type or "ext4")
             disks.mount(path, str(place), fs_type, task.spec.mount_options)
         return str(place)
+
+
+def _device(task: SourceTask) -> str:
+    assert task.spec.local is not None
+    path = task.spec.local.path
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        raise VolumeError(f'path "{path}" does not exist') from None
+    if not stat.S_ISBLK(mode):
+        raise VolumeError(f'path "{path}" is not a block device')
+    return os.path.realpath(path)

@@ -99,5 +99,3 @@ def _check_mode(pod: Pod, volume: Volume, mode: str) -> None:
         raise VolumeError(f"volume {volume.name} has volumeMode Block, but is specified in volumeMounts")
     if mode == "Filesystem" and device:
         raise VolumeError(f"volume {volume.name} has volumeMode Filesystem, but is specified in volumeDevices")
-    if mode == "Block":
-        raise VolumeError(f"volume {volume.name} has volumeMode Block: raw block devices are not handed into containers here")

@@ -21,6 +21,11 @@ class SourceTask:
     volume: PersistentVolume | None = None
     claim: PersistentVolumeClaim | None = None
 
+    @property
+    def block(self) -> bool:
+        """The path of what is set up is then a device's."""
+        return self.spec.volume_mode == "Block"
+
     def directory(self, kind: str) -> Path:
         return self.task.directory(kind, self.name)
 

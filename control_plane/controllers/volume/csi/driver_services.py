@@ -114,8 +114,8 @@ def _problem(request: pb.CreateVolumeRequest, *, shared: bool) -> str:
     for wanted in request.volume_capabilities:
         if not shared and wanted.access_mode.mode not in ONE_NODE:
             return f"a volume serves one node at a time: {Mode.Mode.Name(wanted.access_mode.mode)} is not supported"
-        if wanted.WhichOneof("access_type") == "block":
-            return "raw block volumes are not supported"
+        if shared and wanted.WhichOneof("access_type") == "block":
+            return f"a {SHARED} is no block device"
     return ""
 
 

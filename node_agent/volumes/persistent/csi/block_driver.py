@@ -27,6 +27,7 @@ SOCKET: Final = f"plugins/{DRIVER}/csi.sock"
 REGISTRATION: Final = f"{FOLDER}/block-reg.sock"
 Context = grpc.aio.ServicerContext[Any, Any]
 Rpc = pb.NodeServiceCapability.RPC
+RAW: Final = "loop-device"      # a file where a volume of mode Block is staged: the device's name
 
 log = get_logger("csi-driver")
 
@@ -147,11 +148,16 @@ class BlockNode(csi_pb2_grpc.NodeServicer):
             return
         if volume.node != self._node_name:
             raise Attached(f"volume {volume.id!r} is not attached to node {self._node_name}")
-        if request.volume_capability.WhichOneof("access_type") == "block":
-            raise Unfit("raw block volumes are not supported")
+        raw = request.volume_capability.WhichOneof("access_type") == "block"
+        if raw and _raw_device(place):
+            return
         if held := disks.run("losetup", "-n", "-O", "NAME", "-j", image):
             # Another node of this machine has not let go of it: two kernels' worth of writes would be its end.
             raise Attached(f"volume {volume.id!r} is still mounted elsewhere ({' '.join(held.split())})")
+        if raw:
+            os.makedirs(place, exist_ok=True)
+            Path(place, RAW).write_text(disks.run("losetup", "-f", "--show", image))
+            return
         fs_type = disks.format_if_empty(image, request.volume_capability.mount.fs_type or "ext4")
         if volume.expanded:
             disks.grow_unmounted(image)
@@ -159,9 +165,21 @@ class BlockNode(csi_pb2_grpc.NodeServicer):
         disks.mount(image, place, fs_type, ("loop", *request.volume_capability.mount.mount_flags))
 
 
+def _raw_device(staged: str) -> str:
+    """The loop device of a volume of mode Block that is staged there; "" for none. It stays until NodeUnstageVolume."""
+    try:
+        return Path(staged, RAW).read_text().strip()
+    except OSError:
+        return ""
+
+
 def _publish(request: pb.NodePublishVolumeRequest) -> None:
     target = request.target_path
     if disks.mounted_from(target):
+        return
+    if device := _raw_device(request.staging_target_path):
+        Path(target).touch()
+        mount(device, target, flags=MS_BIND)
         return
     if not disks.mounted_from(request.staging_target_path):
         raise Unfit(f"volume {request.volume_id!r} is not staged")
@@ -172,13 +190,21 @@ def _publish(request: pb.NodePublishVolumeRequest) -> None:
 
 
 def _let_go(place: str) -> None:
-    """The loop device goes with its last mount."""
+    """The loop device of a file system goes with its last mount."""
     unmount(place)
-    if os.path.isdir(place) and not disks.mounted_from(place):
+    if device := _raw_device(place):
+        disks.run("losetup", "-d", device)
+        Path(place, RAW).unlink()
+    if os.path.isfile(place):
+        os.unlink(place)
+    elif os.path.isdir(place) and not disks.mounted_from(place):
         os.rmdir(place)
 
 
 def _grow(place: str) -> None:
+    if raw := _raw_device(place):
+        disks.run("losetup", "-c", raw)
+        return
     device = disks.mounted_from(place)
     disks.run("losetup", "-c", device)
     disks.grow(device, place)

@@ -74,7 +74,7 @@ class CsiSource:
             return
         driver, data = self._drivers.get(source.driver), VolumeData(source.driver, source.volume_handle, task.name)
         staging = staging_folder(self._root_dir, data.driver, data.handle) / "globalmount"
-        wanted = capability(task.spec.access_modes, fs_type=source.fs_type)
+        wanted = capability(task.spec.access_modes, fs_type=source.fs_type, block=task.block)
         async with self._lock(data):
             try:
                 await self._resize.grow(driver, task, data, str(task.directory(self.kind) / "mount"), str(staging), wanted)
@@ -114,7 +114,7 @@ class CsiSource:
         data = data._replace(inline=inline, handle=_inline_handle(task) if inline else data.handle)
         modes = task.spec.access_modes if not inline else ("ReadWriteOnce",)
         wanted = capability(
-            modes, fs_type=source.fs_type, mount_flags=task.spec.mount_options,
+            modes, fs_type=source.fs_type, mount_flags=task.spec.mount_options, block=task.block,
             multi_writer="SINGLE_NODE_MULTI_WRITER" in driver.capabilities)
         context: dict[str, str] = {}
         staging = ""
@@ -133,7 +133,7 @@ class CsiSource:
             volume_capability=wanted, readonly=read_only, secrets=await self._secret(source.node_publish_secret_ref),
             volume_context={**source.volume_attributes, **(_pod_info(task, inline=inline) if object_.pod_info_on_mount else {})})
         await driver.call("NodePublishVolume", request)
-        if not read_only and _owns_files(object_, source.fs_type, modes):
+        if not read_only and not task.block and _owns_files(object_, source.fs_type, modes):
             await asyncio.to_thread(apply_fs_group, str(target), task.task.fs_group, policy=task.task.fs_group_policy)
         if not inline:
             await self._resize.grow(driver, task, data, str(target), staging, wanted)

@@ -8,15 +8,20 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from node_agent.kubelet.log_links import NODE_LOGS
+
 
 class LogFiles:
     def __init__(self, root: Path) -> None:
         self._root = root
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Links that lead out of the directory are not followed."""
-        path = (self._root / request.match_info.get("path", "")).resolve()
-        if not path.is_relative_to(self._root.resolve()) or not path.exists():
+        """Links that lead out of the directory are not followed; those of /var/log/containers lead to where the node has it."""
+        root = self._root.resolve()
+        path = (root / request.match_info.get("path", "")).resolve()
+        if path.is_relative_to(NODE_LOGS):
+            path = (root / path.relative_to(NODE_LOGS)).resolve()
+        if not path.is_relative_to(root) or not path.exists():
             return web.Response(status=404, text="404 page not found\n")
         if not path.is_dir():
             return web.FileResponse(path, headers={"Content-Type": "text/plain; charset=utf-8"})

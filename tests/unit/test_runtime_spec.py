@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from node_agent.runtime.cgroups import all_devices
 from node_agent.runtime.model import ContainerConfig, Image, ImageConfig, Mount, Resources, Sandbox, SandboxConfig, Security
@@ -131,3 +132,21 @@ def test_a_privileged_container_gets_no_device_that_its_machine_has_not(tmp_path
     assert made["linux"]["resources"]["devices"] == list(all_devices(tmp_path))
     listed.write_text("a *:* rwm\n")
     assert all_devices(tmp_path) == all_devices(tmp_path / "version 2") == EVERY_DEVICE
+
+
+def test_groups_of_the_image_are_added_unless_the_policy_is_strict(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("app:x:1000:1000::/home/app:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("app:x:1000:\nin-image:x:50000:other,app\nelse:x:7:apple\n")
+
+    assert resolve_user(Security(uid=1000, supplemental_gids=(4000,)), "", tmp_path).groups == (50000,)
+    assert resolve_user(Security(uid=1000, image_groups=False), "", tmp_path).groups == ()
+    assert resolve_user(Security(uid=5), "", tmp_path).groups == ()
+
+
+def test_users_of_ones_own_are_a_namespace_and_a_mapping(tmp_path: Path) -> None:
+    sandbox = replace(SANDBOX, user="/pins/user", first_id=131072)
+    made = oci_spec(config(), IMAGE, sandbox, rootfs=str(tmp_path), own_oom_score_adj=0, bounding=BOUNDING)["linux"]
+
+    assert {"type": "user", "path": "/pins/user"} in made["namespaces"]
+    assert made["uidMappings"] == made["gidMappings"] == [{"containerID": 0, "hostID": 131072, "size": 65536}]

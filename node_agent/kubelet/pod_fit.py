@@ -64,8 +64,9 @@ def _reasons(pod: Pod, others: Sequence[Pod], node: Node, allocatable: Mapping[s
         yield _failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
     if pod.spec.node_name and pod.spec.node_name != node.metadata.name:
         yield _failed("NodeName", "node(s) didn't match the requested node name")
-    taken = {port for other in others for port in _host_ports(other)}
-    if any(_conflicts(port, taken) for port in _host_ports(pod)):
+    wanted = list(_host_ports(pod))
+    taken = {port for other in others for port in _host_ports(other)} if wanted else set()
+    if any(_conflicts(port, taken) for port in wanted):
         yield _failed("NodePorts", "node(s) didn't have free ports for the requested pod ports")
     if not static and any(taint.effect == "NoExecute" and not _tolerated(taint, pod.spec.tolerations) for taint in node.spec.taints):
         yield _failed("TaintToleration", "node(s) had taints that the pod didn't tolerate")
@@ -80,7 +81,7 @@ def _insufficient(pod: Pod, others: Sequence[Pod], allocatable: Mapping[str, str
     if len(others) + 1 > room:
         yield _out_of("pods", 1, len(others), room)
     wanted = pod_amounts(pod, "requests")
-    held = [pod_amounts(other, "requests") for other in others]
+    held = [pod_amounts(other, "requests") for other in others] if any(wanted.values()) else []
     for name in (*NATIVE, *sorted(wanted.keys() - set(NATIVE))):
         amount = _amount(wanted, name)
         if not amount or (name not in NATIVE and name not in allocatable):      # of the cluster, not of this node

@@ -80,9 +80,10 @@ def load_command(options: argparse.Namespace) -> int:
 
 
 def images_command(options: argparse.Namespace) -> int:
-    """Lists the loaded images and the built-in ones that were made so far, as all nodes of this machine see them."""
+    """Lists what was loaded or pulled, and the built-in images that were made so far, as all nodes of this machine see them."""
     from node_agent.runtime.builtin import BuiltinImages
     from node_agent.runtime.image_catalog import ImageCatalog
+    from node_agent.runtime.image_pulls import PullRecords
     from node_agent.runtime.model import RuntimeServiceError
 
     if (containers := of_containers(options.name)) is not None:
@@ -90,12 +91,13 @@ def images_command(options: argparse.Namespace) -> int:
 
         return images(containers)
     try:
-        loaded = ImageCatalog(IMAGES).list()
+        loaded, pulled = ImageCatalog(IMAGES).list(), PullRecords(IMAGES).read()
     except RuntimeServiceError as error:
         raise LauncherError(str(error)) from error
     rows: list[tuple[str, ...]] = [("IMAGE", "DIGEST", "SIZE", "FROM")]
     for image in loaded:
-        rows += [(name, image.digest or image.id, human_bytes(image.size), "loaded") for name in image.tags or (_untagged(image.name),)]
+        origin = "pulled" if image.id in pulled else "loaded"
+        rows += [(name, image.digest or image.id, human_bytes(image.size), origin) for name in image.tags or (_untagged(image.name),)]
     rows += [(image.tags[0], image.digest, human_bytes(image.size), "built in") for image in BuiltinImages(IMAGES).made()]
     print(table([rows[0], *sorted(rows[1:])]))
     return 0

@@ -12,6 +12,8 @@ container_statuses.py, pod_conditions.py   the rest of the status, pure   env_fi
 container_config.py  Container -> runtime's config  environment.py   env, $(VAR), fieldRef, pure
 resources.py    QoS, cgroup limits, oom score       pod_files.py     /etc/hosts, resolv.conf, hostname
 image_manager.py   Pulled, ErrImagePull, back-off   backoff.py       CrashLoopBackOff and the like
+pull_secrets.py    credentials for registries       image_volumes.py volumes that are images
+image_gc.py     images that nobody needs
 lifecycle.py    postStart, preStop                  housekeeping.py  what no Pod owns any more
 node_status.py  the Node's status, pure             node_reporter.py registration, heartbeat, Lease
 network.py, network_addresses.py  Pod network       objects.py       ConfigMaps and Secrets that Pods name

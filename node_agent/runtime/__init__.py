@@ -12,7 +12,10 @@ references.py  names of images                         platforms.py   os/archite
 image_load.py  an archive into the store               image_archive.py  tar files, streams, directories
 image_manifest.py  what an archive holds               image_config.py   an image's configuration file
 layer_store.py layers, unpacked once                   unpack_layer.py   one tar, in a process of its own
-image_catalog.py   names of what is loaded
+image_catalog.py   names of what is there           image_pulls.py   what was pulled with whose Secret
+node_images.py what one node does with the store       image_uses.py    what each node needs kept
+image_scratch.py   where loads and pulls work          image_removal.py what goes, and how
+registry/      the client that pulls
 layers.py      overlay mounts, hard-linked trees       syscalls.py    mount, unshare, inotify by ctypes
 safe_paths.py  paths that containers or images can change under our eyes
 """

@@ -63,10 +63,11 @@ class SecretStrategy(Strategy):
             return [required("data[username]"), required("data[password]")]
         if kind == "kubernetes.io/tls":
             return [required(f"data[{key}]") for key in ("tls.crt", "tls.key") if key not in data]
-        if (key := _REQUIRED_KEYS.get(kind, "")) and not data.get(key):
+        key = _REQUIRED_KEYS.get(kind, "")
+        if key and (key not in data or not (data[key] or key.startswith(".docker"))):
             return [required(f"data[{key}]")]
-        if key.startswith(".docker") and not _is_json(data[key]):
-            return [invalid(f"data[{key}]", "<secret contents redacted>", "invalid character in JSON document")]
+        if key.startswith(".docker") and (problem := _json_problem(data[key])):
+            return [invalid(f"data[{key}]", "<secret contents redacted>", problem)]
         return []
 
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
@@ -97,12 +98,18 @@ def _decoded_length(value: Any) -> int:
     return len(value) * 3 // 4 if isinstance(value, str) else 0
 
 
-def _is_json(encoded: str) -> bool:
+def _json_problem(encoded: str | None) -> str:
+    """Why it is no JSON object, in the words of Go's encoding/json as far as they go; "" if it is one, or null."""
     try:
-        json.loads(base64.b64decode(encoded))
+        found = json.loads(base64.b64decode(encoded or "").decode(errors="replace"))
+    except json.JSONDecodeError as error:
+        if error.pos >= len(error.doc.rstrip()):
+            return "unexpected end of JSON input"
+        return f"invalid character '{error.doc[error.pos]}' looking for beginning of value"
     except ValueError:
-        return False
-    return True
+        return "unexpected end of JSON input"
+    kind = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}.get(type(found), "")
+    return f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}" if kind else ""
 
 
 class ServiceAccountStrategy(Strategy):

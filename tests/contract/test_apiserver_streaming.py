@@ -12,7 +12,7 @@ from aiohttp import WSServerHandshakeError
 from tests.support.api_calls import Api, new_namespace, pod
 from tests.support.apiserver import Kubectl, RunningApiserver, running_apiserver
 from tests.support.etcd import _free_ports
-from tests.support.node_service import LOG, RepeatingNode, serving_node
+from tests.support.node_service import DIES_AFTER_A_LINE, LOG, RepeatingNode, serving_node
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
@@ -187,3 +187,9 @@ async def test_a_websocket_in_no_common_protocol_is_refused(node: RepeatingNode,
             await session.ws_connect("/api/v1/namespaces/streams/pods/p/exec?command=cat&stdout=1", protocols=("chat",))
 
     assert refused.value.status == 403
+
+
+async def test_a_log_that_breaks_off_does_not_look_whole(node: RepeatingNode, server: RunningApiserver, kubectl: Kubectl) -> None:
+    told = await kubectl("logs", "-n", "streams", "p", f"--limit-bytes={DIES_AFTER_A_LINE}", fails=True)
+
+    assert told.strip() == "error: unexpected EOF"

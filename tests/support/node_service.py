@@ -15,6 +15,7 @@ from kube.rpc.v1.node_pb2 import Chunk, LogsRequest, StreamFrame
 from kube.rpc.v1.node_pb2_grpc import NodeServiceServicer, add_NodeServiceServicer_to_server
 
 LOG = b"first line\nsecond line\n"
+DIES_AFTER_A_LINE = 13          # bytes that are asked for
 _NOT_FOUND = {
     "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "BadRequest", "code": 400,
     "message": 'previous terminated container "main" in pod "p" not found',
@@ -41,6 +42,8 @@ class RepeatingNode(NodeServiceServicer):
         await context.send_initial_metadata((("opened", "1"),))
         for line in LOG.splitlines(keepends=True):
             yield Chunk(data=line)
+            if request.limit_bytes == DIES_AFTER_A_LINE:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
     async def Exec(self, requests: AsyncIterator[StreamFrame], context: Any) -> AsyncIterator[StreamFrame]:  # noqa: N802
         first = await anext(requests)

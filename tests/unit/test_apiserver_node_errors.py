@@ -20,6 +20,7 @@ ALL = "failed to connect to all addresses; last error: "
     (f"{ALL}UNKNOWN: ipv4:10.0.0.2:10251: Failed to connect to remote host: Timeout occurred: FD Shutdown",
      "dial tcp 10.0.0.2:10251: i/o timeout"),
     ("Stream removed (recvmsg:Connection timed out (110))", "read tcp: connection timed out"),
+    ("Stream removed (Socket closed)", "unexpected EOF"),
     ("something else", "something else"),
 ])
 def test_words(details: str, words: str) -> None:

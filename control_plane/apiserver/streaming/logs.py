@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -91,9 +91,14 @@ async def _answer(request: web.BaseRequest, call: Call) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/plain", "Cache-Control": "no-cache, private"})
     response.enable_chunked_encoding()
     await response.prepare(request)
-    with suppress(ConnectionError):         # the client has read enough
-        async for piece in _pieces(call):
-            await response.write(piece)
+    try:
+        async for chunk in call:
+            await response.write(chunk.data)
+    except ConnectionError:                 # the client has read enough
+        pass
+    except grpc.aio.AioRpcError:            # it breaks off, and so does the answer: "unexpected EOF"
+        if request.transport is not None:
+            request.transport.close()
     return response
 
 
@@ -111,9 +116,13 @@ async def _messages(request: web.BaseRequest, call: Call) -> web.StreamResponse:
     try:
         with suppress(ConnectionError):
             await _send(socket, b"", is_text=is_text)
-            async for piece in _pieces(call):
-                await _send(socket, piece, is_text=is_text)
+            with suppress(grpc.aio.AioRpcError):
+                async for chunk in call:
+                    await _send(socket, chunk.data, is_text=is_text)
             await socket.close()
+    except asyncio.CancelledError:
+        if not call.cancelled():            # by the client's goodbye
+            raise
     finally:
         listening.cancel()
     return socket
@@ -124,18 +133,6 @@ async def _send(socket: web.WebSocketResponse, data: bytes, *, is_text: bool) ->
         await socket.send_str(base64.b64encode(data).decode())
     else:
         await socket.send_bytes(data)
-
-
-async def _pieces(call: Call) -> AsyncIterator[bytes]:
-    """What breaks off now is told in the log's place. Ends when the call is cancelled from here."""
-    try:
-        async for chunk in call:
-            yield chunk.data
-    except grpc.aio.AioRpcError as error:
-        yield translated(error).message.encode() + b"\n"
-    except asyncio.CancelledError:
-        if not call.cancelled():
-            raise
 
 
 def _refusal(told: ApiError, address: str, container: ContainerRef) -> ApiError:

@@ -143,7 +143,9 @@ def _in_words_of_go(details: str) -> str:
     """"dial tcp 172.30.0.12:10251: connect: connection refused", out of gRPC's own description."""
     found = re.search(r"ipv[46]:(\S+): (?:Failed to connect to remote host: )?(.*)", details)
     if found is None:
-        broken = re.search(r"(?:recvmsg|sendmsg):([A-Za-z ]+)", details)       # a connection that had stood
+        if "Socket closed" in details:      # a connection that had stood
+            return "unexpected EOF"
+        broken = re.search(r"(?:recvmsg|sendmsg):([A-Za-z ]+)", details)
         return f"read tcp: {broken[1].strip().lower()}" if broken else details
     address, why = found[1], found[2]
     if refused := re.match(r"(?:connect: )?(Connection [a-z]+|No route to host|Network is unreachable)", why):

@@ -72,6 +72,7 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     container_log_max_files: int = 5           # containerLogMaxFiles, with the one being written
     container_log_monitor_s: float = 10.0      # containerLogMonitorInterval
     pod_pids_limit: int = -1                   # podPidsLimit; -1: none
+    seccomp_default: bool = False              # kubelet's seccompDefault: RuntimeDefault for whoever asks for no profile
     allowed_unsafe_sysctls: tuple[str, ...] = ()   # kubelet's allowedUnsafeSysctls: "kernel.msg*", "net.core.somaxconn"
     runtime_programs_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"     # where conmon and runc are looked for
     runtime_request_timeout_s: float = 120.0   # kubelet's runtimeRequestTimeout: runc has so long to make a container

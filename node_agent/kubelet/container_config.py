@@ -45,7 +45,7 @@ class PodPaths:
 
 def container_config(
     container: Container, facts: PodFacts, *, image: Image, sandbox: Sandbox, attempt: int, env: tuple[tuple[str, str], ...],
-    volumes: Mapping[str, MountedVolume], paths: PodPaths, cluster_domain: str, node_memory: int,
+    volumes: Mapping[str, MountedVolume], paths: PodPaths, cluster_domain: str, node_memory: int, seccomp_default: bool = False,
 ) -> ContainerConfig:
     """Writes the files that only this container has (hosts, termination log). Raises ContainerConfigError."""
     pod, variables = facts.pod, dict(env)
@@ -69,7 +69,7 @@ def container_config(
         ),
         devices=volume_devices(container, volumes),
         resources=container_resources(pod, container), amounts=container_amounts(pod, container),
-        security=security_of(pod, container, paths.root_dir / "seccomp"),
+        security=security_of(pod, container, paths.root_dir / "seccomp", seccomp_default=seccomp_default),
         oom_score_adj=oom_score_adj(pod, container, node_memory),
         stop_signal=container.lifecycle.stop_signal if container.lifecycle else "",
         tty=bool(container.tty), stdin=bool(container.stdin), stdin_once=bool(container.stdin_once),

@@ -155,7 +155,7 @@ async def _start(services: Services, state: PodState, container: Container) -> N
         config = container_config(
             container, facts, image=image, sandbox=sandbox, attempt=_attempt(services, state, container), env=env,
             volumes={**(state.volumes or {}), **from_images}, paths=services.paths(pod), cluster_domain=services.config.cluster_domain,
-            node_memory=services.node_memory,
+            node_memory=services.node_memory, seccomp_default=services.config.seccomp_default,
         )
         config = msgspec.structs.replace(config, pid_target=_pid_target(pod, container, view))
     except (ContainerConfigError, errors.ApiError) as error:

@@ -16,19 +16,20 @@ from node_agent.runtime.model import Image, Security
 STRICT: Final = "Strict"                        # supplementalGroupsPolicy: no groups out of the image
 
 
-def security_of(pod: Pod, container: Container, profiles: Path) -> Security:
-    """`profiles`: where Localhost profiles lie, below the kubelet's root. Raises ContainerConfigError."""
+def security_of(pod: Pod, container: Container, profiles: Path, *, seccomp_default: bool = False) -> Security:
+    """`profiles`: where Localhost profiles lie; `seccomp_default`: who says nothing gets the runtime's. Raises ContainerConfigError."""
     own, common = _contexts(pod, container)
     groups = (*common.supplemental_groups, *((common.fs_group,) if common.fs_group is not None else ()))
     capabilities = own.capabilities
     privileged = bool(own.privileged)
+    unsaid = SeccompProfile(type="RuntimeDefault") if seccomp_default else None
     return Security(
         privileged=privileged, read_only_root=bool(own.read_only_root_filesystem), uid=_user(own, common),
         gid=own.run_as_group if own.run_as_group is not None else common.run_as_group,
         supplemental_gids=groups, image_groups=common.supplemental_groups_policy != STRICT,
         add_capabilities=capabilities.add if capabilities else (), drop_capabilities=capabilities.drop if capabilities else (),
         no_new_privileges=own.allow_privilege_escalation is False, proc_unmasked=own.proc_mount == "Unmasked",
-        **({} if privileged else _seccomp(own.seccomp_profile or common.seccomp_profile, profiles)),
+        **({} if privileged else _seccomp(own.seccomp_profile or common.seccomp_profile or unsaid, profiles)),
     )
 
 

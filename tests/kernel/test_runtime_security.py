@@ -106,6 +106,14 @@ def test_seccomp_profile_that_is_not_there_or_elsewhere(tmp_path: Path) -> None:
             security(own=own, profiles=tmp_path / "seccomp")
 
 
+def test_the_nodes_owner_may_want_a_profile_for_all() -> None:
+    asked, silent = container(security_context=SecurityContext(seccomp_profile=SeccompProfile(type="Unconfined"))), container()
+
+    found = [security_of(pod(each), each, Path("/nowhere"), seccomp_default=True).seccomp_default for each in (asked, silent)]
+
+    assert found == [False, True]
+
+
 async def test_a_privileged_container_has_no_profile(node: RuntimeNode) -> None:
     wanted = security(PodSecurityContext(seccomp_profile=SeccompProfile(type="RuntimeDefault")), SecurityContext(privileged=True))
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -59,8 +61,11 @@ class BlockVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BlockStore:
+    """One process writes: its calls, which may come from several threads, wait for each other."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._changing = threading.Lock()
 
     def image(self, volume_id: str) -> Path:
         """Raises NotThere, also for what is no name of a volume."""
@@ -116,30 +121,31 @@ class BlockStore:
         self.image(volume_id).with_suffix(".json").unlink(missing_ok=True)
 
     def attach(self, volume_id: str, node: str) -> BlockVolume:
-        held = self.get(volume_id)
-        if held.shared:
-            return held
-        if held.node not in ("", node):
-            raise Attached(f"volume {volume_id!r} is attached to node {held.node}")
-        return held if held.node else self._write(msgspec.structs.replace(held, node=node))
+        with self._changing:
+            held = self.get(volume_id)
+            if held.shared:
+                return held
+            if held.node not in ("", node):
+                raise Attached(f"volume {volume_id!r} is attached to node {held.node}")
+            return held if held.node else self._write(msgspec.structs.replace(held, node=node))
 
     def detach(self, volume_id: str, node: str) -> None:
-        try:
+        with self._changing, suppress(NotThere):
             held = self.get(volume_id)
-        except NotThere:
-            return
-        if held.node and node in ("", held.node):
-            self._write(msgspec.structs.replace(held, node=""))
+            if held.node and node in ("", held.node):
+                self._write(msgspec.structs.replace(held, node=""))
 
     def expand(self, volume_id: str, size_bytes: int) -> BlockVolume:
         """Never smaller."""
-        held, size_bytes = self.get(volume_id), -(-size_bytes // MIB) * MIB
-        if held.capacity_bytes >= size_bytes:
-            return held
-        self._check_room(size_bytes)
-        if not held.shared:
-            os.truncate(self.image(volume_id), size_bytes)
-        return self._write(msgspec.structs.replace(held, capacity_bytes=size_bytes, expanded=True))
+        size_bytes = -(-size_bytes // MIB) * MIB
+        with self._changing:
+            held = self.get(volume_id)
+            if held.capacity_bytes >= size_bytes:
+                return held
+            self._check_room(size_bytes)
+            if not held.shared:
+                os.truncate(self.image(volume_id), size_bytes)
+            return self._write(msgspec.structs.replace(held, capacity_bytes=size_bytes, expanded=True))
 
     def _check_room(self, size_bytes: int) -> None:
         """Sparse files may promise more than there is; but not more than there ever could be."""

@@ -213,14 +213,15 @@ def test_a_claim_without_finalizers_goes_at_once(storage: Storage) -> None:
 @pytest.mark.req("VOL-07", "PVC-07", "PVC-11", "PVC-12")
 def test_a_volume_stays_in_its_zone_and_grows(storage: Storage) -> None:
     storage.claim("data", accessModes=["ReadWriteOncePod"])
-    storage.pod("p", "data", nodeSelector={"kubernetes.io/hostname": "node2"})
+    # With a second of grace the object goes after the Pod's volumes have gone; without, the next Pod may find them still mounted.
+    storage.pod("p", "data", nodeSelector={"kubernetes.io/hostname": "node2"}, terminationGracePeriodSeconds=1)
     storage.runs("p")
     storage.sh("p", "echo kept > /data/x")
     storage.pod("second", "data")
     eventually(lambda: storage.told("PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod"))
     storage.kubectl("delete", "pod", "second")
     storage.kubectl("patch", "pvc", "data", "-p", '{"spec":{"resources":{"requests":{"storage":"96Mi"}}}}')
-    eventually(lambda: storage.told("External resizer is resizing volume"))
+    eventually(lambda: storage.told("External resizer is resizing volume") and storage.told("Require file system resize of volume on node"))
     storage.kubectl("delete", "pod", "p")
     storage.pod("p", "data", nodeSelector={"kubernetes.io/hostname": "node3"})
     eventually(lambda: storage.told("1 node(s) didn't match PersistentVolume's node affinity, 1 node(s) didn't match Pod's node affinity"))

@@ -35,6 +35,9 @@ class Cgroups(Protocol):
     def memory_in_use(self, path: str) -> int:
         """Bytes, with what the kernel could drop."""
 
+    def limits_huge_pages(self) -> bool:
+        """Whether the machine has that controller: without it containers share its huge pages as they like."""
+
     def oom_kills(self, path: str) -> int:
         """How many processes of this cgroup itself the kernel killed for memory."""
 
@@ -169,6 +172,9 @@ class LegacyCgroups:
         if resources.pids_limit is not None:
             self._write("pids", relative, "pids.max", str(resources.pids_limit) if resources.pids_limit > 0 else "max")
 
+    def limits_huge_pages(self) -> bool:
+        return self._root / "hugetlb" in self._roots
+
     def memory_in_use(self, path: str) -> int:
         return _number(self._root / "memory" / path.lstrip("/") / "memory.usage_in_bytes")
 
@@ -200,7 +206,7 @@ class UnifiedCgroups:
     def create(self, path: str, resources: Resources) -> None:
         directory = self._root
         available = set((self._root / "cgroup.controllers").read_text().split())
-        wanted = " ".join(f"+{name}" for name in ("cpu", "cpuset", "io", "memory", "pids") if name in available)
+        wanted = " ".join(f"+{name}" for name in ("cpu", "cpuset", "hugetlb", "io", "memory", "pids") if name in available)
         for part in path.strip("/").split("/"):
             with suppress(OSError):  # a parent that holds processes itself cannot hand controllers down
                 (directory / "cgroup.subtree_control").write_text(wanted)
@@ -219,6 +225,9 @@ class UnifiedCgroups:
             (directory / "memory.max").write_text(str(resources.memory_limit) if resources.memory_limit > 0 else "max")
         if resources.pids_limit is not None:
             (directory / "pids.max").write_text(str(resources.pids_limit) if resources.pids_limit > 0 else "max")
+
+    def limits_huge_pages(self) -> bool:
+        return "hugetlb" in (self._root / "cgroup.controllers").read_text().split()
 
     def memory_in_use(self, path: str) -> int:
         return _number(self._root / path.lstrip("/") / "memory.current")

@@ -168,6 +168,8 @@ class Containers:
         bundle = self.bundle(record.id)
         bundle.mkdir()
         rootfs, config = self._mount(record, image, sandbox)
+        if not self._cgroups.limits_huge_pages():           # runc refuses what it cannot set
+            config = replace(config, resources=replace(config.resources, huge_pages={}))
         target = self._all.get(record.config.pid_target)
         if record.config.pid_target and (target is None or not target.running):
             raise ValueError(f"target container {record.config.pid_target!r} does not run")

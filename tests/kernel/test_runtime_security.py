@@ -138,6 +138,14 @@ async def test_sysctls_of_network_and_ipc(node: RuntimeNode) -> None:
     assert node.log() == ["7", "1"]
 
 
+async def test_huge_pages_are_limited_where_the_machine_can(node: RuntimeNode) -> None:
+    wanted = Resources(huge_pages={"2MB": 4 << 20})
+
+    record = await node.finished(await node.run(await node.sandbox(), "echo runs", resources=wanted))
+
+    assert (record.exit_code, node.log()[-1]) == (0, "runs")
+
+
 async def test_a_child_that_is_killed_for_memory_is_told(node: RuntimeNode) -> None:
     limited = Resources(memory_limit=16 << 20)
 

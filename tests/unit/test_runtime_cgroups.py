@@ -27,7 +27,7 @@ def test_limits_are_written_in_version_twos_words(root: Path) -> None:
     assert isinstance(cgroups, UnifiedCgroups)
     assert written(root / "kubonsai/node1/pod1") == {
         "cpu.weight": "39", "cpu.max": "50000 100000", "memory.max": str(64 << 20), "pids.max": "100"}
-    assert (root / "kubonsai/node1/cgroup.subtree_control").read_text() == "+cpu +cpuset +io +memory +pids"
+    assert (root / "kubonsai/node1/cgroup.subtree_control").read_text() == "+cpu +cpuset +hugetlb +io +memory +pids"
 
 
 def test_a_change_touches_only_what_it_names(root: Path) -> None:

@@ -142,8 +142,12 @@ def cgroups_read_only(cluster: Cluster, node: str) -> Iterator[None]:
             subprocess.run([*enter, "umount", "-l", group], check=False)
 
 
-def killed_when(cluster: Cluster, node: str, moment: float | int, act: Callable[[], object], patience_s: float = 3.0) -> None:
-    """Acts, kills the kubelet so many seconds after the call or at the n-th step that it makes, and starts it again."""
+def killed_when(cluster: Cluster, node: str, moment: float | int, act: Callable[[], object], patience_s: float = 3.0) -> bool:
+    """Acts, kills the kubelet so many seconds after the call or at the n-th step that it makes, and starts it again.
+
+    False if there were not so many steps: nothing was killed then.
+    """
+    killed = True
     if isinstance(moment, float):
         began = time.monotonic()
         act()
@@ -155,4 +159,7 @@ def killed_when(cluster: Cluster, node: str, moment: float | int, act: Callable[
             deadline = time.monotonic() + patience_s
             while not steps.killed and time.monotonic() < deadline:
                 time.sleep(0.01)
-    revive_agent(cluster, node)
+        killed = steps.killed
+    if killed:
+        revive_agent(cluster, node)
+    return killed

@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from node_agent.runtime.image_pulls import PullCredential
 from node_agent.runtime.model import RuntimeServiceError
-from node_agent.runtime.registry.access import AccessRules, Network, NotAllowedError
+from node_agent.runtime.registry.access import AccessRules, Network, NotAllowedError, split_host
 from node_agent.runtime.registry.challenge import Challenge, parse_challenges
 from node_agent.runtime.registry.endpoints import Endpoint
 from node_agent.runtime.registry.machine import MachineNetwork
@@ -168,11 +168,19 @@ class RegistryHttp:
         except aiohttp.ClientOSError as error:
             if error.errno == errno.ECONNRESET:
                 return "https"
-            raise RegistryError(f'failed to do request: Get "http://{endpoint.host}{endpoint.path}/": {_reason(error)}') from error
+            hint = self._loopback_hint(endpoint.host)
+            raise RegistryError(f'failed to do request: Get "http://{endpoint.host}{endpoint.path}/": {_reason(error)}{hint}') from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise RegistryError(f'failed to do request: Get "http://{endpoint.host}{endpoint.path}/": {_reason(error)}') from error
         response.release()
         return "https" if response.status == 400 else "http"
+
+    def _loopback_hint(self, host: str) -> str:
+        """Many mean the machine's loopback and not the node's."""
+        access, name = self._rules.of(host), split_host(host)[0]
+        if access is None or access.network != "node" or not (name == "localhost" or name.startswith("127.")):
+            return ""
+        return f" (on this node; the machine's own loopback needs the setting registries: [{{host: {host!r}, network: machine}}])"
 
     async def _follow(self, method: str, url: str, endpoint: Endpoint, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         """Redirects, each held to the rules; a credential is not taken along to another host."""

@@ -10,11 +10,6 @@ import pytest
 from launcher.testing.cluster import Cluster, CommandFailed, eventually
 
 STORAGE = """
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {name: standard, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
-provisioner: example.com/none
----
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: data}
@@ -57,7 +52,7 @@ def _try_out(cluster: Cluster) -> None:
     kubectl = cluster.kubectl
     eventually(lambda: kubectl("get", "serviceaccount", "default"))
     kubectl("apply", "-f", "-", stdin=STORAGE)
-    assert "standard (default)" in kubectl("get", "storageclass")
+    assert "standard (default)" in kubectl("get", "storageclass")       # the cluster's own
     claim = json.loads(kubectl("get", "pvc", "data", "-o", "json"))
     assert claim["spec"]["storageClassName"] == "standard"
     assert claim["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]

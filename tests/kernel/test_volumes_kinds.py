@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -15,6 +18,7 @@ from kube.api.core_v1 import (
     Container,
     EmptyDirVolumeSource,
     KeyToPath,
+    Pod,
     PodSecurityContext,
     ProjectedVolumeSource,
     SecretVolumeSource,
@@ -212,3 +216,51 @@ def test_mounts_that_no_container_gets(space: Path, mount: dict[str, object], me
 
     assert str(error.value) == message
     assert not [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(space) in line]
+
+
+KILLED = """
+import asyncio, sys
+from pathlib import Path
+from tests.kernel.test_volumes_kinds import all_kinds, volumes_of
+volumes = volumes_of(Path(sys.argv[1]))
+async def main():
+    print("ready", flush=True)
+    while True:
+        await volumes.set_up(all_kinds())
+        await volumes.tear_down(all_kinds().metadata.uid)
+asyncio.run(main())
+"""
+
+
+def all_kinds() -> Pod:
+    token = VolumeProjection(service_account_token=ServiceAccountTokenProjection(path="deep/token"))
+    volumes = (
+        Volume(name="d", empty_dir=EmptyDirVolumeSource()), memory("m"), Volume(name="s", secret=SecretVolumeSource(secret_name="keys")),
+        Volume(name="cm", config_map=ConfigMapVolumeSource(name="settings")),
+        Volume(name="p", projected=ProjectedVolumeSource(sources=(token,))),
+    )
+    return pod(
+        mounting(*((volume.name, f"/{volume.name}") for volume in volumes)), volumes=volumes,
+        security_context=PodSecurityContext(fs_group=2000))
+
+
+async def test_a_kubelet_that_is_killed_leaves_nothing_that_the_next_does_not_find(space: Path) -> None:
+    random = Random(7)
+    for _ in range(8):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", KILLED, str(space), stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2])
+        try:
+            assert child.stdout is not None and await child.stdout.readline() == b"ready\n"
+            await asyncio.sleep(random.uniform(0, 0.03))
+        finally:
+            child.kill()
+            await child.wait()
+
+        made = await volumes_of(space).set_up(all_kinds())
+
+        for name, file in (("cm", "a"), ("s", "key"), ("p", "deep/token")):
+            assert (Path(made[name].path) / file).stat().st_gid == 2000
+        assert mode_of(made["d"].path) == 0o2777 and size_of(made["m"].path) == MEMORY
+        await volumes_of(space).tear_down(UID)
+        assert str(space) not in Path("/proc/self/mountinfo").read_text()
+        assert list((space / "pods" / UID).iterdir()) == []

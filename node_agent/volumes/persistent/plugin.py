@@ -37,6 +37,7 @@ class PersistentVolumePlugin:
 
     async def set_up(self, task: VolumeTask) -> MountedVolume:
         wanted = await self._wanted(task)
+        _check_alone(wanted)
         if wanted.spec.host_path is not None:
             prepare_host_path(wanted.spec.host_path.path, wanted.spec.host_path.type)
             return MountedVolume(wanted.spec.host_path.path, wanted.read_only)
@@ -99,3 +100,13 @@ def _check_mode(pod: Pod, volume: Volume, mode: str) -> None:
         raise VolumeError(f"volume {volume.name} has volumeMode Block, but is specified in volumeMounts")
     if mode == "Filesystem" and device:
         raise VolumeError(f"volume {volume.name} has volumeMode Filesystem, but is specified in volumeDevices")
+
+
+def _check_alone(wanted: SourceTask) -> None:
+    """ReadWriteOncePod: the scheduler has looked already, but not at Pods that name their node themselves."""
+    if "ReadWriteOncePod" not in wanted.spec.access_modes:
+        return
+    own = wanted.task.pod_dir
+    others = own.parent.glob(f"*/volumes/kubernetes.io~*/{wanted.name}")
+    if any(own not in other.parents for other in others):
+        raise VolumeError("volume uses the ReadWriteOncePod access mode and is already in use by another pod")

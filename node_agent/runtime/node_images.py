@@ -48,7 +48,7 @@ class NodeImages:
 
     async def use(self, image: Image) -> None:
         """From now on no node's garbage collector takes it away. Raises ImageMissingError if one just has, RuntimeServiceError, OSError."""
-        if image.builtin or self.uses.has(image.id):
+        if image.builtin or self.uses.touch(image.id):
             return
         await asyncio.to_thread(self.uses.add, image.id)
         if await self.store.find(image.id) is None:

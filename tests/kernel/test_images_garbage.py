@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,7 @@ class Store:
     maximum_age_s: float = 0.0
     used: list[str] = field(default_factory=list)
     events: list[tuple[str, str]] = field(default_factory=list)
+    while_counting: Callable[[], object] = lambda: None
     uses: ImageUses | None = None
     collector: ImageCollector | None = None
 
@@ -73,6 +74,7 @@ class Store:
         return self.collector
 
     def in_use(self) -> Iterable[str]:
+        self.while_counting()
         return self.used
 
     async def round(self, after_s: float = 0) -> None:
@@ -234,3 +236,18 @@ async def test_a_node_under_pressure_may_ask_for_all_that_is_unused(store: Store
 @pytest.mark.parametrize(("size", "text"), [(12, "12 B"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB"), (1 << 52, "4096.0 TiB")])
 def test_sizes_as_upstream_shows_them(size: int, text: str) -> None:
     assert format_size(size) == text
+
+
+async def test_what_is_used_again_while_the_collector_counts_stays(store: Store) -> None:
+    image = store.image("a")
+    store.other = 900_000
+    await store.round()
+    uses = store.uses
+    assert uses is not None
+    with locked(store.path):
+        uses.keep([image.id])                           # it was in use at the last look
+
+    store.while_counting = lambda: uses.touch(image.id)     # a container is being made just now
+    await store.round(300)
+
+    assert store["a"]

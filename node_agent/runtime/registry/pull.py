@@ -99,7 +99,7 @@ class Puller:
         return True
 
     async def _get(self, client: RepositoryClient, reference: Reference, top: Descriptor, secret: PullSecretId | None) -> None:
-        scratch = await asyncio.to_thread(Scratch, self._images_dir)
+        scratch = await self._open_scratch()
         try:
             layout = scratch.path
             (layout / "blobs/sha256").mkdir(parents=True)
@@ -118,6 +118,15 @@ class Puller:
             await run_unpacker(Order(str(self._images_dir), str(layout), reference.stored, secret))
         finally:
             scratch.close()
+
+    async def _open_scratch(self) -> Scratch:
+        """A thread that waits for the store's lock is not cancelled: what it makes then is given back."""
+        opening = asyncio.ensure_future(asyncio.to_thread(Scratch, self._images_dir))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            (await opening).close()
+            raise
 
     async def _manifests(self, client: RepositoryClient, top: Descriptor, layout: Path) -> tuple[list[Descriptor], ConfigFile]:
         """The layers of this machine's image, and its configuration; what was read on the way is in the layout."""

@@ -238,7 +238,7 @@ def test_a_closed_port_is_told(space: Space, kubectl: Kubectl) -> None:
 
     with forwarded(space, kubectl, "pod/p", 9999) as ((port,), log):
         assert talk(port, b"x", half_close=False) == b""
-        told = eventually(lambda: [line for line in log.read_text().splitlines() if "an error occurred forwarding" in line])[0]
+        told = eventually(lambda: [line for line in log.read_text().splitlines() if "an error occurred forwarding" in line.lower()])[0]
 
     assert "error forwarding port 9999 to pod " in told
     assert "failed to connect to localhost:9999 inside namespace " in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -180,8 +181,11 @@ def test_limits_are_cgroups(space: Space) -> None:
 
     def setting(cgroup: str, *names: str) -> str:
         """From this machine's cgroup tree, version 1 or 2."""
-        found = [path for name in names for path in Path("/sys/fs/cgroup").glob(f"**/pod{uid}/{cgroup}{name}")]
-        return found[0].read_text().split()[0]
+        for _ in range(50):
+            with suppress(FileNotFoundError):            # of another Pod, which went while the tree was read
+                found = [path for name in names for path in Path("/sys/fs/cgroup").glob(f"**/pod{uid}/{cgroup}{name}")]
+                return found[0].read_text().split()[0]
+        raise AssertionError(f"the tree of control groups does not hold still for {names}")
 
     assert setting("main-*/", "memory.max", "memory.limit_in_bytes") == str(100 * 2**20)
     assert setting("main-*/", "cpu.max", "cpu.cfs_quota_us") == "10000"

@@ -12,7 +12,7 @@ from kube.api.core_v1 import Capabilities, PodSecurityContext, SeccompProfile, S
 from node_agent.kubelet.environment import ContainerConfigError
 from node_agent.kubelet.security import security_of
 from node_agent.runtime.idmaps import OPEN_ROOTS
-from node_agent.runtime.model import Mount, ProcessUser, Resources, Security
+from node_agent.runtime.model import Mount, ProcessUser, Resources, RuntimeServiceError, Security
 from tests.support.pods import container, pod
 from tests.support.runtime_node import RuntimeNode, mounts_below, runtime_node
 
@@ -175,6 +175,15 @@ async def test_a_pod_with_users_of_its_own(node: RuntimeNode, tmp_path: Path) ->
 
     assert mounts_below(node.root) == mounts_below(node.run_dir) == []
     assert not list(OPEN_ROOTS.glob(f"*-{record.id[:16]}"))
+
+
+async def test_a_volume_whose_ids_cannot_be_mapped_is_refused_by_name(node: RuntimeNode) -> None:
+    sandbox = await node.sandbox(own_users=True)
+
+    with pytest.raises(RuntimeServiceError, match=r"ids cannot be mapped for the Pod's user namespace: .*'/proc/fs'"):
+        await node.run(sandbox, "true", mounts=(Mount(source="/proc/fs", target="/data"),))
+
+    assert [path for path in mounts_below(node.root) if "/containers/" in path] == []
 
 
 async def test_pods_with_users_of_their_own_share_none(node: RuntimeNode) -> None:

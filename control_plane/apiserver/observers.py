@@ -27,6 +27,9 @@ class RequestObserver(Protocol):
 
     def completed(self, info: RequestInfo, user: UserInfo | None, code: int, duration_s: float) -> None: ...
 
+    def stays(self, info: RequestInfo, change: int) -> None:
+        """One more, or one less, of the requests that stay: watches, logs that are followed, execs."""
+
 
 class RequestMetrics:
     """kube-apiserver's request metrics, under their names."""
@@ -39,6 +42,9 @@ class RequestMetrics:
         self._duration = Histogram(
             "apiserver_request_duration_seconds", "Response latency by verb and resource; watches are left out.", labels,
             buckets=_DURATION_BUCKETS, registry=registry,
+        )
+        self._staying = Gauge(
+            "apiserver_longrunning_requests", "Requests that stay, now: watches, followed logs, connections.", labels, registry=registry
         )
         in_flight = Gauge(
             "apiserver_current_inflight_requests", "Requests being worked on now.", ("request_kind",), registry=registry
@@ -60,6 +66,10 @@ class RequestMetrics:
             if observe is None:
                 observe = self._observations[key] = self._duration.labels(*key).observe
             observe(duration_s)
+
+
+    def stays(self, info: RequestInfo, change: int) -> None:
+        self._staying.labels(*_labels(info)).inc(change)
 
 
 def _labels(info: RequestInfo) -> tuple[str, ...]:

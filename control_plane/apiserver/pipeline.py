@@ -42,7 +42,7 @@ class Admitted:
 class Passage:
     """One request on its way. Written out, since a generator-based context costs more than all the rest of the pipeline."""
 
-    __slots__ = ("_pipeline", "admitted", "began", "credentials", "impersonation", "info", "place", "trail")
+    __slots__ = ("_pipeline", "admitted", "began", "credentials", "impersonation", "info", "place", "stays", "trail")
 
     def __init__(
         self, pipeline: Pipeline, info: RequestInfo, credentials: RequestCredentials, impersonation: Iterable[tuple[str, str]],
@@ -56,6 +56,7 @@ class Passage:
         self.began = time.monotonic()
         self.place: Level | None = None
         self.admitted: Admitted | None = None
+        self.stays = False
 
     async def __aenter__(self) -> Admitted:
         try:
@@ -107,6 +108,10 @@ class Pipeline:
             passage.info.annotations["authorization.k8s.io/decision"] = "allow"
             if passage.info.long_running:
                 trail.started()
+        if passage.info.long_running:
+            passage.stays = True
+            for observer in self._observers:
+                observer.stays(passage.info, 1)
         return passage.admitted
 
     def complete(self, passage: Passage, error: BaseException | None) -> None:
@@ -121,6 +126,8 @@ class Pipeline:
             code = 500
         duration_s = time.monotonic() - passage.began
         for observer in self._observers:
+            if passage.stays:
+                observer.stays(passage.info, -1)
             observer.completed(passage.info, user, code, duration_s)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -142,6 +143,22 @@ async def test_requests_are_counted(api: Api) -> None:
         'apiserver_request_total{code="200",group="",resource="namespaces",scope="resource",subresource="",verb="GET",version="v1"}'
     ) in text
     assert "apiserver_request_duration_seconds_bucket" in text
+
+
+async def test_watches_are_counted_while_they_last(api: Api) -> None:
+    line = 'apiserver_longrunning_requests{group="",resource="secrets",scope="cluster",subresource="",verb="WATCH",version="v1"} '
+
+    async def held() -> float:
+        async with api.session.get("/metrics") as answer:
+            return next((float(text.removeprefix(line)) for text in (await answer.text()).splitlines() if text.startswith(line)), 0.0)
+
+    before = await held()
+    async with api.session.get("/api/v1/secrets?watch=true"):
+        assert await held() == before + 1
+
+    async with asyncio.timeout(20):
+        while await held() != before:  # noqa: ASYNC110 - the server notices by itself
+            await asyncio.sleep(0.05)
 
 
 YAML, PROTOBUF = "application/yaml", "application/vnd.kubernetes.protobuf"

@@ -35,7 +35,7 @@ UNCOUNTED = re.compile(r"/(logs|kubernetes|etc|pki)(/|$)")     # logs of deleted
 
 
 def node_holdings(cluster: Cluster, node: str) -> Holdings:
-    """Of one machine of a cluster: its agents, its namespaces and its folders."""
+    """Of one machine of a cluster: its agents, its namespaces and its folders; and the watches that the apiserver serves."""
     layout = Layout(ClusterSettings(name=cluster.name))
     agents = {process["name"]: process["pid"] for process in cluster.status()["processes"] if process["node"] == node}
     found = holdings(
@@ -43,6 +43,7 @@ def node_holdings(cluster: Cluster, node: str) -> Holdings:
         netns_prefix=layout.pod_netns_prefix, netns=f"{cluster.name}-{node}", ours=agents.values(), seen_by=agents["kubelet"],
     )
     found.update(_threads_and_descriptors(agents["kubelet"]))
+    found.update(_watches(cluster))
     return found
 
 
@@ -160,6 +161,12 @@ def _device(path: Path) -> int:
         return path.lstat().st_dev
     except OSError:
         return -1
+
+
+def _watches(cluster: Cluster) -> Iterator[str]:
+    for line in cluster.kubectl("get", "--raw", "/metrics").splitlines():
+        if found := re.match(r'apiserver_longrunning_requests\{.*resource="(\w*)".*verb="WATCH".*\} ([\d.]+)', line):
+            yield from [f"watch {found[1]}"] * int(float(found[2]))
 
 
 def _output(*command: str) -> str:

@@ -61,6 +61,7 @@ from node_agent.probes.probers import Prober
 from node_agent.runtime.model import Allocation, ContainerRecord
 from node_agent.runtime.pod_runtime import ConmonRuntime
 from node_agent.volumes.followed import FollowedObjects
+from node_agent.volumes.mount_table import make_shared
 from node_agent.volumes.persistent.storage import PersistentStorage
 from node_agent.volumes.pod_certificates import PodCertificates
 from node_agent.volumes.pod_volumes import PodVolumes
@@ -196,6 +197,10 @@ class Kubelet:
 
     async def __aenter__(self) -> Kubelet:
         limit_pods(self._stats)
+        try:
+            make_shared(self._config.root_dir)
+        except OSError as error:
+            log.warning("mounts will not spread between containers", error=str(error))
         await self._runtime.start()
         return self
 

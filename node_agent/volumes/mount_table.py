@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from node_agent.runtime.syscalls import MS_BIND, MS_REC, MS_SHARED, mount
+
 
 @dataclass(frozen=True, slots=True)
 class MountPoint:
@@ -33,6 +35,18 @@ class MountTable:
             if inside and len(point.path) >= len(found.path):
                 found = point
         return found
+
+
+def make_shared(directory: str) -> bool:
+    """So that mounts below it can spread between containers: on a machine whose mounts are private it becomes a mount of its own.
+
+    False if it is shared already. Raises OSError. Follows MakeRShared of pkg/volume/util/hostutil.
+    """
+    if MountTable.read().holding(directory).shared:
+        return False
+    mount(directory, directory, flags=MS_BIND | MS_REC)
+    mount("none", directory, flags=MS_SHARED | MS_REC)
+    return True
 
 
 def _point(fields: list[bytes]) -> MountPoint:

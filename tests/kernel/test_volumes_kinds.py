@@ -29,6 +29,7 @@ from kube.api.core_v1 import (
 )
 from node_agent.runtime.syscalls import MS_BIND, MS_PRIVATE, MS_SHARED, mount, unmount_below
 from node_agent.volumes.container_mounts import ContainerMountError, volume_mounts
+from node_agent.volumes.mount_table import MountTable, make_shared
 from node_agent.volumes.ownership import apply_fs_group
 from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import PodVolumes
@@ -188,6 +189,19 @@ def test_mounts_spread_only_from_where_mounts_are_shared(space: Path) -> None:
     mount("none", str(volume), flags=MS_SHARED)
 
     assert mounts.source(mount_propagation="Bidirectional") == mounts.source(mount_propagation="HostToContainer") == str(volume)
+
+
+def test_a_kubelets_directory_is_shared_once(space: Path) -> None:
+    outer, inner = space / "machine", space / "machine/kubelet"
+    inner.mkdir(parents=True)
+    mount(str(outer), str(outer), flags=MS_BIND)
+    mount("none", str(outer), flags=MS_PRIVATE)
+
+    assert make_shared(str(inner)) and not make_shared(str(inner))
+
+    point = MountTable.read().holding(str(inner / "pods"))
+    assert (point.path, point.shared) == (str(inner), True)
+    assert not MountTable.read().holding(str(outer)).shared
 
 
 @pytest.mark.parametrize(("mount", "message"), [

@@ -61,21 +61,11 @@ class PersistentStorage:
     async def run(self) -> None:
         """Once the Node is registered."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._ensure_info(), name="csinode")
-            tasks.create_task(self._drivers.run(), name="plugin registry")
+            tasks.create_task(_lasting("csinode", self._info.ensure), name="csinode")
+            tasks.create_task(_lasting("plugin registry", self._drivers.run), name="plugin registry")
             tasks.create_task(self._follow_sizes(), name="volume sizes")
-            if self._volumes_dir is not None:
-                tasks.create_task(self._own_driver(self._volumes_dir), name="block driver")
-
-    async def _ensure_info(self) -> None:
-        while True:
-            try:
-                await self._info.ensure()
-            except Exception as error:
-                log.warning("no CSINode yet, trying again", error=str(error))
-                await asyncio.sleep(RETRY_S)
-            else:
-                return
+            if (folder := self._volumes_dir) is not None:
+                tasks.create_task(_lasting("block driver", lambda: self._own_driver(folder)), name="block driver")
 
     async def _follow_sizes(self) -> None:
         """Claims that grow while their Pods run. Nothing is asked of anybody as long as no claim is mounted."""
@@ -101,3 +91,15 @@ class PersistentStorage:
             if ZONE in self._labels():
                 return
             await asyncio.sleep(0.1)
+
+
+async def _lasting(name: str, work: Callable[[], Awaitable[object]]) -> None:
+    """Until it ends by itself: whatever goes wrong with volumes, Pods without any go on."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            log.warning("failed, trying again", what=name, error=str(error))
+            await asyncio.sleep(RETRY_S)
+        else:
+            return

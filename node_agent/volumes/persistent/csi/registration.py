@@ -78,7 +78,10 @@ class Drivers:
             os.close(watch)
             for task in self._tasks.values():
                 task.cancel()
-            for driver in self._registered.values():
+            gone = [*self._registered.values()]
+            for held in (self._tasks, self._registered, self._by_socket):
+                held.clear()
+            for driver in gone:
                 await driver.channel.close()
 
     async def _look(self) -> None:

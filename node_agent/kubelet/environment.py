@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kube.api.core_v1 import Container, EnvVarSource, FileKeySelector, Pod, ResourceFieldSelector, Service
 from kube.apimachinery.quantity import Quantity
 from node_agent.kubelet.env_files import EnvFileError, env_file_value
-from node_agent.kubelet.resources import limits_of, requests_of
+from node_agent.kubelet.resources import limits_of, pod_level, requests_of
 
 # Returns the data of a ConfigMap ("configmap") or Secret ("secret") of the Pod's namespace, or None if there is none.
 Lookup = Callable[[str, str], Mapping[str, str] | None]
@@ -152,7 +152,7 @@ def _quoted(value: str) -> str:
 
 
 def resource_value(selector: ResourceFieldSelector, container: Container, facts: PodFacts) -> str:
-    """In units of the divisor, rounded up. A limit that is not set is what the node can allocate."""
+    """In units of the divisor, rounded up. A limit that is not set is the Pod's own, or what the node can allocate."""
     if selector.container_name and selector.container_name != container.name:
         everyone = (*facts.pod.spec.containers, *facts.pod.spec.init_containers)
         found = next((other for other in everyone if other.name == selector.container_name), None)
@@ -161,8 +161,10 @@ def resource_value(selector: ResourceFieldSelector, container: Container, facts:
         container = found
     kind, _, name = selector.resource.partition(".")
     amount = (limits_of(container) if kind == "limits" else requests_of(container)).get(name)
+    if amount is None and kind == "limits":
+        amount = pod_level(facts.pod, "limits").get(name) or facts.allocatable.get(name)
     if amount is None:
-        amount = facts.allocatable.get(name, "0") if kind == "limits" else "0"
+        amount = "0"
     value = Quantity.parse(amount)
     divisor = Quantity.parse(selector.divisor or "0")
     if not divisor:

@@ -177,3 +177,16 @@ def test_variables_from_a_volume(reference: FileKeySelector, outcome: str | None
     else:
         with pytest.raises(ContainerConfigError, match=outcome):
             make_environment(wanted, facts, (), lookup, files)
+
+
+@pytest.mark.parametrize(("own", "whole", "value"), [
+    pytest.param("1Gi", "2Gi", "1024", id="the container's"), pytest.param("", "2Gi", "2048", id="the Pod's"),
+    pytest.param("", "", "1024", id="the node's"),
+])
+def test_a_limit_is_the_nearest_that_is_set(own: str, whole: str, value: str) -> None:
+    source = EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.memory", divisor="1Mi"))
+    wanted = container(env=(EnvVar(name="A", value_from=source),), resources=ResourceRequirements(limits={"memory": own} if own else {}))
+
+    found = environment(wanted, of=pod(wanted, resources=ResourceRequirements(limits={"memory": whole}) if whole else None))
+
+    assert found["A"] == value

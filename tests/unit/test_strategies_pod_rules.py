@@ -160,8 +160,6 @@ def test_several_at_once_in_upstreams_order() -> None:
                  'spec.containers[0].env[1]: hides previous definition of "A", which may be dropped when using apply', id="env"),
     pytest.param({}, {"ports": [{"containerPort": 80}, {"containerPort": 80, "name": "b"}]},
                  "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]", id="ports"),
-    pytest.param({"terminationGracePeriodSeconds": -1}, {},
-                 "spec.terminationGracePeriodSeconds: must be >= 0; negative values are invalid and will be treated as 1", id="grace"),
     pytest.param({"nodeSelector": {"beta.kubernetes.io/os": "linux"}}, {},
                  'spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "kubernetes.io/os" instead', id="label"),
     pytest.param({"volumes": [{"name": "v", "gitRepo": {"repository": "r"}}]}, {}, "spec.volumes[0].gitRepo: deprecated in v1.11",
@@ -200,3 +198,22 @@ def test_ephemeral_containers_stay_as_they_were_added() -> None:
 
     (cause,) = STRATEGY.validate_subresource_update(new, old, "ephemeralcontainers")
     assert (cause.field, cause.message) == ("spec.ephemeralContainers", 'Forbidden: existing ephemeral containers "e" may not be removed\n')
+
+
+def test_a_negative_grace_period_of_a_pod_is_one_second() -> None:
+    obj = pod({"terminationGracePeriodSeconds": -1})
+
+    assert (obj["spec"]["terminationGracePeriodSeconds"], problems(obj), STRATEGY.warnings(obj, None)) == (1, [], [])
+
+
+@pytest.mark.parametrize(("volumes", "said"), [
+    pytest.param([{"name": "v", "emptyDir": {}}], [], id="emptyDir"),
+    pytest.param([{"name": "w", "emptyDir": {}}], ['Not found: "v"'], id="no such volume"),
+    pytest.param(
+        [{"name": "v", "configMap": {"name": "c"}}], ['Invalid value: "v": referenced volume must be of type emptyDir'], id="other"),
+])
+def test_variables_out_of_files_need_an_empty_dir(volumes: list[dict[str, Any]], said: list[str]) -> None:
+    reference = {"fileKeyRef": {"volumeName": "v", "path": "f", "key": "K"}}
+    obj = pod({"volumes": volumes}, {"env": [{"name": "A", "valueFrom": reference}]})
+
+    assert problems(obj) == [f"spec.containers[0].env[0].valueFrom.fileKeyRef.volumeName: {text}" for text in said]

@@ -53,6 +53,8 @@ def default_pod_spec(spec: JsonObject) -> None:
 def default_pod(spec: JsonObject) -> None:
     """Defaults of Pods that are not part of templates: requests from limits, service links, host ports."""
     spec.setdefault("enableServiceLinks", True)
+    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1           # of templates not: for historical reasons
     for container in (*(spec.get("containers") or ()), *(spec.get("initContainers") or ())):
         resources = container.get("resources") or {}
         if limits := resources.get("limits"):

@@ -20,6 +20,7 @@ from kube.apimachinery.validation import (
     not_supported,
     qualified_name_problems,
     required,
+    value_not_found,
 )
 
 ENV_FIELDS: Final = ("metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP",
@@ -132,6 +133,23 @@ def _validate_file_ref(ref: JsonObject, path: str) -> list[Cause]:
     causes = each(f"{path}.key", key, env_name_problems(key)) if key else [required(f"{path}.key")]
     causes += each(f"{path}.volumeName", volume, dns_label_problems(volume)) if volume else [required(f"{path}.volumeName")]
     return causes + (validate_non_reserved_path(file, f"{path}.path") if file else [required(f"{path}.path")])
+
+
+def validate_file_volumes(spec: JsonObject, path: str) -> list[Cause]:
+    """Variables out of files come from emptyDirs of the Pod."""
+    volumes = {volume.get("name"): volume for volume in spec.get("volumes") or ()}
+    causes: list[Cause] = []
+    for group in ("initContainers", "containers", "ephemeralContainers"):
+        for place, container in enumerate(spec.get(group) or ()):
+            for index, variable in enumerate(container.get("env") or ()):
+                if (reference := (variable.get("valueFrom") or {}).get("fileKeyRef")) is None:
+                    continue
+                name, at = reference.get("volumeName") or "", f"{path}.{group}[{place}].env[{index}].valueFrom.fileKeyRef.volumeName"
+                if name not in volumes:
+                    causes.append(value_not_found(at, name))
+                elif volumes[name].get("emptyDir") is None:
+                    causes.append(invalid(at, name, "referenced volume must be of type emptyDir"))
+    return causes
 
 
 def validate_env_from(sources: Sequence[JsonObject], path: str) -> list[Cause]:

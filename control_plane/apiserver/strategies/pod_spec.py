@@ -8,6 +8,7 @@ from typing import Any, Final
 from control_plane.apiserver.strategies.metadata import validate_annotations, validate_labels
 from control_plane.apiserver.strategies.pod_annotations import validate_agreement, validate_pod_annotations
 from control_plane.apiserver.strategies.pod_containers import PodContext, validate_containers, validate_ephemeral, validate_init_containers
+from control_plane.apiserver.strategies.pod_env import validate_file_volumes
 from control_plane.apiserver.strategies.pod_scheduling import validate_affinity, validate_spread, validate_tolerations
 from control_plane.apiserver.strategies.pod_security import validate_host_users, validate_pod_security
 from control_plane.apiserver.strategies.pod_totals import validate_pod_resources
@@ -105,7 +106,7 @@ def _validate_rest(spec: JsonObject, path: str) -> list[Cause]:
         causes.append(not_supported(at, policy, PREEMPTION_POLICIES) if policy else required(at))
     if spec.get("overhead"):
         causes += validate_requirements({"limits": spec["overhead"]}, f"{path}.overhead")
-    return causes + validate_os(spec, path)
+    return causes + validate_os(spec, path) + validate_file_volumes(spec, path)
 
 
 def _validate_choices(spec: JsonObject, path: str) -> list[Cause]:

@@ -195,7 +195,7 @@ def test_cgroups_that_cannot_be_written(space: Space, clean: None) -> None:
         group = f"[kubepods besteffort pod{uid}]"
         assert message.startswith(f"unable to ensure pod container exists: failed to create container for {group} : ")
         assert "Read-only file system" in message
-        assert space.waiting("waiting") == "ContainerCreating"
+        eventually(lambda: space.waiting("waiting") == "ContainerCreating")
     space.ready("waiting", within_s=60)
 
 

@@ -71,6 +71,7 @@ def table_of(specs: list[Spec]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("suite", type=Path, metavar="E2E.TEST", help="the suite's binary, of a Kubernetes release")
     parser.add_argument("--image", type=Path, action="append", default=[], metavar="TAR", help="an archive of images for the specs")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings of the cluster, as of `up`: a registry for the specs' images")
     parser.add_argument("--focus", default=FOCUS, metavar="REGEX", help=f"which specs (default {FOCUS})")
     parser.add_argument("--skip", default="", metavar="REGEX", help="which of them not")
     parser.add_argument("--nodes", type=int, default=3)
@@ -79,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def conformance(options: argparse.Namespace) -> int:
     """Grows a cluster, runs the suite's specs on it one after the other, prints them by group; 0 when none failed."""
-    missing = [str(path) for path in (options.suite, *options.image) if not path.is_file()]
+    missing = [str(path) for path in (options.suite, *options.image, *([options.config] if options.config else [])) if not path.is_file()]
     if missing:
         print(f"kubonsai: there is no file {', '.join(missing)}", file=sys.stderr)
         return 2
@@ -88,7 +89,7 @@ def conformance(options: argparse.Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         cluster = Cluster(Path(scratch), nodes=options.nodes)
         try:
-            cluster.start()
+            cluster.start(*(["--config", str(options.config.resolve())] if options.config else []))
             for image in options.image:
                 print(cluster.kubonsai("load", str(image)), end="", file=sys.stderr)
             specs = _run_suite(cluster, options, folder)

@@ -60,7 +60,7 @@ def test_command(options: argparse.Namespace) -> int:
     if not options.no_lint and not options.rest and (code := lint_command(options)):
         return code
     selection = [*([] if options.full else ["-m", "not full"]), *(["--compose"] if options.compose else [])]
-    arguments = options.rest or ["-n", "2", "--dist", "loadgroup", "--durations", "10", "tests"]
+    arguments = options.rest or ["-n", "3", "--dist", "loadgroup", "--durations", "20", "tests"]
     return _run("pytest", *selection, *arguments)
 
 

@@ -69,7 +69,7 @@ def test_a_runtime_class_needs_a_handler_that_is_there(space: Space) -> None:
         reason = 'failed to get sandbox runtime: no runtime for "gvisor" is configured'
         told = space.event("p", "FailedCreatePodSandBox")
         assert told == f"Failed to create pod sandbox: rpc error: code = Unknown desc = {reason}"
-        assert space.waiting("p") == "ContainerCreating"
+        eventually(lambda: space.waiting("p") == "ContainerCreating")
     finally:
         space.kubectl("delete", "runtimeclass", name)
 

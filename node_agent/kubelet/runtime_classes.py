@@ -14,7 +14,9 @@ from node_agent.runtime.model import RuntimeServiceError
 HANDLERS: Final = ("", "runc")
 NODE_FEATURES: Final = NodeFeatures(supplemental_groups_policy=True)
 # Of v1.37's features those that a change of a Pod may need, and that are on by default and made here.
-DECLARED_FEATURES: Final = ("InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers")
+DECLARED_FEATURES: Final = (
+    "InPlacePodLevelResourcesVerticalScaling", "InPlacePodVerticalScalingInitContainers", "RestartAllContainersOnContainerExits",
+)
 
 
 def runtime_handlers(*, user_namespaces: bool) -> tuple[NodeRuntimeHandler, ...]:

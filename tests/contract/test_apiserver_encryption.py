@@ -42,6 +42,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "encryption.json"
 
 
+@pytest.mark.req("CFG-04")
 async def test_secrets_are_encrypted_and_keys_rotated(tmp_path: Path, file: Path) -> None:
     write(file, {"identity": {}})
     async with running_apiserver(

@@ -1,4 +1,4 @@
-"""Marks tests by their folder, so that no test can forget it, and keeps those that share a cluster on one worker.
+"""Marks tests by their folder, so that no test can forget it, and keeps those of one Docker engine on one worker.
 
 Tests marked `modern_kubectl` are about flags, commands or wordings that kubectl 1.31 has: they are skipped where it is older (Debian 12
 has 1.20).
@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--fresh", action="store_true", help="with --compose: make the base image anew")
 
 
+@pytest.hookimpl(tryfirst=True)      # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent / "tests"
     for item in items:
@@ -37,8 +38,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.kernel)
         elif tier in ("cluster", "clients"):
             item.add_marker(pytest.mark.cluster)
-            shared = "kubonsai_cluster" in getattr(item, "fixturenames", ())
-            item.add_marker(pytest.mark.xdist_group("shared cluster" if shared else "own clusters"))
         elif tier == "compose":
             item.add_marker(pytest.mark.compose)
             item.add_marker(pytest.mark.xdist_group("compose"))

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
+from control_plane.apiserver.strategies import pod_certificate_requests
 from control_plane.apiserver.strategies.pod_certificate_requests import PodCertificateRequestStrategy
 from control_plane.apiserver.strategies.registry import strategy_for
 from control_plane.controllers.certificates.pod_request_cleaner import PodCertificateRequestCleaner
@@ -117,7 +118,10 @@ def test_what_may_be_asked(strategy: PodCertificateRequestStrategy, spec: dict[s
         "leaf certificate lifetime must be <= spec.maxExpirationSeconds (7200)", id="longer than asked"),
     pytest.param({**asked(), "status": {"notBefore": to_rfc3339(NOW)}}, "status is immutable unless transitioning to", id="no decision"),
 ])
-def test_what_may_be_answered(strategy: PodCertificateRequestStrategy, new: dict[str, Any], said: str) -> None:
+def test_what_may_be_answered(
+    strategy: PodCertificateRequestStrategy, new: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_certificate_requests, "now", lambda: NOW + timedelta(minutes=1))
     causes = strategy.validate_status(new, asked())
 
     assert [said in cause.message for cause in causes] == ([True] if said else [])

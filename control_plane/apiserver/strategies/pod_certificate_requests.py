@@ -79,6 +79,10 @@ class PodCertificateRequestStrategy(Strategy):
         return {f"spec.{key}": spec.get(key) or "" for key in ("signerName", "podName", "nodeName")}
 
 
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 def decision_of(status: JsonObject) -> str:
     """Issued, Denied, Failed, or ""."""
     conditions = status.get("conditions") or []
@@ -204,7 +208,7 @@ def _time_causes(status: JsonObject, leaf: x509.Certificate, spec: JsonObject) -
     life, longest = ends - starts, spec.get("maxExpirationSeconds") or 0
     rules: tuple[tuple[bool, str, Any, str], ...] = (
         (begin == starts, "notBefore", status["notBefore"], "must be set to the NotBefore time encoded in the leaf certificate"),
-        (abs(begin - datetime.now(UTC)) <= _NEAR, "notBefore", status["notBefore"],
+        (abs(begin - now()) <= _NEAR, "notBefore", status["notBefore"],
          "must be set to within 5 minutes of kube-apiserver's current time"),
         (end == ends, "notAfter", status["notAfter"], "must be set to the NotAfter time encoded in the leaf certificate"),
         (life >= timedelta(hours=1), "certificateChain", int(life.total_seconds()), "leaf certificate lifetime must be >= 1 hour"),

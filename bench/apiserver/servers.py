@@ -18,7 +18,8 @@ from control_plane.storage.etcd import EtcdStore
 from launcher.cluster.status import proportional_set_size
 from tests.support.apiserver import RunningApiserver
 from tests.support.apiserver_pki import TestPki
-from tests.support.etcd import RunningEtcd, _free_ports, running_etcd
+from tests.support.etcd import RunningEtcd, running_etcd
+from tests.support.ports import free_ports
 
 ADMIN_TOKEN: Final = "admin-of-the-bench"   # noqa: S105 (of a server that lives for minutes, on loopback)
 TOKEN: Final = "client-of-the-bench"        # noqa: S105
@@ -92,7 +93,7 @@ async def own_server(directory: Path) -> AsyncIterator[Server]:
 async def upstream_server(binary: str, directory: Path) -> AsyncIterator[Server]:
     async with running_etcd(directory / "etcd", tls=True) as etcd:
         pki = TestPki(directory / "pki")
-        (port,) = _free_ports(1)
+        (port,) = free_ports(1)
         with (directory / "apiserver.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 binary, *_flags(port, directory, pki, etcd), stdout=log, stderr=log, cwd=directory)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pytest
 from launcher.testing.cluster import CommandFailed, eventually
 from tests.compose.conftest import IMAGE
 from tests.compose.engine import AnyEngine
+from tests.support.ports import free_port
 
 NODES = ["control-plane", "node-1", "node-2"]
 MEMBERS = ["etcd", "apiserver", "scheduler", "controller-manager", "cloud-controller-manager"]
@@ -111,13 +111,6 @@ def _logs_of_a_failure(request: pytest.FixtureRequest, composed: Composed) -> It
     yield
     if request.session.testsfailed > failed_before:
         print(composed.compose("ps"), composed.compose("logs", "--no-color", "--tail=40"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_three_nodes_are_ready_from_inside_and_from_the_host(composed: Composed) -> None:

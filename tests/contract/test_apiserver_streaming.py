@@ -11,15 +11,15 @@ from aiohttp import WSServerHandshakeError
 
 from tests.support.api_calls import Api, new_namespace, pod
 from tests.support.apiserver import Kubectl, RunningApiserver, running_apiserver
-from tests.support.etcd import _free_ports
 from tests.support.node_service import DIES_AFTER_A_LINE, LOG, RepeatingNode, serving_node
+from tests.support.ports import free_ports
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     async with running_apiserver(tmp_path_factory.mktemp("apiserver"), node_service_port=port) as running:
         yield running
 

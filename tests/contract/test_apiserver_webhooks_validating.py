@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests.support.api_calls import Api, config_map, deployment, pod
 from tests.support.apiserver import RunningApiserver, running_apiserver
 from tests.support.apiserver_pki import TestPki
-from tests.support.etcd import _free_ports
+from tests.support.ports import free_ports
 from tests.support.webhooks import (
     Json,
     WebhookServer,
@@ -250,7 +250,7 @@ async def test_http_answers_that_are_no_review(bench: Bench, handler: Any, messa
 
 @pytest.mark.req("WHK-03")
 async def test_a_server_that_is_not_there(bench: Bench) -> None:
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     url = f"https://127.0.0.1:{port}/x"
     await bench.configure(bench.hook("", url=url, timeoutSeconds=5))
 

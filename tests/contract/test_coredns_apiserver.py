@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.apiserver import REPOSITORY, Kubectl, running_apiserver
 from tests.support.dns import parse_dig, run_dig
-from tests.support.etcd import _free_ports
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.etcd
 WITHIN_S = 15
@@ -57,7 +57,7 @@ async def eventually(port: int, wanted: list[str], *arguments: str) -> None:
 
 @pytest.mark.req("DNS-02", "DNS-04", "DNS-11")
 async def test_names_follow_the_api(tmp_path: Path) -> None:
-    port, health = _free_ports(2)
+    port, health = free_ports(2)
     async with running_apiserver(tmp_path) as apiserver:
         kubectl = Kubectl(apiserver.kubeconfig())
         who = apiserver.pki.identity("kubernetes-admin", ["system:masters"])

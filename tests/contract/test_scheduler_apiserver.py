@@ -16,7 +16,7 @@ import pytest
 from control_plane.scheduler.config import SchedulerConfig
 from kube.process.config import write_config
 from tests.support.apiserver import REPOSITORY, Kubectl, RunningApiserver, running_apiserver
-from tests.support.etcd import _free_ports
+from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.etcd
 WITHIN_S = 20
@@ -39,7 +39,7 @@ STATUS = {"status": {"allocatable": {"cpu": "2", "memory": "4Gi", "pods": "110"}
 
 @asynccontextmanager
 async def running_scheduler(apiserver: RunningApiserver, directory: Path) -> AsyncIterator[asyncio.subprocess.Process]:
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     config = SchedulerConfig(apiserver=apiserver.access(apiserver.pki.identity("system:kube-scheduler")), health_port=port)
     write_config(config, directory / "scheduler.json")
     with (directory / "scheduler.log").open("ab") as log:

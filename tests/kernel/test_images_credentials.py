@@ -11,7 +11,8 @@ from node_agent.runtime.model import RuntimeServiceError
 from node_agent.runtime.registry.access import AccessRules, RegistryAccess
 from node_agent.runtime.registry.pull import Puller
 from tests.support.image_archives import Files, add_manifest, entry, layer
-from tests.support.registry import Registry, basic, docker_registry, free_port, htpasswd
+from tests.support.ports import free_port
+from tests.support.registry import Registry, basic, docker_registry, htpasswd
 from tests.support.registry_tokens import TokenService, make_certificate
 
 pytestmark = pytest.mark.kernel

@@ -24,7 +24,8 @@ from node_agent.runtime.registry.access import AccessRules, RegistryAccess
 from node_agent.runtime.registry.pull import Puller
 from node_agent.runtime.syscalls import mount, unmount
 from tests.support.image_archives import Files, add_index, add_manifest, digest, docker_archive, entry, folder, layer
-from tests.support.registry import Registry, docker_registry, free_port
+from tests.support.ports import free_port
+from tests.support.registry import Registry, docker_registry
 
 pytestmark = pytest.mark.kernel
 ROOT = Path(__file__).resolve().parents[2]

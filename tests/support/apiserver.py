@@ -20,7 +20,8 @@ from control_plane.apiserver.config import ApiserverConfig
 from kube.process.config import ApiserverAccess, TlsFiles, write_config
 from kube.process.tls import client_context
 from tests.support.apiserver_pki import TestPki
-from tests.support.etcd import RunningEtcd, _free_ports, running_etcd
+from tests.support.etcd import RunningEtcd, running_etcd
+from tests.support.ports import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 READY_WITHIN_S = 30.0
@@ -33,7 +34,7 @@ class RunningApiserver:
         self.directory = directory
         self.pki = pki
         self.etcd = etcd
-        self.port, self.grpc_port = _free_ports(2)
+        self.port, self.grpc_port = free_ports(2)
         directory.mkdir(parents=True, exist_ok=True)
         assert etcd.tls is not None
         key = pki.service_account_key()

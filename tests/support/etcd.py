@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import datetime
 import ipaddress
+import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from control_plane.storage.etcd import EtcdStore
 from kube.process.config import TlsFiles
+from tests.support.ports import free_ports
 
 
 async def eventually(holds: Callable[[], bool], within_s: float = 30) -> None:
@@ -33,7 +34,7 @@ class RunningEtcd:
     def __init__(self, directory: Path, tls: TlsFiles | None = None) -> None:
         self.directory = directory
         self.tls = tls
-        self.client_port, self.peer_port = _free_ports(2)
+        self.client_port, self.peer_port = free_ports(2)
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -77,7 +78,7 @@ class BreakableLink:
         self._target_port = target_port
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
-        (self.port,) = _free_ports(1)
+        (self.port,) = free_ports(1)
 
     @property
     def endpoint(self) -> str:
@@ -136,6 +137,7 @@ async def running_etcd(directory: Path, *, tls: bool = False) -> AsyncIterator[R
         yield etcd
     finally:
         await etcd.kill()
+        shutil.rmtree(directory / "data", ignore_errors=True)       # 128 MB even when it is empty; etcd.log stays
 
 
 def make_tls_files(directory: Path) -> TlsFiles:
@@ -167,14 +169,3 @@ def _certificate(
         loopback = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")])
         builder = builder.add_extension(loopback, critical=False)
     return key, builder.sign(issuer[0] if issuer else key, hashes.SHA256())
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [opened.getsockname()[1] for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()

@@ -11,7 +11,7 @@ from kube.apimachinery.errors import Forbidden
 from kube.client.http_connection import HttpServer
 from kube.process.health import metrics_page, report, serve_health
 from kube.process.pages import Answer, PageRequest, serve_pages
-from tests.support.etcd import _free_ports
+from tests.support.ports import free_ports
 
 PAGES = {
     "/livez": lambda query: Answer(200, "ok" if not query else f"asked for {query}"),
@@ -64,7 +64,7 @@ async def only_with_a_token(request: PageRequest) -> None:
     pytest.param("/readyz/", {}, 200, id="readiness"),
 ])
 async def test_metrics_are_guarded_and_health_is_not(target: str, headers: dict[str, str], status: int) -> None:
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     async with (
         serve_health(port, host="127.0.0.1", guard=only_with_a_token),
         HttpServer(f"http://127.0.0.1:{port}").request("GET", target, headers) as answer,

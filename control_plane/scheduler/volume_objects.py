@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from control_plane.scheduler.pod_info import PodInfo
-from control_plane.volumes.claims import claim_name, is_of_pod
 from control_plane.volumes.newest import Newest
 from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Volume
 from kube.api.storage_v1 import CSIDriver, CSINode, CSIStorageCapacity, StorageClass
 from kube.apimachinery.meta import NamespacedName
+from kube.client.claims import claim_name, is_of_pod
 from kube.client.client import Client
 from kube.client.informer import Informer, InformerFactory
 

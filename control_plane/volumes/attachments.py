@@ -1,18 +1,10 @@
-"""VolumeAttachments: their names, who is attached where."""
+"""Questions about one VolumeAttachment. Pure."""
 
 from __future__ import annotations
 
-import hashlib
-
-from kube.api.core_v1 import PersistentVolume
+from kube.api.storage_v1 import VolumeAttachment
 
 
-def attachment_name(handle: str, driver: str, node: str) -> str:
-    """As kubelet and controllers of any cluster work it out."""
-    return "csi-" + hashlib.sha256(f"{handle}{driver}{node}".encode()).hexdigest()
-
-
-def unique_name(volume: PersistentVolume) -> str:
-    """Of a CSI volume in a Node's status: volumesAttached, volumesInUse."""
-    assert volume.spec.csi is not None
-    return f"kubernetes.io/csi/{volume.spec.csi.driver}^{volume.spec.csi.volume_handle}"
+def volume_name(attachment: VolumeAttachment) -> str:
+    """Of the PersistentVolume; "" for one that is described in the attachment itself."""
+    return attachment.spec.source.persistent_volume_name if attachment.spec.source is not None else ""

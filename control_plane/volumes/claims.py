@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from control_plane.volumes import names
-from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod, Volume
+from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod
 from kube.api.storage_v1 import StorageClass
 from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.quantity import parse_bytes
-from kube.client.objects import controller_of
+from kube.client.claims import claim_name
 
 ClassByName = Callable[[str], StorageClass | None]
 
@@ -33,6 +33,12 @@ def volume_class(volume: PersistentVolume) -> str:
 def requested_bytes(claim: PersistentVolumeClaim) -> int:
     asked = claim.spec.resources.requests.get("storage") if claim.spec.resources is not None else None
     return parse_bytes(asked) if asked else 0
+
+
+def wants_more(claim: PersistentVolumeClaim) -> bool:
+    """It is bound, and asks for more than it has."""
+    held = claim.status.capacity.get("storage")
+    return claim.status.phase == "Bound" and held is not None and requested_bytes(claim) > parse_bytes(held)
 
 
 def capacity_bytes(volume: PersistentVolume) -> int:
@@ -81,18 +87,5 @@ def default_class(classes: Iterable[StorageClass]) -> StorageClass | None:
     return max(by_name, key=lambda one: one.metadata.creation_timestamp, default=None)
 
 
-def claim_name(pod: Pod, volume: Volume) -> str:
-    """ "" for a volume without a claim."""
-    if volume.persistent_volume_claim is not None:
-        return volume.persistent_volume_claim.claim_name
-    return f"{pod.metadata.name}-{volume.name}" if volume.ephemeral is not None else ""
-
-
 def claim_keys(pod: Pod) -> list[NamespacedName]:
     return [NamespacedName(pod.metadata.namespace, name) for volume in pod.spec.volumes if (name := claim_name(pod, volume))]
-
-
-def is_of_pod(claim: PersistentVolumeClaim, pod: Pod) -> bool:
-    """Made for an ephemeral volume of this very Pod."""
-    owner = controller_of(claim)
-    return owner is not None and owner.uid == pod.metadata.uid

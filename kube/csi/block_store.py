@@ -13,15 +13,12 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-DRIVER: Final = "block.csi.kubonsai.io"
 VERSION: Final = "0.1.0"
-ZONE: Final = "topology.kubernetes.io/zone"
 MIB: Final = 1 << 20
 SMALLEST_BYTES: Final = 4 * MIB      # ext4 makes nothing of less
 MAX_VOLUMES_PER_NODE: Final = 128    # loop devices are the machine's, and few
@@ -89,36 +86,32 @@ class BlockStore:
         size_bytes = max(SMALLEST_BYTES, -(-size_bytes // MIB) * MIB)
         if limit_bytes and size_bytes > limit_bytes:
             raise Unfit(f"no volume between the sizes asked for: at least {size_bytes} bytes, at most {limit_bytes}")
-        try:
-            held = self.get(volume_id)
-        except NotThere:
-            pass
-        else:
-            if held.capacity_bytes < size_bytes:
-                raise Unfit(f"volume {volume_id!r} is there with {held.capacity_bytes} bytes, asked for were {size_bytes}")
-            return held
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._check_room(size_bytes)
-        if shared:
-            self.folder(volume_id).mkdir(exist_ok=True)
-            self.folder(volume_id).chmod(0o777)
-            return self._write(BlockVolume(id=volume_id, capacity_bytes=size_bytes, shared=True))
-        with self.image(volume_id).open("wb") as file:
-            file.truncate(size_bytes)
-        return self._write(BlockVolume(id=volume_id, capacity_bytes=size_bytes, topology=topology))
+        with self._changing:
+            if (held := self._held(volume_id)) is not None:
+                if held.capacity_bytes < size_bytes:
+                    raise Unfit(f"volume {volume_id!r} is there with {held.capacity_bytes} bytes, asked for were {size_bytes}")
+                return held
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._check_room(size_bytes)
+            if shared:
+                self.folder(volume_id).mkdir(exist_ok=True)
+                self.folder(volume_id).chmod(0o777)
+                return self._write(BlockVolume(id=volume_id, capacity_bytes=size_bytes, shared=True))
+            with self.image(volume_id).open("wb") as file:
+                file.truncate(size_bytes)
+            return self._write(BlockVolume(id=volume_id, capacity_bytes=size_bytes, topology=topology))
 
     def delete(self, volume_id: str) -> None:
         """Idempotent. Raises Attached."""
-        try:
-            held = self.get(volume_id)
-        except NotThere:
-            return
-        if held.node:
-            raise Attached(f"volume {volume_id!r} is still attached to node {held.node}")
-        if held.shared and self.folder(volume_id).exists():
-            shutil.rmtree(self.folder(volume_id))
-        self.image(volume_id).unlink(missing_ok=True)
-        self.image(volume_id).with_suffix(".json").unlink(missing_ok=True)
+        with self._changing:
+            if (held := self._held(volume_id)) is None:
+                return
+            if held.node:
+                raise Attached(f"volume {volume_id!r} is still attached to node {held.node}")
+            if held.shared and self.folder(volume_id).exists():
+                shutil.rmtree(self.folder(volume_id))
+            self.image(volume_id).unlink(missing_ok=True)
+            self.image(volume_id).with_suffix(".json").unlink(missing_ok=True)
 
     def attach(self, volume_id: str, node: str) -> BlockVolume:
         with self._changing:
@@ -130,9 +123,9 @@ class BlockStore:
             return held if held.node else self._write(msgspec.structs.replace(held, node=node))
 
     def detach(self, volume_id: str, node: str) -> None:
-        with self._changing, suppress(NotThere):
-            held = self.get(volume_id)
-            if held.node and node in ("", held.node):
+        with self._changing:
+            held = self._held(volume_id)
+            if held is not None and held.node and node in ("", held.node):
                 self._write(msgspec.structs.replace(held, node=""))
 
     def expand(self, volume_id: str, size_bytes: int) -> BlockVolume:
@@ -146,6 +139,12 @@ class BlockStore:
             if not held.shared:
                 os.truncate(self.image(volume_id), size_bytes)
             return self._write(msgspec.structs.replace(held, capacity_bytes=size_bytes, expanded=True))
+
+    def _held(self, volume_id: str) -> BlockVolume | None:
+        try:
+            return self.get(volume_id)
+        except NotThere:
+            return None
 
     def _check_room(self, size_bytes: int) -> None:
         """Sparse files may promise more than there is; but not more than there ever could be."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import grpc
 
@@ -15,7 +15,6 @@ from kube.csi.v1 import csi_pb2 as pb
 from kube.process.log import Logger
 
 TIMEOUT_S: Final = 120.0
-Reply = TypeVar("Reply")
 
 _NAMES: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: "InvalidArgument", grpc.StatusCode.NOT_FOUND: "NotFound", grpc.StatusCode.ABORTED: "Aborted",
@@ -37,8 +36,10 @@ def open_channel(socket: str | Path) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(f"unix:{socket}", options=[("grpc.default_authority", "localhost")])
 
 
-def error_text(error: grpc.aio.AioRpcError) -> str:
-    """As Go prints a status: rpc error: code = NotFound desc = ..."""
+def error_text(error: BaseException) -> str:
+    """A driver's status as Go prints it: rpc error: code = NotFound desc = ... Other errors in their own words."""
+    if not isinstance(error, grpc.aio.AioRpcError):
+        return str(error)
     return f"rpc error: code = {_NAMES.get(error.code(), 'Unknown')} desc = {error.details()}"
 
 
@@ -55,19 +56,17 @@ def capability(
     return pb.VolumeCapability(mount=mount, access_mode=mode)
 
 
-async def answered(
-    log: Logger, context: grpc.aio.ServicerContext[Any, Any], call: str, work: Callable[[], Awaitable[Reply]], **about: Any
-) -> Reply:
-    """Runs a driver's side of a call, writes one line about it, and turns what it raises into a status."""
+@asynccontextmanager
+async def answering(log: Logger, context: grpc.aio.ServicerContext[Any, Any], call: str, **about: Any) -> AsyncIterator[None]:
+    """A driver's side of a call: writes one line about it, and turns what is raised (StoreError, OSError) into the call's status."""
     started = time.perf_counter()
     try:
-        reply = await work()
+        yield
     except (StoreError, OSError) as error:
         log.warning(call, **about, error=str(error))
         code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
         await context.abort(code, str(error))
     log.info(call, **about, ms=round((time.perf_counter() - started) * 1000))
-    return reply
 
 
 @asynccontextmanager

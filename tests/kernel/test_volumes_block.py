@@ -14,8 +14,9 @@ from typing import Any
 import grpc
 import pytest
 
-from kube.csi.block_store import MIB, ZONE, BlockStore
+from kube.csi.block_store import MIB, BlockStore
 from kube.csi.calls import capability, error_text, open_channel, serving
+from kube.csi.names import ZONE
 from kube.csi.v1 import csi_pb2 as pb
 from kube.csi.v1 import csi_pb2_grpc
 from node_agent.runtime.syscalls import unmount_below

@@ -19,19 +19,18 @@ from control_plane.controllers.volume.csi.driver import CsiDriver, call
 from control_plane.controllers.volume.csi.provisioner import CsiProvisioner
 from control_plane.controllers.volume.csi.resizer import CsiResizer
 from control_plane.controllers.volume.expand import VolumeExpandController
-from control_plane.volumes.attachments import attachment_name
 from kube.api.core_v1 import Event, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from kube.api.storage_v1 import CSIDriver, CSINode, StorageClass, VolumeAttachment
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
-from kube.csi.block_store import DRIVER, MIB, Attached, BlockStore, NoRoom, NotThere, Unfit
+from kube.csi.block_store import MIB, Attached, BlockStore, NoRoom, NotThere, Unfit
 from kube.csi.calls import capability, error_text
+from kube.csi.names import DRIVER, ZONE, attachment_name
 from kube.csi.v1 import csi_pb2 as pb
 from tests.support.controllers import eventually, memory_client, running
 
 CLAIM = NamespacedName("a", "data")
-ZONE = "topology.kubernetes.io/zone"
 NODE = {"metadata": {"name": "n1", "labels": {ZONE: "east"}}, "status": {}}
 CSI_NODE = {"metadata": {"name": "n1"}, "spec": {"drivers": [{"name": DRIVER, "nodeID": "n1", "topologyKeys": [ZONE]}]}}
 CLASS = {

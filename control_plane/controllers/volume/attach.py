@@ -1,7 +1,8 @@
 """Attaches CSI volumes to the nodes of their Pods and detaches them again: it makes and deletes VolumeAttachments, drivers' attachers do
 the work. Follows upstream's attach-detach controller and the CSI attacher (pkg/controller/volume/attachdetach, pkg/volume/csi).
 
-Keys are nodes. A volume is detached only when no Pod there needs it and the kubelet does not report it in use any more.
+Keys are nodes. A volume is detached only when no Pod there needs it and the kubelet does not report it in use any more. Of a node that
+is not ready nobody waits for ever; of one that is, whatever a kubelet has in use is mounted.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from msgspec.structs import replace
 from control_plane.controllers.indexes import BY_NODE, index_by_node
 from control_plane.controllers.managed import ControllerContext, ManagedController
 from control_plane.controllers.pods import is_terminated
-from control_plane.volumes.attachments import attachment_name, unique_name
+from control_plane.volumes.attachments import volume_name
 from control_plane.volumes.claims import claim_keys, is_fully_bound
-from kube.api.core_v1 import AttachedVolume, Node, PersistentVolume, PersistentVolumeClaim, Pod
+from kube.api.core_v1 import AttachedVolume, CSIPersistentVolumeSource, Node, PersistentVolume, PersistentVolumeClaim, Pod
 from kube.api.meta_v1 import ObjectMeta
 from kube.api.storage_v1 import (
     CSIDriver,
@@ -29,9 +30,10 @@ from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.controller import DONE, Result
 from kube.client.objects import key_of
+from kube.csi.names import attachment_name, unique_name
 
 OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
-FORCE_S: Final = 360.0          # maxWaitForUnmountDuration: then a dead node's volumes are detached all the same
+FORCE_S: Final = 360.0          # maxWaitForUnmountDuration: then the volumes of a node that is not ready are detached all the same
 WATCH_S: Final = 2.0
 _EXCLUSIVE: Final = {"ReadWriteOnce", "ReadWriteOncePod"}
 
@@ -97,6 +99,11 @@ class AttachDetachController(ManagedController[NamespacedName]):
     def _volume(self, claim: PersistentVolumeClaim) -> PersistentVolume | None:
         return self._volumes.get(NamespacedName("", claim.spec.volume_name)) if claim.spec.volume_name else None
 
+    def _source(self, attachment: VolumeAttachment) -> CSIPersistentVolumeSource | None:
+        """None: its volume is gone."""
+        volume = self._volumes.get(NamespacedName("", volume_name(attachment)))
+        return None if volume is None else volume.spec.csi
+
     def _is_attachable(self, driver: str) -> bool:
         held = self._drivers.get(NamespacedName("", driver))
         return held is None or held.spec.attach_required is not False
@@ -112,11 +119,9 @@ class AttachDetachController(ManagedController[NamespacedName]):
         if held is not None:
             self._tell(held, volume, pods)
             return bool(held.metadata.deletion_timestamp)
-        others = [
-            one for one in self._attachments.store.list()
-            if one.spec.node_name != node and one.spec.source and one.spec.source.persistent_volume_name == volume.metadata.name
-        ]
-        if others and set(volume.spec.access_modes) <= _EXCLUSIVE:
+        elsewhere = any(
+            one.spec.node_name != node and volume_name(one) == volume.metadata.name for one in self._attachments.store.list())
+        if elsewhere and set(volume.spec.access_modes) <= _EXCLUSIVE:
             self._tell_multi(volume, pods, name)
             return True
         source = VolumeAttachmentSource(persistent_volume_name=volume.metadata.name)
@@ -167,11 +172,10 @@ class AttachDetachController(ManagedController[NamespacedName]):
             return False
         now = self.clock.monotonic()
         since = self._unneeded.setdefault(name, now)
-        volume_name = attachment.spec.source.persistent_volume_name if attachment.spec.source is not None else ""
-        volume = self._volumes.get(NamespacedName("", volume_name))
-        in_use = volume is not None and volume.spec.csi is not None and node is not None and (
-            unique_name(volume) in node.status.volumes_in_use)
-        if in_use and now - since < FORCE_S and not _is_out_of_service(node):
+        source = self._source(attachment)
+        in_use = node is not None and source is not None and (
+            unique_name(source.driver, source.volume_handle) in node.status.volumes_in_use)
+        if in_use and node is not None and not _is_out_of_service(node) and now - since < FORCE_S:
             return True
         self._unneeded.pop(name, None)
         with suppress(errors.NotFound):
@@ -182,9 +186,9 @@ class AttachDetachController(ManagedController[NamespacedName]):
         """The Node's status says what is attached: the kubelet's and people's view."""
         attached = []
         for one in held.values():
-            volume = self._volumes.get(NamespacedName("", one.spec.source.persistent_volume_name)) if one.spec.source else None
-            if one.status.attached and not one.metadata.deletion_timestamp and volume is not None and volume.spec.csi is not None:
-                attached.append(AttachedVolume(name=unique_name(volume), device_path=""))
+            source = self._source(one)
+            if one.status.attached and not one.metadata.deletion_timestamp and source is not None:
+                attached.append(AttachedVolume(name=unique_name(source.driver, source.volume_handle), device_path=""))
         wanted = tuple(sorted(attached, key=lambda one: one.name))
         if wanted != node.status.volumes_attached:
             await self.client.update_status(replace(node, status=replace(node.status, volumes_attached=wanted)))
@@ -195,5 +199,9 @@ def _is_ours(attachment: VolumeAttachment) -> bool:
     return re.fullmatch("csi-[0-9a-f]{64}", attachment.metadata.name) is not None
 
 
-def _is_out_of_service(node: Node | None) -> bool:
-    return node is not None and any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
+def _is_out_of_service(node: Node) -> bool:
+    return any(taint.key == OUT_OF_SERVICE for taint in node.spec.taints)
+
+
+def _is_ready(node: Node) -> bool:
+    return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from control_plane.controllers.managed import ControllerContext, ManagedController
 from control_plane.controllers.pods import is_terminated
-from control_plane.volumes.claims import claim_name, is_of_pod
 from kube.api.core_v1 import PersistentVolumeClaim, Pod, Volume
 from kube.api.meta_v1 import ObjectMeta
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
+from kube.client.claims import claim_name, is_of_pod
 from kube.client.controller import DONE, Result
 from kube.client.objects import controller_of, key_of, owner_reference
 

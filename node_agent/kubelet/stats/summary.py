@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kube.api.core_v1 import Volume
+from kube.client.claims import claim_name
 from kube.process.clock import to_rfc3339
 from node_agent.kubelet.stats.cgroup_usage import CgroupUsage, Pressure
 from node_agent.kubelet.stats.collector import ContainerUsage, NodeUsage, PodUsage, Rated, Storage
@@ -148,12 +149,8 @@ def _volumes(pod: PodUsage, storage: Storage, at: float) -> tuple[VolumeStats, .
 
 
 def _claim(pod: PodUsage, volume: Volume) -> PVCReference | None:
-    metadata = pod.source.pod.metadata
-    if volume.persistent_volume_claim is not None:
-        return PVCReference(name=volume.persistent_volume_claim.claim_name, namespace=metadata.namespace)
-    if volume.ephemeral is not None:
-        return PVCReference(name=f"{metadata.name}-{volume.name}", namespace=metadata.namespace)
-    return None
+    name = claim_name(pod.source.pod, volume)
+    return PVCReference(name=name, namespace=pod.source.pod.metadata.namespace) if name else None
 
 
 def _fs_stats(filesystem: Filesystem, at: float) -> FsStats:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from kube.api.core_v1 import PersistentVolume, PersistentVolumeClaim, Pod, Volume
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
+from kube.client.claims import claim_name, is_of_pod
 from kube.client.client import Client
 from kube.client.node_selector import NodePlace, reaches
-from kube.client.objects import controller_of
 from node_agent.volumes.plugin import VolumeError, VolumeUnknownError
 
 
@@ -26,7 +26,7 @@ class ClaimReader:
         key = NamespacedName(pod.metadata.namespace, claim_name(pod, volume))
         try:
             claim = await self._claim(key)
-            if volume.ephemeral is not None and not _is_of(pod, claim):
+            if volume.ephemeral is not None and not is_of_pod(claim, pod):
                 raise VolumeError(f"PVC {key} was not created for pod {pod.metadata.namespace}/{pod.metadata.name} (pod is not owner)")
             if claim.status.phase != "Bound" or not claim.spec.volume_name:
                 raise VolumeError("PVC is not bound")
@@ -52,15 +52,3 @@ class ClaimReader:
         if not reaches(NodePlace(self._node_name, self._labels()), held.spec.node_affinity):
             raise VolumeError(f'NodeAffinity check failed for volume "{name}" : no matching NodeSelectorTerms')
         return held
-
-
-def claim_name(pod: Pod, volume: Volume) -> str:
-    """ "" for a volume without a claim."""
-    if volume.persistent_volume_claim is not None:
-        return volume.persistent_volume_claim.claim_name
-    return f"{pod.metadata.name}-{volume.name}" if volume.ephemeral is not None else ""
-
-
-def _is_of(pod: Pod, claim: PersistentVolumeClaim) -> bool:
-    owner = controller_of(claim)
-    return owner is not None and owner.uid == pod.metadata.uid

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kube.api.core_v1 import CSIPersistentVolumeSource, PersistentVolumeSpec, Pod, SecretReference, Volume
+from kube.client.claims import claim_name
 from node_agent.volumes.host_paths import prepare_host_path
-from node_agent.volumes.persistent.claims import ClaimReader, claim_name
+from node_agent.volumes.persistent.claims import ClaimReader
 from node_agent.volumes.persistent.mounted import MountedClaims
 from node_agent.volumes.persistent.refused import refuse
 from node_agent.volumes.persistent.source import SourceTask, VolumeSource

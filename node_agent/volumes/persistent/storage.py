@@ -11,6 +11,7 @@ from kube.apimachinery import errors
 from kube.client.client import Client
 from kube.client.events import EventRecorder
 from kube.client.informer import InformerFactory
+from kube.csi.names import DRIVER, ZONE
 from kube.process.log import get_logger
 from node_agent.volumes.persistent.claims import ClaimReader
 from node_agent.volumes.persistent.csi.in_use import VolumesInUse
@@ -24,9 +25,7 @@ from node_agent.volumes.persistent.nfs import NfsSource
 from node_agent.volumes.persistent.plugin import PersistentVolumePlugin
 from node_agent.volumes.plugin import VolumeError
 
-ZONE = "topology.kubernetes.io/zone"
 ZONE_WAIT_S = 15.0
-BLOCK_DRIVER = "block.csi.kubonsai.io"
 RETRY_S = 5.0
 SIZES_S = 10.0
 
@@ -49,7 +48,7 @@ class PersistentStorage:
         self._drivers = Drivers(root_dir, self._info)
         self._wanted = asyncio.Event()
         if volumes_dir is not None:
-            own = informers.informer(CSIDriver, field_selector=f"metadata.name={BLOCK_DRIVER}")
+            own = informers.informer(CSIDriver, field_selector=f"metadata.name={DRIVER}")
             own.add_handler(on_add=lambda _: self._wanted.set())
         csi = CsiSource(
             client, node_name, root_dir, self._drivers, VolumesInUse(client, node_name, root_dir), Resize(client, events, node_name),

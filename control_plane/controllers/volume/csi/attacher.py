@@ -9,13 +9,14 @@ from msgspec.structs import replace
 
 from control_plane.controllers.managed import ControllerContext, ManagedController
 from control_plane.controllers.volume.csi.driver import CsiDriver, call
-from control_plane.controllers.volume.csi.provisioner import DRIVER
+from control_plane.volumes.attachments import volume_name
 from kube.api.core_v1 import PersistentVolume
 from kube.api.storage_v1 import CSINode, VolumeAttachment, VolumeError
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.controller import DONE, Result
 from kube.client.objects import key_of
+from kube.csi.names import DRIVER
 from kube.process.clock import to_rfc3339
 
 FINALIZER: Final = "external-attacher/block-csi-kubonsai-io"
@@ -62,8 +63,7 @@ class CsiAttacher(ManagedController[NamespacedName]):
                     volume.spec.access_modes, fs_type=source.fs_type, block=volume.spec.volume_mode == "Block", multi_writer=True))
             reply = await call(await self._driver.controller(), "ControllerPublishVolume", request)
         except (grpc.aio.AioRpcError, LookupError) as error:
-            text = error_text(error) if isinstance(error, grpc.aio.AioRpcError) else str(error.args[0])
-            return await self._note(attachment, attach_error=VolumeError(message=text, time=to_rfc3339(self.clock.now())))
+            return await self._note(attachment, attach_error=VolumeError(message=error_text(error), time=to_rfc3339(self.clock.now())))
         status = replace(
             attachment.status, attached=True, attachment_metadata=dict(reply.publish_context), attach_error=None, detach_error=None)
         await self.client.update_status(replace(attachment, status=status))
@@ -80,6 +80,7 @@ class CsiAttacher(ManagedController[NamespacedName]):
         try:
             volume = await self._volume_of(attachment)
             assert volume.spec.csi is not None
+            # The driver calls nodes by their names: a node that is gone has no CSINode any more to look it up in.
             request = pb.ControllerUnpublishVolumeRequest(volume_id=volume.spec.csi.volume_handle, node_id=attachment.spec.node_name)
             await call(await self._driver.controller(), "ControllerUnpublishVolume", request)
         except grpc.aio.AioRpcError as error:
@@ -98,7 +99,7 @@ class CsiAttacher(ManagedController[NamespacedName]):
 
     async def _volume_of(self, attachment: VolumeAttachment) -> PersistentVolume:
         """Raises LookupError."""
-        name = attachment.spec.source.persistent_volume_name if attachment.spec.source is not None else ""
+        name = volume_name(attachment)
         volume = self._volumes.get(NamespacedName("", name))
         if volume is None:
             try:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kube.csi.names import DRIVER
 from kube.process.log import get_logger
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class CsiDriver:
 
     async def _start(self) -> csi_pb2_grpc.ControllerStub:
         from control_plane.controllers.volume.csi.driver_services import BlockController, BlockIdentity
-        from kube.csi.block_store import DRIVER, BlockStore
+        from kube.csi.block_store import BlockStore
         from kube.csi.calls import open_channel, serving
         from kube.csi.v1 import csi_pb2_grpc
 

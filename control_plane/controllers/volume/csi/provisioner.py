@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from control_plane.controllers.managed import ControllerContext, ManagedController
 from control_plane.controllers.volume.csi.driver import CsiDriver, call
 from control_plane.volumes import names
+from control_plane.volumes.attachments import volume_name
 from control_plane.volumes.claims import claim_class, requested_bytes, waits_for_consumer
 from kube.api.core_v1 import (
     CSIPersistentVolumeSource,
@@ -30,11 +31,11 @@ from kube.client.controller import DONE, Result
 from kube.client.events import reference_to
 from kube.client.objects import key_of
 from kube.client.transport import PatchKind
+from kube.csi.names import DRIVER, SHARED_FOLDER, TYPE
 
 if TYPE_CHECKING:
     from kube.csi.v1 import csi_pb2 as pb
 
-DRIVER: Final = "block.csi.kubonsai.io"
 FS_TYPE: Final = "csi.storage.k8s.io/fstype"
 AGAIN: Final = Result(requeue_after_s=5.0)
 SOON: Final = Result(requeue_after_s=0.1)
@@ -180,9 +181,7 @@ class CsiProvisioner(ManagedController[Item]):
         from kube.csi.v1 import csi_pb2 as pb
 
         assert volume.spec.csi is not None
-        name = volume.metadata.name
-        attached = [one for one in self._attachments.store.list() if one.spec.source and one.spec.source.persistent_volume_name == name]
-        if attached:
+        if any(volume_name(one) == volume.metadata.name for one in self._attachments.store.list()):
             return SOON
         try:
             await call(await self._driver.controller(), "DeleteVolume", pb.DeleteVolumeRequest(volume_id=volume.spec.csi.volume_handle))
@@ -202,7 +201,7 @@ class CsiProvisioner(ManagedController[Item]):
 
 def _fs_type(held: StorageClass) -> str:
     """ "" for folders: they are the machine's."""
-    return held.parameters.get(FS_TYPE, "" if held.parameters.get("type") == "shared-folder" else "ext4")
+    return held.parameters.get(FS_TYPE, "" if held.parameters.get(TYPE) == SHARED_FOLDER else "ext4")
 
 
 def _is_ours(volume: PersistentVolume) -> bool:

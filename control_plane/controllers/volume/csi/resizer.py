@@ -10,9 +10,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from control_plane.controllers.managed import ControllerContext, ManagedController
+from control_plane.controllers.managed import ControllerContext
 from control_plane.controllers.volume.csi.driver import CsiDriver, call
-from control_plane.controllers.volume.csi.provisioner import DRIVER
+from control_plane.controllers.volume.growth import GrowthController
 from control_plane.volumes import names
 from control_plane.volumes.claims import capacity_bytes, requested_bytes
 from kube.api.core_v1 import (
@@ -22,34 +22,26 @@ from kube.api.core_v1 import (
     PersistentVolumeClaimStatus,
 )
 from kube.apimachinery.meta import NamespacedName
-from kube.apimachinery.quantity import Format, Quantity, parse_bytes
+from kube.apimachinery.quantity import Format, Quantity
 from kube.client.controller import DONE, Result
-from kube.client.objects import key_of
+from kube.csi.names import DRIVER
 from kube.process.clock import to_rfc3339
 
 AGAIN: Final = Result(requeue_after_s=5.0)
 PENDING: Final = "Waiting for user to (re-)start a pod to finish file system resize of volume on node."
 
 
-class CsiResizer(ManagedController[NamespacedName]):
+class CsiResizer(GrowthController):
     def __init__(self, context: ControllerContext, driver: CsiDriver) -> None:
-        super().__init__("csi-resizer", context, workers=1)
+        super().__init__("csi-resizer", context)
         self.events = context.events.named(f"external-resizer {DRIVER}")
         self._driver = driver
-        self._claims = self.informer(PersistentVolumeClaim)
-        self._volumes = self.informer(PersistentVolume)
-        self._claims.add_handler(self._on_claim, lambda _, new: self._on_claim(new))
-
-    def _on_claim(self, claim: PersistentVolumeClaim) -> None:
-        if wants_more(claim):
-            self.queue.add(key_of(claim))
 
     async def reconcile(self, key: NamespacedName) -> Result:
-        claim = self._claims.get(key)
-        if claim is None or claim.metadata.deletion_timestamp or not wants_more(claim):
+        if (found := self.growing(key)) is None:
             return DONE
-        volume = self._volumes.get(NamespacedName("", claim.spec.volume_name))
-        if volume is None or volume.spec.csi is None or volume.spec.csi.driver != DRIVER:
+        claim, volume = found
+        if volume.spec.csi is None or volume.spec.csi.driver != DRIVER:
             return DONE
         if capacity_bytes(volume) >= requested_bytes(claim):
             await self._leave_word(claim)
@@ -100,8 +92,3 @@ class CsiResizer(ManagedController[NamespacedName]):
             held, conditions=(*others, dated), allocated_resources={**held.allocated_resources, "storage": asked},
             allocated_resource_statuses={**held.allocated_resource_statuses, "storage": phase})
         return await self.client.update_status(replace(claim, status=status))
-
-
-def wants_more(claim: PersistentVolumeClaim) -> bool:
-    held = claim.status.capacity.get("storage")
-    return claim.status.phase == "Bound" and bool(held) and requested_bytes(claim) > parse_bytes(held or "0")

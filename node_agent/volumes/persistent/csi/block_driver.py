@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import grpc
 
-from kube.csi.block_store import DRIVER, MAX_VOLUMES_PER_NODE, VERSION, ZONE, Attached, BlockStore, InUse, Unfit
-from kube.csi.calls import answered, serving
+from kube.csi.block_store import MAX_VOLUMES_PER_NODE, VERSION, Attached, BlockStore, BlockVolume, InUse, Unfit
+from kube.csi.calls import answering, serving
+from kube.csi.names import DRIVER, ZONE
 from kube.csi.v1 import csi_pb2 as pb
 from kube.csi.v1 import csi_pb2_grpc, registration_pb2, registration_pb2_grpc
 from kube.process.log import get_logger
@@ -90,52 +91,45 @@ class BlockNode(csi_pb2_grpc.NodeServicer):
         return pb.NodeGetCapabilitiesResponse(capabilities=[pb.NodeServiceCapability(rpc=Rpc(type=kind)) for kind in kinds])
 
     async def NodeStageVolume(self, request: pb.NodeStageVolumeRequest, context: Context) -> pb.NodeStageVolumeResponse:  # noqa: N802
-        async def work() -> pb.NodeStageVolumeResponse:
+        async with answering(log, context, "NodeStageVolume", volume=request.volume_id, path=request.staging_target_path):
             await asyncio.to_thread(self._stage, request)
-            return pb.NodeStageVolumeResponse()
-
-        about = {"volume": request.volume_id, "path": request.staging_target_path}
-        return await answered(log, context, "NodeStageVolume", work, **about)
+        return pb.NodeStageVolumeResponse()
 
     async def NodeUnstageVolume(  # noqa: N802
         self, request: pb.NodeUnstageVolumeRequest, context: Context
     ) -> pb.NodeUnstageVolumeResponse:
-        async def work() -> pb.NodeUnstageVolumeResponse:
+        async with answering(log, context, "NodeUnstageVolume", volume=request.volume_id, path=request.staging_target_path):
             await asyncio.to_thread(_let_go, request.staging_target_path)
-            return pb.NodeUnstageVolumeResponse()
-
-        return await answered(log, context, "NodeUnstageVolume", work, volume=request.volume_id)
+        return pb.NodeUnstageVolumeResponse()
 
     async def NodePublishVolume(  # noqa: N802
         self, request: pb.NodePublishVolumeRequest, context: Context
     ) -> pb.NodePublishVolumeResponse:
-        async def work() -> pb.NodePublishVolumeResponse:
+        async with answering(log, context, "NodePublishVolume", volume=request.volume_id, path=request.target_path):
             await asyncio.to_thread(_publish, request)
-            return pb.NodePublishVolumeResponse()
-
-        return await answered(log, context, "NodePublishVolume", work, volume=request.volume_id, path=request.target_path)
+        return pb.NodePublishVolumeResponse()
 
     async def NodeUnpublishVolume(  # noqa: N802
         self, request: pb.NodeUnpublishVolumeRequest, context: Context
     ) -> pb.NodeUnpublishVolumeResponse:
-        async def work() -> pb.NodeUnpublishVolumeResponse:
+        async with answering(log, context, "NodeUnpublishVolume", volume=request.volume_id, path=request.target_path):
             await asyncio.to_thread(_let_go, request.target_path)
-            return pb.NodeUnpublishVolumeResponse()
-
-        return await answered(log, context, "NodeUnpublishVolume", work, volume=request.volume_id, path=request.target_path)
+        return pb.NodeUnpublishVolumeResponse()
 
     async def NodeExpandVolume(self, request: pb.NodeExpandVolumeRequest, context: Context) -> pb.NodeExpandVolumeResponse:  # noqa: N802
-        async def work() -> pb.NodeExpandVolumeResponse:
-            volume = self._store.get(request.volume_id)
-            try:
-                if not volume.shared:
-                    await asyncio.to_thread(_grow, request.staging_target_path or request.volume_path)
-            except disks.NotWhileMountedError as error:
-                raise InUse(str(error)) from error
-            return pb.NodeExpandVolumeResponse(capacity_bytes=volume.capacity_bytes)
+        wanted = request.capacity_range.required_bytes
+        async with answering(log, context, "NodeExpandVolume", volume=request.volume_id, bytes=wanted):
+            volume = await asyncio.to_thread(self._expand, request)
+        return pb.NodeExpandVolumeResponse(capacity_bytes=volume.capacity_bytes)
 
-        about = {"volume": request.volume_id, "bytes": request.capacity_range.required_bytes}
-        return await answered(log, context, "NodeExpandVolume", work, **about)
+    def _expand(self, request: pb.NodeExpandVolumeRequest) -> BlockVolume:
+        volume = self._store.get(request.volume_id)
+        try:
+            if not volume.shared:
+                _grow(request.staging_target_path or request.volume_path)
+        except disks.NotWhileMountedError as error:
+            raise InUse(str(error)) from error
+        return volume
 
     def _stage(self, request: pb.NodeStageVolumeRequest) -> None:
         place = request.staging_target_path

@@ -9,6 +9,7 @@ from kube.api.core_v1 import Node
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.client.transport import PatchKind
+from kube.csi.names import unique_name
 from node_agent.volumes.persistent.csi.volume_data import VolumeData, staged
 
 
@@ -23,21 +24,17 @@ class VolumesInUse:
 
     async def add(self, data: VolumeData) -> None:
         """Written before anything is mounted."""
-        await self._change({_name(data)}, set())
+        await self._change({unique_name(data.driver, data.handle)}, set())
 
     async def remove(self, data: VolumeData) -> None:
-        await self._change(set(), {_name(data)})
+        await self._change(set(), {unique_name(data.driver, data.handle)})
 
     async def _change(self, added: set[str], removed: set[str]) -> None:
         async with self._lock:
             if self._names is None:
-                self._names = {_name(data) for data in staged(self._root_dir)}
+                self._names = {unique_name(data.driver, data.handle) for data in staged(self._root_dir)}
             self._names = (self._names | added) - removed
             if self._names != self._reported:
                 patch = {"status": {"volumesInUse": sorted(self._names)}}
                 await self._client.patch(Node, self._key, patch, kind=PatchKind.MERGE, subresource="status")
                 self._reported = set(self._names)
-
-
-def _name(data: VolumeData) -> str:
-    return f"kubernetes.io/csi/{data.driver}^{data.handle}"

@@ -52,15 +52,12 @@ class Resize:
             self._tell(about, volume.metadata.name)
 
     def _complain(self, task: SourceTask, size: str, error: Exception) -> None:
-        import grpc
-
         from kube.csi.calls import error_text
 
-        text = error_text(error) if isinstance(error, grpc.aio.AioRpcError) else str(error)
         what = (task.task.pod.metadata.uid, task.name, size)
         if what not in self._told:
             self._told.add(what)
-            message = f'NodeExpandVolume.NodeExpandVolume failed for volume "{task.name}" : {text}'
+            message = f'NodeExpandVolume.NodeExpandVolume failed for volume "{task.name}" : {error_text(error)}'
             self._events.event(task.task.pod, "Warning", "VolumeResizeFailed", message)
 
     async def _finish(self, claim: PersistentVolumeClaim, size: str) -> None:

@@ -175,7 +175,7 @@ class AttachDetachController(ManagedController[NamespacedName]):
         source = self._source(attachment)
         in_use = node is not None and source is not None and (
             unique_name(source.driver, source.volume_handle) in node.status.volumes_in_use)
-        if in_use and node is not None and not _is_out_of_service(node) and now - since < FORCE_S:
+        if in_use and node is not None and not _is_out_of_service(node) and (_is_ready(node) or now - since < FORCE_S):
             return True
         self._unneeded.pop(name, None)
         with suppress(errors.NotFound):

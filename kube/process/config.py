@@ -14,7 +14,7 @@ import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import msgspec
 import yaml
@@ -84,40 +84,61 @@ def load_config(kind: type[C], path: str | Path, overrides: Mapping[str, Any] | 
         raise ConfigError(f"{path}: {error}") from error
     except (msgspec.ValidationError, ConfigError) as error:
         told = explained(kind, error) if isinstance(error, msgspec.ValidationError) else error
-        number = _line_of(text, told.at)
+        number = _line_of(text, told.at or _STEP.findall(str(told).partition(": ")[0]))     # "nodes: must be ..."
         raise ConfigError(f"{path}{f':{number}' if number else ''}: {told}") from error
 
 
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<at>[^`]*)`)?")
-_WRONG = re.compile(r"(?P<what>.*) - at `\$\.(?P<at>[^`]*)`")
+_WRONG = re.compile(r"(?P<what>.*) - at `\$\.?(?P<at>[^`]*)`")
+_STEP = re.compile(r"[^.\[\]]+|\[[^\]]*\]")        # of "registries[0].host": "registries", "[0]", "host"
 
 
 def explained(kind: type[Config], error: msgspec.ValidationError) -> ConfigError:
     """What msgspec found wrong in a configuration of that kind, in a user's words."""
     message = str(error)
     if found := _UNKNOWN.match(message):
-        key = found["key"]
-        close = difflib.get_close_matches(key, kind.__struct_fields__, n=1)
-        hint = f', did you mean "{close[0]}"?' if close else f"; known keys: {', '.join(kind.__struct_fields__)}"
-        return ConfigError(f'unknown key "{key}"{hint}', [*filter(None, (found["at"] or "").split(".")), key])
+        key, steps = found["key"], _STEP.findall(found["at"] or "")
+        fields = getattr(_type_at(kind, steps), "__struct_fields__", kind.__struct_fields__)
+        close = difflib.get_close_matches(key, fields, n=1)
+        hint = f', did you mean "{close[0]}"?' if close else f"; known keys: {', '.join(fields)}"
+        place = f"{found['at']}: " if steps else ""
+        return ConfigError(f'{place}unknown key "{key}"{hint}', [*steps, key])
     if found := _WRONG.match(message):
-        what = found["what"].replace("`", "")
-        return ConfigError(f"{found['at']}: {what[:1].lower()}{what[1:]}", found["at"].split("."))
-    return ConfigError(message)
+        what, steps = found["what"].replace("`", ""), _STEP.findall(found["at"])
+        if what.startswith("Invalid enum value"):
+            what += f"; there are: {', '.join(map(str, get_args(_type_at(kind, steps))))}"
+        elif re.fullmatch(r"Expected str, got (int|float|bool)", what):
+            what += "; put it in quotes"
+        return ConfigError(f"{found['at']}: {what[:1].lower()}{what[1:]}", steps)
+    return ConfigError(message[:1].lower() + message[1:].replace("`", ""))
+
+
+def _type_at(kind: Any, steps: Sequence[str]) -> Any:
+    """What the type of the value at that place is, with None taken away; None: it has none of its own."""
+    for step in steps:
+        arguments = [one for one in get_args(kind) if one is not Ellipsis]
+        if step.startswith("["):
+            kind = arguments[-1] if arguments else None
+        else:
+            kind = get_type_hints(kind).get(step) if isinstance(kind, type) else None
+        if type(None) in get_args(kind):
+            kind = next(one for one in get_args(kind) if one is not type(None))
+    return kind
 
 
 def _line_of(text: str, keys: Sequence[str]) -> int:
-    """0: unknown."""
-    if not keys:
-        return 0
-    node: yaml.Node | None = yaml.compose(text)
+    """Of the value that the keys lead to, or of the last that is there; 0: unknown."""
+    node: yaml.Node | None = yaml.compose(text) if keys else None
     line = 0
     for key in keys:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-        node = None
-        for name, value in pairs:
-            if name.value == key:
-                line, node = name.start_mark.line + 1, value
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((name, value) for name, value in node.value if name.value == key), None)
+        elif isinstance(node, yaml.SequenceNode) and key.strip("[]").isdecimal():
+            found = (node.value[int(key.strip("[]"))],) * 2
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
     return line
 
 

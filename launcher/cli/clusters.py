@@ -130,7 +130,7 @@ def down_command(options: argparse.Namespace) -> int:
     if not options.all:
         name = options.name or DEFAULT_NAME
         if not (kind := finder.find(name)):
-            print(f"There is no cluster {name!r}{finder.blind_spot() or '.'}", file=sys.stderr)
+            print(f"There is no cluster {name!r}{finder.others()}", file=sys.stderr)
             return 0
         _fell(provider(kind, name), keep_data=options.keep_data)
         return 0

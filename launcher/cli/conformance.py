@@ -84,6 +84,9 @@ def conformance(options: argparse.Namespace) -> int:
     if missing:
         print(f"kubonsai: there is no file {', '.join(missing)}", file=sys.stderr)
         return 2
+    if not os.access(options.suite, os.X_OK):
+        print(f"kubonsai: {options.suite} is not executable: e2e.test of a Kubernetes release is wanted", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory(prefix="conformance-") as scratch:
         folder = options.report or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,7 +120,10 @@ def _run_suite(cluster: Cluster, options: argparse.Namespace, folder: Path) -> l
     print(f"the suite's log: {log}", file=sys.stderr)
     with log.open("w") as output:
         environment = {**os.environ, **cluster.environment}
-        code = subprocess.run(command, cwd=folder, stdout=output, stderr=output, env=environment, check=False).returncode
+        try:
+            code = subprocess.run(command, cwd=folder, stdout=output, stderr=output, env=environment, check=False).returncode
+        except OSError as error:
+            raise CommandFailed(f"{options.suite} cannot be run: {error.strerror}") from error
     if not report.exists():
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
         raise CommandFailed(f"{options.suite} ended with {code} and left no report; it printed last:\n{tail}")

@@ -11,7 +11,7 @@ from kube.process.config import ConfigError
 from launcher.cluster.errors import LauncherError
 from launcher.cluster.namespaces_provider import NamespacesCluster
 from launcher.cluster.provider import Provider
-from launcher.cluster.state import cluster_names
+from launcher.cluster.state import cluster_names, down_first
 from launcher.compose import provider_engine
 from launcher.compose.provider_folder import output_folder
 
@@ -64,16 +64,20 @@ class Finder:
         if not there and asked != "compose" and self.compose_hint(name) and name in self._reachable_compose_names():
             there = "compose"
         if asked and there and asked != there:
-            raise ConfigError(f"cluster {name!r} is of provider {there}; run `./kubonsai down` first, or choose another --name")
+            raise ConfigError(f"cluster {name!r} is of provider {there}; {down_first(name)}")
         return asked or there or kind
 
     def existing(self, name: str) -> str:
         """The kind of a cluster that is there. Raises ConfigError when there is none."""
         if kind := self.find(name):
             return kind
+        raise ConfigError(f"no cluster named {name!r}{self.others()}")
+
+    def others(self) -> str:
+        """The end of a sentence about a cluster that is not there."""
         known = [*self.namespaces_names(), *self._reachable_compose_names()]
         hint = f"there are: {', '.join(known)}" if known else "there is none; `./kubonsai up` makes one"
-        raise ConfigError(f"no cluster named {name!r}; {hint}{self.blind_spot()}")
+        return f"; {hint}{self.blind_spot()}"
 
     def find(self, name: str) -> str:
         """The kind of a cluster that is there; "" when there is none."""

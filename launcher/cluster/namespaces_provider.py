@@ -14,7 +14,7 @@ from launcher.cluster.layout import Layout
 from launcher.cluster.progress import Progress
 from launcher.cluster.provider import ALIASES, LogQuery, Machine, MachineAction, ReadyCluster, UpOptions
 from launcher.cluster.settings import ClusterSettings, with_flags
-from launcher.cluster.state import load_settings, locked
+from launcher.cluster.state import api_port, down_first, load_settings, locked
 
 if TYPE_CHECKING:
     from launcher.cluster.status import ClusterStatus
@@ -68,12 +68,17 @@ class NamespacesCluster:
         if not self._layout.settings_file.exists():
             return wanted
         held = load_settings(self.name)
-        advice = "run `./kubonsai down` first, or choose another --name"
+        advice = down_first(self.name)
         if options.nodes is not None and options.nodes != held.nodes:
-            raise ConfigError(f"cluster {self.name!r} has {held.nodes} nodes; {advice}")
+            more = f"`./kubonsai node add --name {self.name}` makes one more"
+            raise ConfigError(f"cluster {self.name!r} was made with {held.nodes} nodes; {more}, or {advice}")
+        if options.api_port and (port := api_port(self._layout)) and options.api_port != port:
+            raise ConfigError(f"the API of cluster {self.name!r} is at port {port}; {advice}")
         held = with_flags(held, addons=_joined(held.addons, wanted.addons))      # they may come later; kubectl takes them away
-        if options.config and with_flags(wanted, addons=held.addons) != held:
-            raise ConfigError(f"cluster {self.name!r} was made with other settings; {advice}")
+        same = ("addons", "api_port") if options.api_port else ("addons",)       # looked at above
+        differ = [key for key in held.__struct_fields__ if key not in same and getattr(wanted, key) != getattr(held, key)]
+        if options.config and differ:
+            raise ConfigError(f"cluster {self.name!r} was made with other settings ({', '.join(differ)}); {advice}")
         return held
 
     def down(self, progress: Progress, *, keep_data: bool = False) -> None:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
 from launcher.cluster.layout import Layout, Node
+
+LAST_INDEX = 243     # the fabric is a /24
+
+
+def index_of_new(taken: Collection[int], name: str = "") -> int:
+    """The number of one more machine, the lowest that is free or the one that its name asks for; ValueError says why there is none."""
+    if not name:
+        if free := next((index for index in range(2, LAST_INDEX + 1) if index not in taken), 0):
+            return free
+        raise ValueError(f"the fabric has room for {LAST_INDEX} machines, and all are there")
+    found = re.fullmatch(r"node([1-9][0-9]{0,2})", name)
+    if not found or int(found[1]) > LAST_INDEX:
+        raise ValueError(f"no machine can be named {name!r}: nodeN is wanted, N from 2 to {LAST_INDEX}")
+    if int(found[1]) in taken:
+        raise ValueError(f"there is a machine {name!r} already")
+    return int(found[1])
 
 
 class MachineRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,10 @@ class ClusterSettings(Config, frozen=True, kw_only=True):
             _check_apiserver(self.apiserver)
         if unknown := sorted(set(self.addons) - set(OPTIONAL_ADDONS)):
             raise ConfigError(f"addons: {unknown[0]!r} is not known; there are: {', '.join(OPTIONAL_ADDONS)}")
+        for key in ("node_cpu", "node_memory", "node_disk"):
+            _check_amount(key, getattr(self, key))
+        if self.node_labels:
+            _check_labels(self.node_labels)
         if self.kubelet:
             _check_kubelet(self.kubelet)
         if self.registry_config_dir and not Path(self.registry_config_dir).is_absolute():
@@ -76,6 +80,31 @@ def _check_subnet(key: str, value: str) -> None:
         raise ConfigError(f"{key}: {error}") from error
     if network.prefixlen > 24:
         raise ConfigError(f"{key}: {value} is too small, use a /24 or larger")
+
+
+def _check_amount(key: str, value: str) -> None:
+    if not value:
+        return
+    from kube.apimachinery.quantity import Quantity, QuantityError  # few clusters set any
+
+    try:
+        positive = Quantity.parse(value).amount > 0
+    except QuantityError:
+        positive = False
+    if not positive:
+        example = "2 or 500m" if key == "node_cpu" else "2Gi or 512Mi"
+        raise ConfigError(f"{key}: must be a quantity above 0, as {example}, got {value!r}")
+
+
+def _check_labels(given: dict[str, dict[str, str]]) -> None:
+    from kube.apimachinery.validation import label_value_problems, qualified_name_problems
+
+    for node, labels in given.items():
+        if not re.fullmatch(r"node[1-9][0-9]*", node):
+            raise ConfigError(f"node_labels: no node can be named {node!r}; they are node1, node2 ...", ["node_labels", node])
+        for key, value in labels.items():
+            if problems := [*qualified_name_problems(key), *label_value_problems(value)]:
+                raise ConfigError(f"node_labels.{node}: {key}={value}: {problems[0]}", ["node_labels", node, key])
 
 
 def _check_apiserver(given: dict[str, Any]) -> None:
@@ -121,7 +150,7 @@ def _check_section(name: str, given: dict[str, Any], held: dict[str, Any], fixed
         found = explained(kind, error)
         raise ConfigError(f"{name}: {found}", [name, *found.at]) from error
     except ConfigError as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(f"{name}: {error}", [name, *error.at]) from error
 
 
 def with_flags(settings: ClusterSettings, **flags: object) -> ClusterSettings:

@@ -34,6 +34,19 @@ def save_settings(layout: Layout) -> None:
     layout.settings_file.write_bytes(msgspec.json.format(msgspec.json.encode(layout.settings), indent=2))
 
 
+def api_port(layout: Layout) -> int:
+    """On 127.0.0.1, as long as the cluster has a folder; 0: none yet."""
+    try:
+        return int((layout.state / "api-port").read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def down_first(name: str) -> str:
+    """What to do about a cluster that is not as wanted."""
+    return f"run `./kubonsai down --name {name}` first, or choose another --name"
+
+
 def cluster_names() -> list[str]:
     """Every cluster that left a trace on this machine, running or not."""
     folders = (STATE_ROOT / "clusters", RUN_ROOT)

@@ -22,7 +22,7 @@ from launcher.cluster.layout import Layout, Node
 from launcher.cluster.log_rotation import keep_logs_short
 from launcher.cluster.pki import ensure_pki
 from launcher.cluster.plan import Planner
-from launcher.cluster.registry import MachineRegistry
+from launcher.cluster.registry import MachineRegistry, index_of_new
 from launcher.cluster.state import load_settings
 from launcher.cluster.zygote_client import ProcessState, Reply, Request, ask
 from netns import fabric
@@ -51,12 +51,10 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
         self, request: machines_pb2.AddMachineRequest, context: Context
     ) -> machines_pb2.Machine:
         async with self.lock:
-            taken = {record.index for record in self.registry.records()}
-            index = next(i for i in range(2, 244) if i not in taken)
-            if request.name:
-                if not request.name.removeprefix("node").isdecimal() or self.registry.find(request.name):
-                    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"machine name {request.name!r}: nodeN, and not yet taken")
-                index = int(request.name.removeprefix("node"))
+            try:
+                index = index_of_new({record.index for record in self.registry.records()}, request.name)
+            except ValueError as error:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
             return await self._switch_on(self.layout.node(index))
 
     async def StartMachine(  # noqa: N802
@@ -81,7 +79,7 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
         async with self.lock:
             node = await self._find(request.name, context)
             if node.control_plane:
-                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the control plane runs there")
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{node.name} cannot be removed, the control plane runs there")
             await self._switch_off(node)
             self.registry.remove(node.index)
         return machines_pb2.Empty()

@@ -22,7 +22,7 @@ from launcher.cluster.errors import DownIncomplete, LauncherError, NotReady, UpF
 from launcher.cluster.progress import Progress
 from launcher.cluster.provider import LogQuery, Machine, MachineAction, ReadyCluster, UpOptions
 from launcher.cluster.settings import ClusterSettings
-from launcher.cluster.state import locked_folder
+from launcher.cluster.state import down_first, locked_folder
 from launcher.compose import provider_access as access
 from launcher.compose import provider_engine as engine
 from launcher.compose import provider_machines as machines
@@ -97,7 +97,7 @@ class ComposeCluster:
         ClusterSettings(name=self.name, nodes=DEFAULT_NODES if nodes is None else nodes, api_port=port or 0)
         held = access.api_port(self.containers())
         if port and held and port != held:
-            raise ConfigError(f"the API of cluster {self.name!r} is at port {held}; run `./kubonsai down` first, or choose another --name")
+            raise ConfigError(f"the API of cluster {self.name!r} is at port {held}; {down_first(self.name)}")
         if port and not held and not access.is_free(port):
             raise ConfigError(f"port {port} on 127.0.0.1 is in use; choose another --api-port, or none for a free one")
 

@@ -9,6 +9,11 @@ from kube.process.config import ApiserverAccess, Config, ConfigError, TlsFiles
 from node_agent.runtime.model import ImagePolicy
 from node_agent.runtime.registry.access import RegistryAccess, RegistrySettings
 
+INTERVALS = (       # a loop without a pause helps nobody
+    "node_status_update_s", "node_status_report_s", "lease_renew_s", "sync_period_s", "container_log_monitor_s",
+    "runtime_request_timeout_s", "image_gc_period_s", "eviction_monitoring_period_s",
+)
+
 if TYPE_CHECKING:
     from node_agent.kubelet.eviction.thresholds import Threshold
 
@@ -96,6 +101,10 @@ class KubeletConfig(Config, frozen=True, kw_only=True):
     kubernetes_version: str = "v1.37.0"
 
     def __post_init__(self) -> None:
+        for key in self.__struct_fields__:
+            value, least = getattr(self, key), -1 if key in ("pod_pids_limit", "node_status_max_images") else 0
+            if isinstance(value, int | float) and (value < least or (key in INTERVALS and value == 0)):
+                raise ConfigError(f"{key}: must be {'above 0' if key in INTERVALS else f'{least} or more'}, got {value}", [key])
         if self.lease_renew_s >= self.lease_duration_s:
             raise ConfigError(f"lease_renew_s ({self.lease_renew_s}) must be below lease_duration_s ({self.lease_duration_s})")
         bootstrap = self.bootstrap

@@ -35,7 +35,7 @@ def run(command: Sequence[str], *, timeout_s: float = 60.0, environment: dict[st
     return done.stdout
 
 
-def eventually(condition: Callable[[], T | None], *, within_s: float = 30.0, every_s: float = 0.05) -> T:
+def eventually(condition: Callable[[], T | None], *, within_s: float = 60.0, every_s: float = 0.05) -> T:
     """The condition's first true value. Asked again and again; its own assertions and failed commands count as "not yet"."""
     deadline = time.monotonic() + within_s
     last: object = None
@@ -103,11 +103,11 @@ class Cluster:
         return found
 
     def process(self, name: str, node: str = "") -> dict[str, Any]:
-        """One process of `status`; of any node when none is named."""
-        found: dict[str, Any] = next(
-            p for p in self.status()["processes"] if p["name"] == name and node in ("", p["node"])
-        )
-        return found
+        """One process of `status`; of any node when none is named. Raises KeyError."""
+        for found in self.status()["processes"]:
+            if found["name"] == name and node in ("", found["node"]):
+                return dict(found)
+        raise KeyError(f"{name} of {node or 'any node'}")
 
     def pods(self, namespace: str = "default", selector: str = "") -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.get("pods", "-n", namespace, *(["-l", selector] if selector else []))

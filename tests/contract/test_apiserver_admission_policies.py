@@ -58,7 +58,7 @@ async def make(api: Api, *objects: Json) -> None:
 
 
 async def becomes(what: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             if await what():
                 return
@@ -67,7 +67,7 @@ async def becomes(what: Callable[[], Awaitable[bool]]) -> None:
 
 async def until(api: Api, name: str, wanted: int, **data: str) -> Json:
     """Policies take effect when the cache has them: a moment after they are written."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             code, said = await api.post(MAPS, config_map(name, **data), dryRun="All")
             if code == wanted:
@@ -99,7 +99,7 @@ async def test_it_ends_with_its_binding(api: Api) -> None:
 
 async def test_a_warning(api: Api) -> None:
     await make(api, policy("p", {"expression": "false", "messageExpression": "'is ' + object.metadata.name"}), binding("b", "p", "Warn"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             async with api.session.post(MAPS, params={"dryRun": "All"}, json=config_map("x")) as answer:
                 assert answer.status == 201

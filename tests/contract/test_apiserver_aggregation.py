@@ -25,7 +25,7 @@ SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 NAME = f"{VERSION}.{GROUP}"
 FLUNDERS = f"{BASE}/namespaces/default/flunders"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-WITHIN_S = 15.0
+WITHIN_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -545,7 +545,7 @@ async def pond(api: Api) -> str:
     await new_namespace(api, "pond")
     code, _ = await api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", DEFINITION)
     assert code == 201
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await api.get(FROGS))[0] != 200:  # noqa: ASYNC110 (another process makes it so)
             await asyncio.sleep(0.05)
     return f"{FROGS}/f"

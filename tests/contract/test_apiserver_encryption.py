@@ -53,7 +53,7 @@ async def test_secrets_are_encrypted_and_keys_rotated(tmp_path: Path, file: Path
         async def changed(*providers: dict[str, Any]) -> None:
             before = server.log.count("read again")
             write(file, *providers)
-            await eventually(lambda: server.log.count("read again") > before, within_s=30)
+            await eventually(lambda: server.log.count("read again") > before, within_s=60)
 
         async def rewrite_all() -> None:
             await kubectl("replace", "-f", "-", stdin=await kubectl("get", "secrets", "-A", "-o", "json"))
@@ -77,7 +77,7 @@ async def test_secrets_are_encrypted_and_keys_rotated(tmp_path: Path, file: Path
 
         # A file that is wrong changes nothing.
         write(file, {"kms": {"name": "x"}})
-        await eventually(lambda: "KMS plugins are not supported" in server.log, within_s=30)
+        await eventually(lambda: "KMS plugins are not supported" in server.log, within_s=60)
         await kubectl("create", "secret", "generic", "t")
         assert (await held(server))["t"].startswith(b"k8s:enc:secretbox:v1:k2:")
 
@@ -101,7 +101,7 @@ async def test_without_the_key_nothing_is_ready_until_it_is_back(tmp_path: Path,
 
         write(file, keys("aesgcm", "b"), {"identity": {}})
         await server.start(wait=False)
-        await eventually(lambda: "unable to transform key" in server.log and "no matching prefix found" in server.log, within_s=30)
+        await eventually(lambda: "unable to transform key" in server.log and "no matching prefix found" in server.log, within_s=60)
         write(file, keys("aesgcm", "b", "a"), {"identity": {}})
 
         await server.ready()
@@ -129,7 +129,7 @@ async def test_who_may_what_is_read_again(tmp_path: Path) -> None:
             while (await server_answers(server)) != 200:      # noqa: ASYNC110  it is not ours to signal
                 await asyncio.sleep(0.1)
         authorize("Nonsense")
-        await eventually(lambda: "going on as before" in server.log, within_s=30)
+        await eventually(lambda: "going on as before" in server.log, within_s=60)
         assert await server_answers(server) == 200
 
 

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 MEMORY = 60_000_000
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

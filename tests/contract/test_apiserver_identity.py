@@ -128,7 +128,7 @@ async def test_an_id_token_of_an_issuer(tmp_path: Path, etcd: RunningEtcd, pki: 
 
 
 async def _eventually_known(server: RunningApiserver, issuer: Issuer) -> dict[str, Any] | int:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while isinstance(found := await whoami(server, issuer.token(org="acme")), int):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         return found

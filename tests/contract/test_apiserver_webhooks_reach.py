@@ -102,7 +102,7 @@ async def test_custom_kinds(api: Api, server: RunningApiserver, hooks: WebhookSe
     code, said = await api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", WIDGETS)
     assert code == 201, said
     at = "/apis/reach.example/v2/namespaces/reach/widgets"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await api.get(at))[0] != 200:  # noqa: ASYNC110 (another process makes it so)
             await asyncio.sleep(0.05)
     size: list[Json] = [{"op": "add", "path": "/spec", "value": {"size": 3, "nobody": "knows"}}]

@@ -58,7 +58,7 @@ def config_map(**labels: str) -> ConfigMap:
 async def test_the_users_web_proxy_is_not_asked(apiserver: RunningApiserver, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("grpc_proxy", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    async with asyncio.timeout(10), Client(GrpcTransport(apiserver.access())) as client:
+    async with asyncio.timeout(60), Client(GrpcTransport(apiserver.access())) as client:
         assert (await client.create(config_map())).data == {"a": "1"}
 
 
@@ -127,7 +127,7 @@ async def test_a_watch_from_a_lists_version_misses_nothing_and_repeats_nothing(c
     await client.delete(ConfigMap, key_of(after))
 
     seen = []
-    async with asyncio.timeout(10), aclosing(client.watch(
+    async with asyncio.timeout(60), aclosing(client.watch(
         ConfigMap, "default", resource_version=listing.resource_version, label_selector=f"mark={mark}", allow_bookmarks=False
     )) as events:
         async for event in events:
@@ -221,4 +221,4 @@ async def test_a_watch_that_is_too_old_is_told_so(client: Client) -> None:
 
     events = client.watch(ConfigMap, "default", resource_version=first.metadata.resource_version)
     with pytest.raises(errors.Expired, match="too old resource version"):
-        await asyncio.wait_for(anext(events), 10)
+        await asyncio.wait_for(anext(events), 60)

@@ -63,7 +63,7 @@ async def test_the_controllers_may_do_what_they_must(tmp_path: Path) -> None:
         async def furnished() -> bool:
             return await names(kubectl, "serviceaccounts,configmaps", "-n", "default") == ["default", "kube-root-ca.crt"]
 
-        await eventually(furnished, within_s=20, what="the default namespace has its ServiceAccount and the CA")
+        await eventually(furnished, within_s=60, what="the default namespace has its ServiceAccount and the CA")
         await kubectl("create", "-f", "-", stdin='{"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n1"}}')
         await kubectl("create", "namespace", "a")
         await kubectl("-n", "a", "apply", "-f", "-", stdin=DEPLOYMENT)
@@ -72,27 +72,27 @@ async def test_the_controllers_may_do_what_they_must(tmp_path: Path) -> None:
         async def pods(count: int) -> bool:
             return len(await names(kubectl, "pods", "-n", "a")) == count
 
-        await eventually(lambda: pods(2), within_s=10, what="two Pods")
+        await eventually(lambda: pods(2), within_s=60, what="two Pods")
 
         async def listed() -> bool:
             node = json.loads(await kubectl("get", "node", "n1", "-o", "json"))
             slices = await names(kubectl, "endpointslices", "-n", "a")
             return "podCIDR" in node["spec"] and "taints" in node["spec"] and len(slices) == 1
 
-        await eventually(listed, within_s=10, what="a Pod range, taints and an EndpointSlice")
+        await eventually(listed, within_s=60, what="a Pod range, taints and an EndpointSlice")
         await kubectl("-n", "a", "set", "env", "deploy/web", "A=1")
 
         async def revisions() -> bool:
             return [line.split()[0] for line in (await kubectl("-n", "a", "rollout", "history", "deploy/web")).splitlines()
                     if line[:1].isdigit()] == ["1", "2"]
 
-        await eventually(revisions, within_s=10, what="two revisions")
+        await eventually(revisions, within_s=60, what="two revisions")
         undo = await kubectl("-n", "a", "rollout", "undo", "deploy/web")
         assert undo == "deployment.apps/web rolled back\n"
         await kubectl("-n", "a", "delete", "deploy/web", "--cascade=foreground", "--timeout=20s")
         assert await pods(0)
         await kubectl("-n", "a", "apply", "-f", "-", stdin=DEPLOYMENT)
-        await eventually(lambda: pods(2), within_s=10, what="two Pods again")
+        await eventually(lambda: pods(2), within_s=60, what="two Pods again")
         await kubectl("delete", "namespace", "a", "--timeout=20s")
         holder = await kubectl("-n", "kube-system", "get", "lease", "kube-controller-manager", "-o", "jsonpath={.spec.holderIdentity}")
 

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 POLICIES = f"{BASE}/validatingadmissionpolicies"
 GROUP = "stable.example.com"
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 CRONTABS: Json = {"metadata": {"name": f"crontabs.{GROUP}"}, "spec": {
     "group": GROUP, "scope": "Namespaced", "names": {"plural": "crontabs", "kind": "CronTab"},
     "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {

@@ -41,7 +41,7 @@ async def new_space(api: Api, name: str) -> str:
         found = [await api.get(f"{space}/{what}") for what in ("serviceaccounts/default", "configmaps/kube-root-ca.crt")]
         return all(code == 200 for code, _ in found)
 
-    await eventually(is_furnished, within_s=20, what=f"{name} is furnished")
+    await eventually(is_furnished, within_s=60, what=f"{name} is furnished")
     return space
 
 
@@ -54,7 +54,7 @@ async def new_quota(api: Api, space: str, hard: Json, *, name: str = "q", **spec
         status = (await api.get(path))[1].get("status") or {}
         return status.get("hard") == hard and status.get("used", {}).keys() == hard.keys()
 
-    await eventually(is_counted, within_s=20, what="the quota has a status")
+    await eventually(is_counted, within_s=60, what="the quota has a status")
     return path
 
 
@@ -63,7 +63,7 @@ async def becomes(api: Api, quota: str, **used: str) -> None:
         held: Json = (await api.get(quota))[1].get("status", {}).get("used", {})
         return {name: held.get(name) for name in used} == used
 
-    await eventually(says_so, within_s=30, what=f"{quota} uses {used}")
+    await eventually(says_so, within_s=60, what=f"{quota} uses {used}")
 
 
 async def test_what_is_deleted_is_given_back(api: Api) -> None:
@@ -107,7 +107,7 @@ async def test_other_bounds_hold_at_once(api: Api) -> None:
         return bool((await api.get(quota))[1]["status"] == {
             "hard": {"services": "1", "persistentvolumeclaims": "3"}, "used": {"services": "0", "persistentvolumeclaims": "0"}})
 
-    await eventually(has_both, within_s=20, what="both bounds")
+    await eventually(has_both, within_s=60, what="both bounds")
 
 
 async def test_a_charge_for_nothing_is_given_back(api: Api) -> None:
@@ -166,7 +166,7 @@ async def test_custom_objects_are_counted(api: Api) -> None:
     async def is_served() -> bool:
         return (await api.get(gadgets))[0] == 200
 
-    await eventually(is_served, within_s=20, what="gadgets are served")
+    await eventually(is_served, within_s=60, what="gadgets are served")
     codes = [(await api.post(gadgets, gadget(called)))[0] for called in ("a", "b", "c")]
     assert codes == [201, 201, 403]
 

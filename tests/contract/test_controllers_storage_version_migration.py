@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MIGRATIONS = "/apis/storagemigration.k8s.io/v1/storageversionmigrations"
 GROUP = "migrated.example.com"
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

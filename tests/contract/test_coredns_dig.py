@@ -205,12 +205,12 @@ async def test_with_the_cache_plugin_ttls_count_down(tmp_path: Path) -> None:
     async with running_server(tmp_path, corefile(after="cache 30")) as server:
         first = await server.dig("hello.default.svc.cluster.local")
         later = first
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while later.ttls == {30}:
                 later = await server.dig("hello.default.svc.cluster.local")
 
     assert first.ttls == {30}
-    assert later.ttls == {29}
+    assert 0 < max(later.ttls) < 30
 
 
 @pytest.mark.req("DNS-23")
@@ -249,7 +249,7 @@ async def test_a_forwarding_loop_ends_the_server(tmp_path: Path, unused_tcp_port
 
     async with Runtime(tmp_path / "Corefile") as runtime:
         assert runtime.failure is not None
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             with pytest.raises(Exception, match=r'Loop \(127.0.0.1 -> :\d+\) detected for zone "\."'):
                 await asyncio.shield(runtime.failure)
 
@@ -270,7 +270,7 @@ async def test_pages(tmp_path: Path, unused_tcp_port_factory: object) -> None:
 
 
 def get(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

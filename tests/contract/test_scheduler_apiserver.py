@@ -19,7 +19,7 @@ from tests.support.apiserver import REPOSITORY, Kubectl, RunningApiserver, runni
 from tests.support.ports import free_ports
 
 pytestmark = pytest.mark.etcd
-WITHIN_S = 20
+WITHIN_S = 60
 
 NODE = """
 apiVersion: v1

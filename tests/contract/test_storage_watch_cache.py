@@ -70,7 +70,7 @@ async def open_cache(store: EtcdStore, *, events: int = 1000, queue: int = 10_00
     cache = WatchCache(store, SCHEME, events_per_resource=events, queue_limit=queue)
     running = asyncio.create_task(cache.run())
     try:
-        await asyncio.wait_for(cache.wait_ready(), 10)
+        await asyncio.wait_for(cache.wait_ready(), 60)
         yield cache
     finally:
         running.cancel()
@@ -85,7 +85,7 @@ async def cache(store: EtcdStore) -> AsyncIterator[WatchCache]:
 
 async def take(subscription: Subscription, until: Callable[[list[CacheEvent]], bool]) -> list[CacheEvent]:
     events: list[CacheEvent] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not until(events):
             batch = await subscription.next_batch()
             assert batch, "the subscription ended"
@@ -285,7 +285,7 @@ async def test_a_watch_resumes_from_the_last_revision_without_loss(store: EtcdSt
     last = start
     while not writers.done():
         with cache.subscribe(PODS, since=last) as subscription:      # and closed again after one batch
-            if batch := await asyncio.wait_for(subscription.next_batch(), 5):
+            if batch := await asyncio.wait_for(subscription.next_batch(), 60):
                 revisions += [event.revision for event in batch]
                 last = batch[-1].revision
         if revisions and last == cache.revision:

@@ -232,7 +232,7 @@ async def test_attach_receives_output_and_gives_input(node: RuntimeNode) -> None
     record = await node.run(await node.sandbox(), "while read line; do echo \"<$line>\"; done", stdin=True)
     session = await node.runtime.open_attach(record.id)
     await session.write(b"hello\n")
-    stream, data = await asyncio.wait_for(session.read(), 5)
+    stream, data = await asyncio.wait_for(session.read(), 60)
     session.close()
 
     assert (stream, data) == (2, b"<hello>\n")

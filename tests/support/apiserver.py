@@ -24,7 +24,7 @@ from tests.support.etcd import RunningEtcd, running_etcd
 from tests.support.ports import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 90.0
 
 
 class RunningApiserver:

@@ -50,7 +50,7 @@ def memory_client() -> tuple[Client, MemoryTransport]:
     return Client(transport), transport
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], *, within_s: float = 30.0, what: str = "condition") -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], *, within_s: float = 60.0, what: str = "condition") -> None:
     try:
         async with asyncio.timeout(within_s):
             while not await holds():  # noqa: ASYNC110

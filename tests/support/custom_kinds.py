@@ -48,14 +48,14 @@ def condition(crd: Json, kind: str) -> Json:
     return next((one for one in conditions if one["type"] == kind), {})
 
 
-async def established(api: Api, crd: Json, within_s: float = 10.0) -> Json:
+async def established(api: Api, crd: Json, within_s: float = 60.0) -> Json:
     """Creates a definition and waits for it."""
     code, answer = await api.post(DEFINITIONS, crd)
     assert code == 201, answer
     return await until(api, crd["metadata"]["name"], "Established", "True", within_s)
 
 
-async def until(api: Api, name: str, kind: str, status: str, within_s: float = 10.0) -> Json:
+async def until(api: Api, name: str, kind: str, status: str, within_s: float = 60.0) -> Json:
     async with asyncio.timeout(within_s):
         while True:
             _, held = await api.get(f"{DEFINITIONS}/{name}")
@@ -64,7 +64,7 @@ async def until(api: Api, name: str, kind: str, status: str, within_s: float = 1
             await asyncio.sleep(0.02)
 
 
-async def gone(api: Api, path: str, within_s: float = 10.0) -> None:
+async def gone(api: Api, path: str, within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while (await api.get(path))[0] != 404:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -22,7 +22,7 @@ from kube.process.config import TlsFiles
 from tests.support.ports import free_ports
 
 
-async def eventually(holds: Callable[[], bool], within_s: float = 30) -> None:
+async def eventually(holds: Callable[[], bool], within_s: float = 60) -> None:
     async with asyncio.timeout(within_s):
         while not holds():      # noqa: ASYNC110  it is not ours to signal
             await asyncio.sleep(0.01)

@@ -39,8 +39,13 @@ def agent_pid(cluster: Cluster, node: str, name: str = "kubelet") -> int:
     return 0
 
 
+def running_agent(cluster: Cluster, node: str) -> int:
+    """Its pid, once it runs: 0 would be the test itself and all that it has started."""
+    return eventually(lambda: agent_pid(cluster, node))
+
+
 def kill_agent(cluster: Cluster, node: str) -> None:
-    os.kill(agent_pid(cluster, node), signal.SIGKILL)
+    os.kill(running_agent(cluster, node), signal.SIGKILL)
 
 
 def revive_agent(cluster: Cluster, node: str) -> None:
@@ -57,7 +62,7 @@ class StepWatcher:
     def __init__(self, cluster: Cluster, node: str, step: int) -> None:
         layout = layout_of(cluster)
         root, own_run = layout.state / "nodes" / node, layout.run / node
-        self._pid = agent_pid(cluster, node)
+        self._pid = running_agent(cluster, node)
         self._left = step
         self._folders = [root / name for name in ("sandboxes", "containers", "pods", "exits")] + [
             own_run / name for name in ("b", "ns", "runc")] + [Path("/etc/netns"), Path("/run/netns")]
@@ -119,7 +124,7 @@ def changed_settings(cluster: Cluster, node: str, **settings: object) -> Iterato
 
 def restart_agent(cluster: Cluster, node: str) -> None:
     """Orderly, and waits for the new one."""
-    old = agent_pid(cluster, node)
+    old = running_agent(cluster, node)
     os.kill(old, signal.SIGTERM)
     eventually(lambda: agent_pid(cluster, node) not in (0, old))
 
@@ -127,7 +132,7 @@ def restart_agent(cluster: Cluster, node: str) -> None:
 @contextmanager
 def cgroups_read_only(cluster: Cluster, node: str) -> Iterator[None]:
     """For the node's kubelet alone, in its own view of the file systems."""
-    enter = ["nsenter", f"--mount=/proc/{agent_pid(cluster, node)}/ns/mnt"]
+    enter = ["nsenter", f"--mount=/proc/{running_agent(cluster, node)}/ns/mnt"]
     groups = [str(root / f"kubonsai/{cluster.name}/{node}/kubepods") for root in cgroups.hierarchies()]
     mounted = []
     try:

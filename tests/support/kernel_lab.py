@@ -116,12 +116,12 @@ class Lab:
         server = await asyncio.start_server(partial(_answer, name), sock=listener, backlog=1000)
         self._stack.callback(server.close)
 
-    async def ask(self, where: Place, address: str, port: int, *, protocol: str = "tcp", within_s: float = 3.0) -> Reply:
+    async def ask(self, where: Place, address: str, port: int, *, protocol: str = "tcp", within_s: float = 30.0) -> Reply:
         """One connection (or datagram) from a place. Raises OSError, or TimeoutError if there is no answer."""
         with await self.socket(where, protocol) as client:
             return await self.ask_with(client, address, port, within_s=within_s)
 
-    async def ask_with(self, client: socket.socket, address: str, port: int, *, within_s: float = 3.0) -> Reply:
+    async def ask_with(self, client: socket.socket, address: str, port: int, *, within_s: float = 30.0) -> Reply:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(within_s):
             await loop.sock_connect(client, (address, port))

@@ -103,7 +103,7 @@ async def settled(*proxiers: Proxier) -> None:
         await eventually(lambda proxier=proxier: proxier.settled)  # type: ignore[misc]
 
 
-async def eventually(holds: Callable[[], bool | Awaitable[bool]], *, within_s: float = 5.0) -> None:
+async def eventually(holds: Callable[[], bool | Awaitable[bool]], *, within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while True:
             result = holds()

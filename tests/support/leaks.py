@@ -82,7 +82,7 @@ def left_over(before: Holdings, after: Holdings) -> list[str]:
     return sorted(f"{thing} ({count} more)" if count > 1 else thing for thing, count in (after - before).items())
 
 
-def assert_nothing_left(before: Holdings, look: Callable[[], Holdings], within_s: float = 60.0) -> None:
+def assert_nothing_left(before: Holdings, look: Callable[[], Holdings], within_s: float = 120.0) -> None:
     """Looks again and again: the kernel lets go of some things a moment later, and connections are kept a while."""
     deadline = time.monotonic() + within_s
     while left := left_over(before, look()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -24,7 +25,8 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 # "secret" for the user "alice", by bcrypt: the registry takes no other hash
 HTPASSWD = "alice:$2y$05$Qo70MxEvfZhFWtZHGoc2b.7cu.q.ohlEnrbjN7bViNatZMFYJw9o2\n"
-START_S = 30.0
+START_S = 90.0
+NOTED_S = 30.0
 
 
 @dataclass
@@ -70,8 +72,15 @@ class Registry:
         """Where the registry keeps it: for a test that spoils it."""
         return self.data / f"docker/registry/v2/blobs/sha256/{blob[7:9]}/{blob[7:]}/data"
 
+    async def asked(self, method: str, part: str, count: int) -> None:
+        """Waits until it has noted so many requests; more are an error."""
+        deadline = time.monotonic() + NOTED_S
+        while (found := self.requests(method, part)) != count:
+            assert found < count and time.monotonic() < deadline, f"{found} times {method} {part} instead of {count}"
+            await asyncio.sleep(0.02)
+
     def requests(self, method: str, part: str) -> int:
-        """How many it has been asked for, whose address has `part` in it."""
+        """How many it has been asked for, whose address has `part` in it. It notes each after its answer: the last may be missing."""
         lines = self.log.read_text(errors="replace").splitlines()
         return sum(f'"{method} ' in line and part in line.split(f'"{method} ')[1].split('"')[0] for line in lines)
 

@@ -67,14 +67,16 @@ class RuntimeNode:
         await self.runtime.start_container(record.id)
         return record
 
-    async def finished(self, record: ContainerRecord, within_s: float = 10) -> ContainerRecord:
+    async def finished(self, record: ContainerRecord, within_s: float = 60) -> ContainerRecord:
         await asyncio.wait_for(self.runtime.wait_container(record.id), within_s)
         return record
 
     def log(self, name: str = "main/0.log") -> list[str]:
-        return [line.split(" ", 3)[3] for line in (self.root / "logs" / name).read_text().splitlines()]
+        """Its whole lines."""
+        text = (self.root / "logs" / name).read_text()
+        return [line.split(" ", 3)[3] for line in text[:text.rfind("\n") + 1].splitlines()]
 
-    async def eventually(self, condition: Callable[[], bool], within_s: float = 5) -> None:
+    async def eventually(self, condition: Callable[[], bool], within_s: float = 60) -> None:
         deadline = time.monotonic() + within_s
         while not condition():
             assert time.monotonic() < deadline, "condition did not come true"

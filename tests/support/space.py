@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ class Space:
     binary: str = "kubectl"
 
     def kubectl(
-        self, *arguments: str, stdin: str | None = None, timeout_s: float = 60.0, environment: dict[str, str] | None = None,
+        self, *arguments: str, stdin: str | None = None, timeout_s: float = 120.0, environment: dict[str, str] | None = None,
     ) -> str:
         """Standard output; a failing kubectl fails the test."""
         settings = {**self.cluster.environment, **(environment or {})}
@@ -42,7 +43,7 @@ class Space:
         """The same for calls that may fail: exit code and both outputs."""
         settings = {**os.environ, **self.cluster.environment, **(environment or {})}
         return subprocess.run(
-            self._command(arguments), capture_output=True, text=True, check=False, timeout=60, input=stdin, env=settings,
+            self._command(arguments), capture_output=True, text=True, check=False, timeout=120, input=stdin, env=settings,
         )
 
     @contextmanager
@@ -88,8 +89,9 @@ class Space:
         found: Json = self.get("pod", name)
         return found
 
-    def ready(self, *pods: str, within_s: int = 30) -> None:
-        self.kubectl("wait", "--for=condition=Ready", f"--timeout={within_s}s", *(f"pod/{name}" for name in pods))
+    def ready(self, *pods: str, within_s: int = 120) -> None:
+        names = [f"pod/{name}" for name in pods]
+        self.kubectl("wait", "--for=condition=Ready", f"--timeout={within_s}s", *names, timeout_s=within_s * (1 + len(pods)))
 
     def run(self, *pods: Json) -> None:
         """Creates Pods and waits until they are Ready."""
@@ -108,7 +110,7 @@ class Space:
             except OFFICIAL.client.ApiException as error:
                 raise CommandFailed(f"exec {command} in {pod}: {error.reason}") from error
             with hung_up(call):
-                call.run_forever(timeout=60)
+                call.run_forever(timeout=120)
                 output, errors, status = (call.read_channel(channel) for channel in (STDOUT, STDERR, ERROR))
         if (end := json.loads(status))["status"] != "Success":
             raise CommandFailed(f"exec {command} in {pod}: {end['message']}\n{output}\n{errors}")
@@ -122,7 +124,15 @@ class Space:
         found = self.items("events", "--field-selector", f"involvedObject.name={name}")
         return [(event["reason"], event["message"]) for event in found]
 
-    def event(self, name: str, reason: str, within_s: float = 20.0) -> str:
+    def tells(self, name: str, *wanted: tuple[str, str]) -> None:
+        """Waits for events (reason, message) about the object: they come when they come, before or after its status."""
+        eventually(lambda: set(wanted) <= set(self.events(name)))
+
+    def listens(self, pod: str, *ports: int) -> None:
+        """Waits until somebody in the Pod does: without a probe it is Ready before."""
+        eventually(lambda: {str(port) for port in ports} <= set(re.findall(r":(\d+) ", self.sh(pod, "netstat -tln"))))
+
+    def event(self, name: str, reason: str, within_s: float = 60.0) -> str:
         """The message of the object's first event with that reason."""
         message: str = eventually(lambda: [text for why, text in self.events(name) if why == reason], within_s=within_s)[0]
         return message
@@ -149,7 +159,7 @@ class Space:
         """The official client's watch of one of its list calls, in the namespace."""
         yield from OFFICIAL.watch.Watch().stream(call, self.namespace, **options)
 
-    def curl(self, pod: str, *arguments: str, timeout_s: float = 10.0) -> str:
+    def curl(self, pod: str, *arguments: str, timeout_s: float = 60.0) -> str:
         """The machine's own curl in the Pod's network; every call is a new connection."""
         return self.cluster.in_pod(pod, "curl", "-sS", "-m", "5", *arguments, namespace=self.namespace, timeout_s=timeout_s)
 
@@ -186,7 +196,7 @@ class Following:
     def text(self) -> str:
         return "".join(self._lines)
 
-    def finish(self, within_s: float = 20.0) -> str:
+    def finish(self, within_s: float = 60.0) -> str:
         """All it has printed when it ends by itself."""
         self._process.wait(timeout=within_s)
         self._reader.join(timeout=within_s)

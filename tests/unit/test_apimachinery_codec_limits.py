@@ -63,12 +63,12 @@ def test_odd_bodies_are_bad_requests(body: bytes, media_type: str, said: str) ->
 
 
 def test_a_bomb_of_aliases_is_not_built() -> None:
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(BadRequest, match="excessive aliasing"):
         decode_yaml(BOMB.encode())
 
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_aliases_are_written_out_and_not_shared() -> None:
@@ -95,12 +95,12 @@ def applied(operations: str) -> dict[str, Any]:
 
 def test_copies_of_copies_end_at_a_size() -> None:
     doubling = ",".join(f'{{"op":"copy","from":"/data","path":"/data/c{n}"}}' for n in range(60))
-    began = time.monotonic()
+    began = time.process_time()
 
     with pytest.raises(Invalid):
         applied(f"[{doubling}]")
 
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_patches_cannot_nest_step_by_step() -> None:

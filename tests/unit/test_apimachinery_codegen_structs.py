@@ -73,7 +73,7 @@ def test_every_served_kind_has_a_struct() -> None:
 
 
 def test_modules_stand_alone_and_load_fast() -> None:
-    code = "import sys, time; t = time.perf_counter(); import kube.api.apps_v1; print(time.perf_counter() - t, *sys.modules)"
+    code = "import sys, time; t = time.process_time(); import kube.api.apps_v1; print(time.process_time() - t, *sys.modules)"
     elapsed, *modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert {"kube.api.core_v1", "kube.api.meta_v1"} <= set(modules)

@@ -73,6 +73,6 @@ def test_schemas_load_lazily_and_without_the_packages_own_imports() -> None:
             "print('jsonschema' in sys.modules, 'kubernetes_validate' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == ["False", "False"]
 
-    started = time.perf_counter()
+    started = time.process_time()
     Schemas()
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5

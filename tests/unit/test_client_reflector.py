@@ -50,5 +50,5 @@ async def test_what_cannot_be_read_is_skipped(odd: bytes) -> None:
         async def held() -> bool:
             return all(maps.get(NamespacedName("d", name)) is not None for name in ("listed", "told"))
 
-        await eventually(held, within_s=20, what="the good ones are held")
+        await eventually(held, within_s=60, what="the good ones are held")
         assert len(maps.store.list()) == 2

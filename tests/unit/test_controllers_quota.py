@@ -80,7 +80,7 @@ async def becomes(client: Client, **used: str) -> None:
     async def says_so() -> bool:
         return (await client.get(ResourceQuota, KEY)).status.used == names(used)
 
-    await eventually(says_so, within_s=20, what=f"used is {used}")
+    await eventually(says_so, within_s=60, what=f"used is {used}")
 
 
 async def test_most_quotas_cost_no_watch() -> None:
@@ -97,7 +97,7 @@ async def test_most_quotas_cost_no_watch() -> None:
         async def is_counted() -> bool:
             return (await client.get(ResourceQuota, NamespacedName("n", "storage"))).status.used == {"requests.storage": "0"}
 
-        await eventually(is_counted, within_s=20)
+        await eventually(is_counted, within_s=60)
 
     assert (plain["secrets"], plain["configmaps"], plain["pods"]) == (1, 1, 2)      # Pods whole too, for the ReplicaSets
     assert transport.watches - plain == Counter({"persistentvolumeclaims": 1})
@@ -122,7 +122,7 @@ async def test_what_the_garbage_collector_has_stopped_is_watched_anew() -> None:
         async def told() -> bool:
             return freed == ["later"]
 
-        await eventually(told, within_s=20, what="it is given back")
+        await eventually(told, within_s=60, what="it is given back")
 
 
 async def test_a_charge_is_not_undone_before_its_object_is_there() -> None:
@@ -149,7 +149,7 @@ async def test_a_charge_is_not_undone_before_its_object_is_there() -> None:
         async def has_looked() -> bool:
             return len(looks) > before + 5
 
-        await eventually(has_looked, within_s=20)
+        await eventually(has_looked, within_s=60)
         assert (await client.get(ResourceQuota, KEY)).status.used == {"configmaps": "1"}
         clock.passed_s += 1
         await becomes(client, configmaps="0")       # nothing came of that charge

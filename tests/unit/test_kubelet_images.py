@@ -291,7 +291,7 @@ async def test_a_broken_catalog_keeps_no_built_in_image_away(tmp_path: Path) -> 
     (tmp_path / "catalog.json").write_text("{")
     store = ImageStore(tmp_path)
 
-    found = await asyncio.wait_for(store.find("busybox"), 10)
+    found = await asyncio.wait_for(store.find("busybox"), 60)
     assert found is not None and found.builtin
     with pytest.raises(RuntimeServiceError, match=r"catalog.json cannot be read: .*loaded images are not known"):
         await store.find("app:1")

@@ -68,15 +68,15 @@ async def test_following_sees_new_lines_whole_and_survives_a_rotation(tmp_path: 
             file.write(text)
 
     task = asyncio.create_task(follow())
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), 60)
     await write("2026-11-20T12:00:02Z stdout F tw")
     await write("o\n")
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), 60)
     path.rename(tmp_path / "0.log.1")
     await write("2026-11-20T12:00:03Z stdout F three\n")
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), 60)
     ended.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, 60)
 
     assert seen == [b"one\n", b"two\n", b"three\n"]
 

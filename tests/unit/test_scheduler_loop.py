@@ -29,7 +29,7 @@ from kube.process.clock import SystemClock
 from tests.support.memory_transport import MemoryTransport
 from tests.support.scheduling import node, pod, taint
 
-WITHIN_S = 10
+WITHIN_S = 60
 
 
 @dataclass(frozen=True)

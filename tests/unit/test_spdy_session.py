@@ -47,7 +47,7 @@ class Peer:
         self._to_session.put_nowait(b"")
 
     async def hears(self) -> Frame:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await self._frames.get()
 
     async def opens(self, stream_id: int = 1, **headers: str) -> Stream:
@@ -67,7 +67,7 @@ async def connected() -> AsyncIterator[Peer]:
         yield peer
     finally:
         peer.hangs_up()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await serving
 
 

@@ -65,7 +65,7 @@ async def node() -> AsyncIterator[Node]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():      # noqa: ASYNC110   # what is waited for has no event of its own
             await asyncio.sleep(0.005)
 

@@ -59,9 +59,9 @@ from node_agent.probes.probe_manager import ProbeManager
 from node_agent.probes.probe_worker import ProbeTarget
 from node_agent.probes.probers import Prober
 from node_agent.runtime.model import Allocation, ContainerRecord
+from node_agent.runtime.mounts import make_shared
 from node_agent.runtime.pod_runtime import ConmonRuntime
 from node_agent.volumes.followed import FollowedObjects
-from node_agent.volumes.mount_table import make_shared
 from node_agent.volumes.persistent.storage import PersistentStorage
 from node_agent.volumes.pod_certificates import PodCertificates
 from node_agent.volumes.pod_volumes import PodVolumes

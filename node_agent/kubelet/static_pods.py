@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,15 +24,13 @@ from kube.process.log import get_logger
 from node_agent.kubelet.pod_workers import PodWorkers
 from node_agent.kubelet.static_manifests import MIRROR, ManifestError, content_hash, static_pod
 from node_agent.kubelet.status_manager import StatusManager
-from node_agent.runtime.syscalls import IN_CLOSE_WRITE, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO, inotify_add_watch, inotify_init
+from node_agent.runtime.syscalls import IN_CLOSE_WRITE, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO
+from node_agent.runtime.watches import watching
 
 SETTLE_S = 0.1          # an editor writes, renames, deletes: looked at once
 RETRY_S = 5.0
+FOLDER_EVENTS = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF
 log = get_logger("static-pods")
-
-
-def is_mirror(pod: Pod) -> bool:
-    return MIRROR in pod.metadata.annotations
 
 
 class StaticPods:
@@ -71,31 +68,21 @@ class StaticPods:
 
     async def begin(self) -> None:
         """Starts what the folder has; the mirrors that the API lists were told before."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         await self._follow_files()
 
     async def run(self) -> None:
-        watch = inotify_init()
-        loop = asyncio.get_running_loop()
-        try:
-            inotify_add_watch(watch, str(self._folder), IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
-            loop.add_reader(watch, self._on_inotify, watch)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with watching(self._folder, FOLDER_EVENTS, self._changed.set) as watch_again:
             while True:
                 self._changed.clear()
+                self._folder.mkdir(parents=True, exist_ok=True)
+                watch_again()                                   # it may be another folder by now
                 await self._follow_files()
                 settled = all([await self._reconcile(key) for key in list(self._mirrors.keys() | self._pods.keys())])
                 with suppress(TimeoutError):
                     async with asyncio.timeout(None if settled else RETRY_S):
                         await self._changed.wait()
                 await asyncio.sleep(SETTLE_S)
-        finally:
-            loop.remove_reader(watch)
-            os.close(watch)
-
-    def _on_inotify(self, watch: int) -> None:
-        with suppress(BlockingIOError):
-            os.read(watch, 65536)
-        self._changed.set()
 
     async def _follow_files(self) -> None:
         wanted = await asyncio.to_thread(self._read)
@@ -150,7 +137,7 @@ class StaticPods:
         found: dict[NamespacedName, Pod] = {}
         refused: dict[str, str] = {}
         now = to_rfc3339(self._clock.now())
-        for path in sorted(self._folder.iterdir()):
+        for path in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
             if path.name.startswith(".") or not path.is_file():
                 continue
             try:

@@ -17,5 +17,6 @@ node_images.py what one node does with the store       image_uses.py    what eac
 image_scratch.py   where loads and pulls work          image_removal.py what goes, and how
 registry/      the client that pulls
 layers.py      overlay mounts, hard-linked trees       syscalls.py    mount, unshare, inotify by ctypes
+mounts.py      what is mounted, binding, unmounting    watches.py     folders, by inotify
 safe_paths.py  paths that containers or images can change under our eyes
 """

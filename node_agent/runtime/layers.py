@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from node_agent.runtime.syscalls import CLONE_FS, MS_BIND, MS_RDONLY, MS_REMOUNT, mount, unmount, unshare
+from node_agent.runtime.mounts import bind
+from node_agent.runtime.syscalls import CLONE_FS, MS_RDONLY, mount, unmount, unshare
 
 READABLE = 0o444
 MAX_OPTIONS = os.sysconf("SC_PAGE_SIZE")
@@ -28,12 +29,9 @@ def mount_overlay(layers: Iterable[str], container_dir: Path) -> str:
 def mount_image(layers: Sequence[str], place: Path) -> None:
     """The layers as they are, read-only: what an image volume is. Idempotent."""
     place.mkdir(parents=True, exist_ok=True)
-    if os.path.ismount(place):
-        return
     if len(layers) == 1:
-        mount(layers[0], str(place), flags=MS_BIND)
-        mount("none", str(place), flags=MS_REMOUNT | MS_BIND | MS_RDONLY)
-    else:
+        bind(layers[0], str(place), read_only=True)
+    elif not os.path.ismount(place):
         mount_layers(layers, place, "", MS_RDONLY)
 
 

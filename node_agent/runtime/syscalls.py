@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import struct
 
@@ -12,7 +11,7 @@ MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 0x20, 0x1000, 0x4000, 0x400
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 CLONE_FS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWNET = 0x200, 0x04000000, 0x08000000, 0x40000000
 IN_MOVED_TO, IN_CREATE, IN_CLOSE_WRITE, IN_MODIFY = 0x80, 0x100, 0x8, 0x2
-IN_MOVED_FROM, IN_DELETE = 0x40, 0x200
+IN_MOVED_FROM, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF = 0x40, 0x200, 0x400, 0x800
 
 # The same numbers on every architecture.
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
@@ -40,26 +39,6 @@ def unmount(target: str, *, missing_ok: bool = True) -> None:
     except OSError:
         if not missing_ok or os.path.ismount(target):
             raise
-
-
-def unmount_below(directory: str) -> None:
-    """Detaches every mount below the directory (not on it), the innermost first. Raises OSError if one stays."""
-    for point in sorted(_mounts_below(directory), key=len, reverse=True):
-        unmount(point)
-    if left := _mounts_below(directory):
-        raise OSError(errno.EBUSY, "still mounted", left[0])
-
-
-_ESCAPED = {ord(character): f"\\{ord(character):03o}" for character in " \t\n\\"}         # as the kernel writes them
-
-
-def _mounts_below(directory: str) -> list[str]:
-    with open("/proc/thread-self/mountinfo", "rb") as file:
-        table = file.read()
-    if directory.translate(_ESCAPED).encode() + b"/" not in table:                   # mostly so, and a node with many Pods has many mounts
-        return []
-    points = [line.split()[4].decode("unicode_escape") for line in table.splitlines()]
-    return [point for point in points if point.startswith(directory + "/")]
 
 
 def clone_mount(source: str) -> int:

@@ -9,5 +9,5 @@ tokens.py, trust_bundles.py, pod_certificates.py     what gives a Pod its identi
 persistent/      claims: hostPath, local, nfs, CSI
 atomic_writer.py many files change at once, by one link
 ownership.py     fsGroup     sub_paths.py  a part of a volume     nested.py  places within one for others
-tmpfs.py         memory      mount_table.py  how mounts spread
+tmpfs.py         memory
 """

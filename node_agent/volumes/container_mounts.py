@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kube.api.core_v1 import Container, VolumeMount
 from node_agent.runtime.model import Device, Mount
-from node_agent.volumes.mount_table import MountTable
+from node_agent.runtime.mounts import MountTable
 from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import SUB_PATHS
 from node_agent.volumes.sub_paths import SubPathError, bind_sub_path

@@ -52,11 +52,6 @@ class EmptyDirPlugin:
         """The caller unmounts and deletes."""
 
 
-def on_disk(volume: Volume) -> bool:
-    """Whether what containers write there counts as their Pod's ephemeral storage."""
-    return volume.empty_dir is not None and not volume.empty_dir.medium
-
-
 def memory_size(size_limit: str, ceiling: int) -> int:
     """Bytes of a tmpfs: the smaller of the volume's limit and what its Pod may have at all; 0 if neither is known."""
     limit = Quantity.parse(size_limit).value() if size_limit else 0

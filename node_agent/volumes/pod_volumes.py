@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kube.api.core_v1 import Pod, Volume
 from kube.apimachinery import errors
-from node_agent.runtime.syscalls import unmount_below
+from node_agent.runtime.mounts import unmount_below
 from node_agent.volumes.plugin import PREFIX, MountedVolume, VolumeError, VolumePlugin, VolumeTask, VolumeUnknownError, used_volumes
 
 SUB_PATHS = "volume-subpaths"        # below pods/UID, as upstream

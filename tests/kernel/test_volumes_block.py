@@ -19,9 +19,9 @@ from kube.csi.calls import capability, error_text, open_channel, serving
 from kube.csi.names import ZONE
 from kube.csi.v1 import csi_pb2 as pb
 from kube.csi.v1 import csi_pb2_grpc
-from node_agent.runtime.syscalls import unmount_below
+from node_agent.runtime.mounts import unmount_below
 from node_agent.volumes.persistent import disks
-from node_agent.volumes.persistent.csi.block_driver import BlockNode
+from node_agent.volumes.persistent.csi.block_driver import RAW, BlockNode
 
 pytestmark = pytest.mark.skipif(not (shutil.which("mkfs.ext4") and os.path.exists("/dev/loop-control")), reason="no loop devices here")
 
@@ -36,6 +36,9 @@ async def node(folder: Path, store: BlockStore, name: str = "n1") -> AsyncIterat
             yield csi_pb2_grpc.NodeStub(channel)
     finally:
         unmount_below(str(folder))
+        for image in (folder / "volumes").glob("*.img"):
+            for device in disks.run("losetup", "-n", "-O", "NAME", "-j", str(image)).split():
+                disks.run("losetup", "-d", device)
 
 
 def stage(place: Path, volume: str = "v") -> pb.NodeStageVolumeRequest:
@@ -145,6 +148,29 @@ async def test_a_raw_volume_is_the_device_itself(tmp_path: Path) -> None:
         assert not target.exists()
         assert not staged.exists()
     assert await asyncio.to_thread(loops_of, store, "v") == []
+
+
+async def test_a_pods_file_cannot_pass_for_the_mark_of_another_volumes_device(tmp_path: Path) -> None:
+    store = BlockStore(tmp_path / "volumes")
+    for name in ("v", "w"):
+        store.create(name, 16 * MIB, {})
+        store.attach(name, "n1")
+    staged, raw, target = tmp_path / "staged", tmp_path / "raw", tmp_path / "pod"
+    async with node(tmp_path, store) as stub:
+        await stub.NodeStageVolume(pb.NodeStageVolumeRequest(
+            volume_id="w", staging_target_path=str(raw), volume_capability=capability(["ReadWriteOnce"], block=True)))
+        await stub.NodeStageVolume(stage(staged))
+        (staged / RAW).write_text((raw / RAW).read_text())
+
+        await stub.NodePublishVolume(publish(staged, target))
+
+        assert target.is_dir()
+        await stub.NodeUnpublishVolume(pb.NodeUnpublishVolumeRequest(volume_id="v", target_path=str(target)))
+        assert (staged / RAW).exists()
+        await stub.NodeUnstageVolume(pb.NodeUnstageVolumeRequest(volume_id="v", staging_target_path=str(staged)))
+        assert await asyncio.to_thread(loops_of, store, "w")
+        await stub.NodeUnstageVolume(pb.NodeUnstageVolumeRequest(volume_id="w", staging_target_path=str(raw)))
+    assert await asyncio.to_thread(loops_of, store, "w") == []
 
 
 async def test_what_holds_another_file_system_is_left_alone(tmp_path: Path) -> None:

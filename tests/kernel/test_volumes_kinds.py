@@ -27,9 +27,9 @@ from kube.api.core_v1 import (
     VolumeMount,
     VolumeProjection,
 )
-from node_agent.runtime.syscalls import MS_BIND, MS_PRIVATE, MS_SHARED, mount, unmount_below
+from node_agent.runtime.mounts import MountTable, make_shared, unmount_below
+from node_agent.runtime.syscalls import MS_BIND, MS_PRIVATE, MS_SHARED, mount
 from node_agent.volumes.container_mounts import ContainerMountError, volume_mounts
-from node_agent.volumes.mount_table import MountTable, make_shared
 from node_agent.volumes.ownership import apply_fs_group
 from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import PodVolumes

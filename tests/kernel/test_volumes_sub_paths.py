@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from node_agent.runtime.syscalls import MS_BIND, mount, unmount_below
+from node_agent.runtime.mounts import unmount_below
+from node_agent.runtime.syscalls import MS_BIND, mount
 from node_agent.volumes.pod_volumes import SUB_PATHS, PodVolumes
 from node_agent.volumes.registry import local_plugins
 from node_agent.volumes.sub_paths import SubPathError, bind_sub_path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from kube.client.client import Client
 from kube.client.events import EventRecorder
 from kube.client.informer import InformerFactory
 from kube.csi.calls import serving
+from kube.csi.names import attachment_name
 from kube.csi.v1 import csi_pb2 as pb
 from kube.csi.v1 import csi_pb2_grpc, registration_pb2, registration_pb2_grpc
 from node_agent.volumes.persistent.csi.volume_data import staging_folder
@@ -28,7 +28,7 @@ from node_agent.volumes.plugin import VolumeError, VolumeTask
 from tests.support.controllers import eventually, memory_client
 
 NAME = "disk.example.com"
-ATTACHED = "csi-" + hashlib.sha256(f"h1{NAME}n1".encode()).hexdigest()
+ATTACHED = attachment_name("h1", NAME, "n1")
 
 
 class Driver(csi_pb2_grpc.NodeServicer, registration_pb2_grpc.RegistrationServicer):
@@ -192,6 +192,22 @@ async def test_a_driver_comes_works_and_goes(tmp_path: Path) -> None:
             return await drivers(client) == []
 
         await eventually(forgotten, what="the driver is off the CSINode")
+
+
+async def test_a_driver_that_took_the_place_of_another_is_registered_anew(tmp_path: Path) -> None:
+    """A socket is renamed over the one that is there: nobody sees the folder without one."""
+    (tmp_path / "next").mkdir()
+    async with node(tmp_path) as (_, client), driver(tmp_path) as one:
+        async def registered() -> bool:
+            return one.registered
+
+        await eventually(registered, what="the first is registered")
+        async with driver(tmp_path / "next") as another:
+            async def taken_over() -> bool:
+                return another.registered and await drivers(client) == [(NAME, "id-of-n1", ("rack",))]
+
+            (tmp_path / "next/plugins_registry/d-reg.sock").rename(tmp_path / "plugins_registry/d-reg.sock")
+            await eventually(taken_over, what="the second is registered")
 
 
 async def test_a_volume_of_the_pod_itself_and_what_a_driver_refuses(tmp_path: Path) -> None:

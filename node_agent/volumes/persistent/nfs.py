@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from kube.api.core_v1 import PersistentVolumeSpec
+from node_agent.runtime.mounts import mounted_from
 from node_agent.runtime.syscalls import unmount
 from node_agent.volumes.persistent import disks
 from node_agent.volumes.persistent.source import SourceTask
@@ -34,7 +35,7 @@ class NfsSource:
         await asyncio.to_thread(unmount, str(directory))
 
     def _mount(self, source: str, directory: Path, options: tuple[str, ...]) -> None:
-        if disks.mounted_from(directory):
+        if mounted_from(directory):
             return
         directory.mkdir(parents=True, exist_ok=True)
         try:

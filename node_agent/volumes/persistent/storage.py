@@ -62,7 +62,7 @@ class PersistentStorage:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_lasting("csinode", self._info.ensure), name="csinode")
             tasks.create_task(_lasting("plugin registry", self._drivers.run), name="plugin registry")
-            tasks.create_task(self._follow_sizes(), name="volume sizes")
+            tasks.create_task(_lasting("volume sizes", self._follow_sizes), name="volume sizes")
             if (folder := self._volumes_dir) is not None:
                 tasks.create_task(_lasting("block driver", lambda: self._own_driver(folder)), name="block driver")
 

@@ -20,7 +20,8 @@ from kube.csi.names import DRIVER, ZONE
 from kube.csi.v1 import csi_pb2 as pb
 from kube.csi.v1 import csi_pb2_grpc, registration_pb2, registration_pb2_grpc
 from kube.process.log import get_logger
-from node_agent.runtime.syscalls import MS_BIND, MS_RDONLY, MS_REMOUNT, mount, unmount
+from node_agent.runtime.mounts import bind, mounted_from
+from node_agent.runtime.syscalls import unmount
 from node_agent.volumes.persistent import disks
 from node_agent.volumes.persistent.csi.registration import CSI_PLUGIN, FOLDER
 
@@ -28,7 +29,7 @@ SOCKET: Final = f"plugins/{DRIVER}/csi.sock"
 REGISTRATION: Final = f"{FOLDER}/block-reg.sock"
 Context = grpc.aio.ServicerContext[Any, Any]
 Rpc = pb.NodeServiceCapability.RPC
-RAW: Final = "loop-device"      # a file where a volume of mode Block is staged: the device's name
+RAW: Final = "loop-device"      # a file where a volume of mode Block is staged: the device's name, and in a second line its image
 
 log = get_logger("csi-driver")
 
@@ -133,24 +134,24 @@ class BlockNode(csi_pb2_grpc.NodeServicer):
 
     def _stage(self, request: pb.NodeStageVolumeRequest) -> None:
         place = request.staging_target_path
-        if disks.mounted_from(place):
+        if mounted_from(place):
             return
         volume, image = self._store.get(request.volume_id), str(self._store.image(request.volume_id))
         if volume.shared:
             os.makedirs(place, exist_ok=True)
-            mount(str(self._store.folder(request.volume_id)), place, flags=MS_BIND)
+            bind(str(self._store.folder(request.volume_id)), place)
             return
         if volume.node != self._node_name:
             raise Attached(f"volume {volume.id!r} is not attached to node {self._node_name}")
         raw = request.volume_capability.WhichOneof("access_type") == "block"
         if raw and _raw_device(place):
             return
-        if held := disks.run("losetup", "-n", "-O", "NAME", "-j", image):
+        if held := _loop_devices(image):
             # Another node of this machine has not let go of it: two kernels' worth of writes would be its end.
-            raise Attached(f"volume {volume.id!r} is still mounted elsewhere ({' '.join(held.split())})")
+            raise Attached(f"volume {volume.id!r} is still mounted elsewhere ({' '.join(held)})")
         if raw:
             os.makedirs(place, exist_ok=True)
-            Path(place, RAW).write_text(disks.run("losetup", "-f", "--show", image))
+            _attach_raw(place, image)
             return
         fs_type = disks.format_if_empty(image, request.volume_capability.mount.fs_type or "ext4")
         if volume.expanded:
@@ -159,39 +160,55 @@ class BlockNode(csi_pb2_grpc.NodeServicer):
         disks.mount(image, place, fs_type, ("loop", *request.volume_capability.mount.mount_flags))
 
 
-def _raw_device(staged: str) -> str:
-    """The loop device of a volume of mode Block that is staged there; "" for none. It stays until NodeUnstageVolume."""
+def _loop_devices(image: str) -> list[str]:
+    return disks.run("losetup", "-n", "-O", "NAME", "-j", image).split()
+
+
+def _attach_raw(place: str, image: str) -> None:
+    device = disks.run("losetup", "-f", "--show", image)
     try:
-        return Path(staged, RAW).read_text().strip()
+        Path(place, RAW).write_text(f"{device}\n{image}")
     except OSError:
+        disks.run("losetup", "-d", device)
+        raise
+
+
+def _raw_device(staged: str) -> str:
+    """The loop device of a volume of mode Block that is staged there; "" for none. It stays until NodeUnstageVolume.
+
+    After the machine was off its name may be another volume's. Where a file system is mounted, such a file is the Pod's own.
+    """
+    if mounted_from(staged):
         return ""
+    try:
+        device, image = Path(staged, RAW).read_text().split("\n")
+    except (OSError, ValueError):
+        return ""
+    return device if device in _loop_devices(image) else ""
 
 
 def _publish(request: pb.NodePublishVolumeRequest) -> None:
     target = request.target_path
-    if disks.mounted_from(target):
-        return
     if device := _raw_device(request.staging_target_path):
         Path(target).touch()
-        mount(device, target, flags=MS_BIND)
+        bind(device, target)
         return
-    if not disks.mounted_from(request.staging_target_path):
+    if not mounted_from(request.staging_target_path):
         raise Unfit(f"volume {request.volume_id!r} is not staged")
     os.makedirs(target, exist_ok=True)
-    mount(request.staging_target_path, target, flags=MS_BIND)
-    if request.readonly:
-        mount("", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+    bind(request.staging_target_path, target, read_only=request.readonly)
 
 
 def _let_go(place: str) -> None:
     """The loop device of a file system goes with its last mount."""
     unmount(place)
-    if device := _raw_device(place):
-        disks.run("losetup", "-d", device)
-        Path(place, RAW).unlink()
     if os.path.isfile(place):
         os.unlink(place)
-    elif os.path.isdir(place) and not disks.mounted_from(place):
+    elif os.path.isdir(place):
+        if device := _raw_device(place):
+            disks.run("losetup", "-d", device)
+        if not mounted_from(place):
+            Path(place, RAW).unlink(missing_ok=True)
         os.rmdir(place)
 
 
@@ -199,6 +216,6 @@ def _grow(place: str) -> None:
     if raw := _raw_device(place):
         disks.run("losetup", "-c", raw)
         return
-    device = disks.mounted_from(place)
+    device = mounted_from(place)
     disks.run("losetup", "-c", device)
     disks.grow(device, place)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import itertools
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import grpc
 
 from kube.apimachinery import errors
 from kube.process.log import get_logger
-from node_agent.runtime.syscalls import inotify_add_watch, inotify_init
+from node_agent.runtime.syscalls import IN_CREATE, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO
+from node_agent.runtime.watches import watching
 from node_agent.volumes.persistent.csi.node_info import NodeInfo
 from node_agent.volumes.persistent.refused import not_registered
 
 if TYPE_CHECKING:
-    import grpc
-
     from kube.csi.v1 import csi_pb2_grpc
 
 FOLDER: Final = "plugins_registry"
 CSI_PLUGIN: Final = "CSIPlugin"
 RETRY_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 CALL_S: Final = 120.0
-_IN_CREATE, _IN_DELETE, _IN_MOVED = 0x100, 0x200, 0xC0
 
 log = get_logger("csi")
 
@@ -44,6 +44,11 @@ class Driver:
         return await getattr(self.node, method)(request, timeout=CALL_S)
 
 
+class _Socket(NamedTuple):
+    born: tuple[int, int]
+    task: asyncio.Task[None]                            # that registers it
+
+
 class Drivers:
     """Watches the folder for as long as `run` does. Sockets that were there before count as new."""
 
@@ -52,7 +57,7 @@ class Drivers:
         self._info = info
         self._registered: dict[str, Driver] = {}        # by name
         self._by_socket: dict[str, str] = {}            # file name -> driver
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sockets: dict[str, _Socket] = {}          # by file name
 
     def get(self, name: str) -> Driver:
         """Raises VolumeError."""
@@ -63,77 +68,84 @@ class Drivers:
 
     async def run(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-        watch = inotify_init()
         changed = asyncio.Event()
-        loop = asyncio.get_running_loop()
         try:
-            inotify_add_watch(watch, str(self._folder), _IN_CREATE | _IN_DELETE | _IN_MOVED)
-            loop.add_reader(watch, _drain, watch, changed)
-            while True:
-                changed.clear()
-                await self._look()
-                await changed.wait()
+            with watching(self._folder, IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO, changed.set):
+                async with asyncio.TaskGroup() as tasks:
+                    while True:
+                        changed.clear()
+                        await self._look(tasks)
+                        await changed.wait()
         finally:
-            loop.remove_reader(watch)
-            os.close(watch)
-            for task in self._tasks.values():
-                task.cancel()
             gone = [*self._registered.values()]
-            for held in (self._tasks, self._registered, self._by_socket):
+            for held in (self._sockets, self._registered, self._by_socket):
                 held.clear()
             for driver in gone:
                 await driver.channel.close()
 
-    async def _look(self) -> None:
-        there = {entry.name for entry in self._folder.iterdir() if _is_socket(entry)}
-        for name in [*self._tasks]:
-            if name not in there:
-                self._tasks.pop(name).cancel()
+    async def _look(self, tasks: asyncio.TaskGroup) -> None:
+        there = {entry.name: born for entry in self._folder.iterdir() if (born := _socket_born(entry))}
+        for name, known in [*self._sockets.items()]:
+            if there.get(name) != known.born:       # gone, or another in its place: the driver was started anew
+                del self._sockets[name]
+                known.task.cancel()
                 await self._forget(name)
-        for name in there - self._tasks.keys():
-            self._tasks[name] = asyncio.create_task(self._register(name), name=f"register {name}")
+        for name in there.keys() - self._sockets.keys():
+            self._sockets[name] = _Socket(there[name], tasks.create_task(self._register(name), name=f"register {name}"))
 
     async def _register(self, socket: str) -> None:
         """Until it is done: a driver may be there before it answers."""
-        for attempt in range(1_000_000):
+        from kube.csi.calls import error_text
+
+        retries = itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1]))
+        while True:
             try:
-                await self._try(socket)
+                return await self._try(socket)
             except Exception as error:
-                log.warning("driver not registered, trying again", socket=socket, error=str(error))
-                await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
-            else:
-                return
+                log.warning("driver not registered, trying again", socket=socket, error=error_text(error))
+                await asyncio.sleep(next(retries))
 
     async def _try(self, socket: str) -> None:
-        from kube.csi.calls import open_channel
-        from kube.csi.v1 import csi_pb2 as pb
-        from kube.csi.v1 import csi_pb2_grpc, registration_pb2, registration_pb2_grpc
+        from kube.csi.calls import error_text, open_channel
+        from kube.csi.v1 import registration_pb2, registration_pb2_grpc
 
         async with open_channel(self._folder / socket) as channel:
             registration = registration_pb2_grpc.RegistrationStub(channel)
             plugin = await registration.GetInfo(registration_pb2.InfoRequest(), timeout=CALL_S)
             if plugin.type != CSI_PLUGIN:
                 return
-            driver_channel = open_channel(plugin.endpoint or self._folder / socket)
             try:
-                node = csi_pb2_grpc.NodeStub(driver_channel)
-                info = await node.NodeGetInfo(pb.NodeGetInfoRequest(), timeout=CALL_S)
-                found = await node.NodeGetCapabilities(pb.NodeGetCapabilitiesRequest(), timeout=CALL_S)
-                await self._info.add(plugin.name, info.node_id, dict(info.accessible_topology.segments), info.max_volumes_per_node)
-            except BaseException as error:
-                await driver_channel.close()
-                status = registration_pb2.RegistrationStatus(plugin_registered=False, error=str(error))
-                with suppress(Exception):
+                driver = await self._introduced(plugin.name, plugin.endpoint or str(self._folder / socket))
+            except Exception as error:
+                status = registration_pb2.RegistrationStatus(plugin_registered=False, error=error_text(error))
+                with suppress(grpc.aio.AioRpcError):
                     await registration.NotifyRegistrationStatus(status, timeout=CALL_S)
                 raise
-            names = frozenset(pb.NodeServiceCapability.RPC.Type.Name(one.rpc.type) for one in found.capabilities)
-            if (old := self._registered.get(plugin.name)) is not None:
+            if (old := self._registered.get(driver.name)) is not None:
                 await old.channel.close()
-            self._registered[plugin.name] = Driver(plugin.name, node, driver_channel, names)
-            self._by_socket[socket] = plugin.name
+            self._registered[driver.name] = driver
+            self._by_socket[socket] = driver.name
             done = registration_pb2.RegistrationStatus(plugin_registered=True)
             await registration.NotifyRegistrationStatus(done, timeout=CALL_S)
-            log.info("driver registered", driver=plugin.name, endpoint=plugin.endpoint)
+            log.info("driver registered", driver=driver.name, endpoint=plugin.endpoint)
+
+    async def _introduced(self, name: str, endpoint: str) -> Driver:
+        """Asked what it is, and told to the cluster. Raises AioRpcError, ApiError, ValueError."""
+        from kube.csi.calls import open_channel
+        from kube.csi.v1 import csi_pb2 as pb
+        from kube.csi.v1 import csi_pb2_grpc
+
+        channel = open_channel(endpoint)
+        try:
+            node = csi_pb2_grpc.NodeStub(channel)
+            info = await node.NodeGetInfo(pb.NodeGetInfoRequest(), timeout=CALL_S)
+            found = await node.NodeGetCapabilities(pb.NodeGetCapabilitiesRequest(), timeout=CALL_S)
+            await self._info.add(name, info.node_id, dict(info.accessible_topology.segments), info.max_volumes_per_node)
+        except BaseException:
+            await channel.close()
+            raise
+        names = frozenset(pb.NodeServiceCapability.RPC.Type.Name(one.rpc.type) for one in found.capabilities)
+        return Driver(name, node, channel, names)
 
     async def _forget(self, socket: str) -> None:
         name = self._by_socket.pop(socket, "")
@@ -147,14 +159,10 @@ class Drivers:
             log.warning("driver not taken off the CSINode", driver=name, error=str(error))
 
 
-def _drain(watch: int, changed: asyncio.Event) -> None:
-    with suppress(BlockingIOError):
-        os.read(watch, 65536)
-    changed.set()
-
-
-def _is_socket(path: Path) -> bool:
+def _socket_born(path: Path) -> tuple[int, int] | None:
+    """Which socket it is, for names may be used again at once; None: it is none."""
     try:
-        return stat.S_ISSOCK(path.stat().st_mode)
+        found = path.stat()
     except OSError:
-        return False
+        return None
+    return (found.st_ino, found.st_ctime_ns) if stat.S_ISSOCK(found.st_mode) else None

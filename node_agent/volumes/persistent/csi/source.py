@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import grpc
 
 from kube.api.core_v1 import PersistentVolumeSpec, SecretReference
 from kube.api.storage_v1 import CSIDriver, CSIDriverSpec, VolumeAttachment
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.csi.names import attachment_name
 from node_agent.runtime.syscalls import unmount
 from node_agent.volumes.ownership import apply_fs_group
 from node_agent.volumes.persistent.csi.in_use import VolumesInUse
 from node_agent.volumes.persistent.csi.registration import Driver, Drivers
 from node_agent.volumes.persistent.csi.resize import Resize
-from node_agent.volumes.persistent.csi.volume_data import VolumeData, load, published, save, staging_folder
+from node_agent.volumes.persistent.csi.volume_data import VolumeData, load, published, remove, save, staging_folder
+from node_agent.volumes.persistent.locks import KeyedLocks
 from node_agent.volumes.persistent.source import SourceTask
 from node_agent.volumes.plugin import MountedVolume, VolumeError
 
 if TYPE_CHECKING:
     from kube.csi.v1 import csi_pb2 as pb
 
-ATTACH_S: Final = 8.0           # then the event; the Pod is looked at again
-LOOK_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+LOOK_S: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, *(1.0,) * 7)       # between looks for an attachment; then the event, and all begins anew
 Secrets = Callable[[str, str], Awaitable[Mapping[str, bytes] | None]]
 
 
@@ -48,21 +51,17 @@ class CsiSource:
         self._in_use = in_use
         self._resize = resize
         self._secrets = secrets
-        self._locks: dict[tuple[str, str], asyncio.Lock] = {}        # one call about a volume at a time
+        self._locks = KeyedLocks()
 
     def matches(self, spec: PersistentVolumeSpec) -> bool:
         return spec.csi is not None
 
     async def set_up(self, task: SourceTask) -> MountedVolume:
-        source = task.spec.csi
-        assert source is not None
-        driver = self._drivers.get(source.driver)
-        data = VolumeData(source.driver, source.volume_handle, task.name)
-        async with self._lock(data):
-            try:
+        data = _data(task)
+        driver = self._drivers.get(data.driver)
+        async with self._locks.holding((data.driver, data.handle)):
+            with _statuses_told():
                 return await self._mounted(task, driver, data)
-            except Exception as error:
-                raise _told(error) from error
 
     async def refresh(self, task: SourceTask) -> None:
         """The file system grows while the Pod runs."""
@@ -72,34 +71,32 @@ class CsiSource:
         assert source is not None
         if task.volume is None:
             return
-        driver, data = self._drivers.get(source.driver), VolumeData(source.driver, source.volume_handle, task.name)
+        data = _data(task)
+        driver = self._drivers.get(data.driver)
         staging = staging_folder(self._root_dir, data.driver, data.handle) / "globalmount"
         wanted = capability(task.spec.access_modes, fs_type=source.fs_type, block=task.block)
-        async with self._lock(data):
-            try:
+        async with self._locks.holding((data.driver, data.handle)):
+            with _statuses_told():
                 await self._resize.grow(driver, task, data, str(task.directory(self.kind) / "mount"), str(staging), wanted)
-            except Exception as error:
-                raise _told(error) from error
 
     async def tear_down(self, directory: Path) -> None:
         data = load(directory)
         if data is None:
             await asyncio.to_thread(unmount, str(directory / "mount"))
             return
+        from kube.csi.calls import error_text
         from kube.csi.v1 import csi_pb2 as pb
 
-        async with self._lock(data):
+        async with self._locks.holding((data.driver, data.handle)):
             try:
                 driver = self._drivers.get(data.driver)
                 target = str(directory / "mount")
                 await driver.call("NodeUnpublishVolume", pb.NodeUnpublishVolumeRequest(volume_id=data.handle, target_path=target))
-                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+                await asyncio.to_thread(remove, directory, "mount")
                 if not data.inline and not published(self._root_dir / "pods", data):
                     await self._unstage(driver, data)
-            except VolumeError as error:
-                raise OSError(f"UnmountVolume.TearDown failed for volume {data.name!r}: {error}") from error
-            except Exception as error:
-                raise OSError(f"UnmountVolume.TearDown failed for volume {data.name!r}: {_told(error)}") from error
+            except (VolumeError, OSError, errors.ApiError, grpc.aio.AioRpcError) as error:
+                raise OSError(f"UnmountVolume.TearDown failed for volume {data.name!r}: {error_text(error)}") from error
 
     # -- up ---------------------------------------------------------------------------------------------------------------------
 
@@ -110,9 +107,7 @@ class CsiSource:
         source = task.spec.csi
         assert source is not None
         object_ = await self._driver_object(source.driver)
-        inline = task.volume is None
-        data = data._replace(inline=inline, handle=_inline_handle(task) if inline else data.handle)
-        modes = task.spec.access_modes if not inline else ("ReadWriteOnce",)
+        modes = task.spec.access_modes if not data.inline else ("ReadWriteOnce",)
         wanted = capability(
             modes, fs_type=source.fs_type, mount_flags=task.spec.mount_options, block=task.block,
             multi_writer="SINGLE_NODE_MULTI_WRITER" in driver.capabilities)
@@ -120,8 +115,8 @@ class CsiSource:
         staging = ""
         directory = task.directory(self.kind)
         # First of all: what is begun here is then taken back with the Pod, however far it came.
-        save(directory, data, nodeName=self._node_name, attachmentID=_attachment(data, self._node_name))
-        if not inline:
+        save(directory, data, nodeName=self._node_name, attachmentID=attachment_name(data.handle, data.driver, self._node_name))
+        if not data.inline:
             await self._in_use.add(data)
             if object_.attach_required is not False:
                 context = await self._attached(data)
@@ -131,11 +126,11 @@ class CsiSource:
         request = pb.NodePublishVolumeRequest(
             volume_id=data.handle, publish_context=context, staging_target_path=staging, target_path=str(target),
             volume_capability=wanted, readonly=read_only, secrets=await self._secret(source.node_publish_secret_ref),
-            volume_context={**source.volume_attributes, **(_pod_info(task, inline=inline) if object_.pod_info_on_mount else {})})
+            volume_context={**source.volume_attributes, **(_pod_info(task, inline=data.inline) if object_.pod_info_on_mount else {})})
         await driver.call("NodePublishVolume", request)
         if not read_only and not task.block and _owns_files(object_, source.fs_type, modes):
             await asyncio.to_thread(apply_fs_group, str(target), task.task.fs_group, policy=task.task.fs_group_policy)
-        if not inline:
+        if not data.inline:
             await self._resize.grow(driver, task, data, str(target), staging, wanted)
         return MountedVolume(str(target), read_only)
 
@@ -159,9 +154,10 @@ class CsiSource:
 
     async def _attached(self, data: VolumeData) -> dict[str, str]:
         """Waits until the attachment says so; the controllers make it once the Pod has its node."""
-        key = NamespacedName("", _attachment(data, self._node_name))
-        waited, problem = 0.0, "timed out waiting for external-attacher to attach the volume"
-        for attempt in range(1_000_000):
+        key = NamespacedName("", attachment_name(data.handle, data.driver, self._node_name))
+        problem = "timed out waiting for external-attacher to attach the volume"
+        for delay_s in LOOK_S:
+            await asyncio.sleep(delay_s)
             try:
                 held = await self._client.get(VolumeAttachment, key)
             except (errors.NotFound, errors.Forbidden):         # the authorizer does not know it yet
@@ -170,11 +166,6 @@ class CsiSource:
                 return dict(held.status.attachment_metadata)
             if held is not None and held.status.attach_error is not None:
                 problem = held.status.attach_error.message
-            if waited >= ATTACH_S:
-                break
-            delay_s = LOOK_S[min(attempt, len(LOOK_S) - 1)]
-            waited += delay_s
-            await asyncio.sleep(delay_s)
         raise VolumeError(f"WaitForAttach failed for volume {data.handle}: {problem}")
 
     async def _driver_object(self, name: str) -> CSIDriverSpec:
@@ -200,16 +191,15 @@ class CsiSource:
         if folder.exists():
             place = str(folder / "globalmount")
             await driver.call("NodeUnstageVolume", pb.NodeUnstageVolumeRequest(volume_id=data.handle, staging_target_path=place))
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            await asyncio.to_thread(remove, folder, "globalmount")
         await self._in_use.remove(data)
-        self._locks.pop((data.driver, data.handle), None)
-
-    def _lock(self, data: VolumeData) -> asyncio.Lock:
-        return self._locks.setdefault((data.driver, data.handle), asyncio.Lock())
 
 
-def _attachment(data: VolumeData, node: str) -> str:
-    return "csi-" + hashlib.sha256(f"{data.handle}{data.driver}{node}".encode()).hexdigest()
+def _data(task: SourceTask) -> VolumeData:
+    source = task.spec.csi
+    assert source is not None
+    inline = task.volume is None
+    return VolumeData(source.driver, _inline_handle(task) if inline else source.volume_handle, task.name, inline)
 
 
 def _inline_handle(task: SourceTask) -> str:
@@ -234,10 +224,12 @@ def _owns_files(driver: CSIDriverSpec, fs_type: str, modes: tuple[str, ...]) -> 
     return policy == "File"
 
 
-def _told(error: BaseException) -> BaseException:
-    """What a driver's status says, in words for the event; other errors as they are."""
-    import grpc
+@contextmanager
+def _statuses_told() -> Iterator[None]:
+    """What a driver's status says becomes a VolumeError, in words for the event."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        from kube.csi.calls import error_text
 
-    from kube.csi.calls import error_text
-
-    return VolumeError(error_text(error)) if isinstance(error, grpc.aio.AioRpcError) else error
+        raise VolumeError(error_text(error)) from error

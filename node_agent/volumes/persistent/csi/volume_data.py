@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from node_agent.runtime.mounts import mounted_from
 
 FILE = "vol_data.json"
 
@@ -37,6 +41,13 @@ def load(directory: Path) -> VolumeData | None:
             content.get("volumeLifecycleMode") == "Ephemeral")
     except (OSError, ValueError, KeyError):
         return None
+
+
+def remove(directory: Path, mount: str) -> None:
+    """The volume is mounted at `mount` in there no more. Raises OSError if it is, whatever its driver said: its files would be deleted."""
+    if mounted_from(directory / mount):
+        raise OSError(errno.EBUSY, "still mounted", str(directory / mount))
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def staging_folder(root_dir: Path, driver: str, handle: str) -> Path:

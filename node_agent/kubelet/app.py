@@ -15,6 +15,7 @@ import grpc
 from kube.api.authentication_v1 import TokenRequest
 from kube.api.core_v1 import Node, Pod, Secret, Service, ServiceAccount
 from kube.apimachinery.meta import NamespacedName
+from kube.apimachinery.quantity import Quantity
 from kube.client.client import Client
 from kube.client.delegated_auth import DelegatedAuth
 from kube.client.events import EventRecorder
@@ -48,6 +49,7 @@ from node_agent.kubelet.objects import PodObjects, request_finder
 from node_agent.kubelet.pod_files import parse_resolv_conf
 from node_agent.kubelet.pod_state import Services
 from node_agent.kubelet.pod_workers import PodWorkers
+from node_agent.kubelet.qos_groups import QosGroups
 from node_agent.kubelet.resources import pod_memory
 from node_agent.kubelet.runtime_classes import check_runtime_class
 from node_agent.kubelet.stats.cgroup_usage import detect_reader
@@ -58,6 +60,7 @@ from node_agent.kubelet.status_manager import StatusManager
 from node_agent.probes.probe_manager import ProbeManager
 from node_agent.probes.probe_worker import ProbeTarget
 from node_agent.probes.probers import Prober
+from node_agent.runtime.cgroups import detect_cgroups
 from node_agent.runtime.model import Allocation, ContainerRecord
 from node_agent.runtime.mounts import make_shared
 from node_agent.runtime.pod_runtime import ConmonRuntime
@@ -173,19 +176,22 @@ class Kubelet:
         images = ImageManager(
             self._runtime, events, self._now, read_secret=lambda key: client.get(Secret, key), max_pulls=config.max_parallel_image_pulls)
         allocations = Allocations(machine.allocatable, events, clock.now, self._held_allocation)
+        qos_groups = QosGroups(
+            config.cgroup_parent, Quantity.parse(machine.allocatable["cpu"]).milli_value(), detect_cgroups(), self._runtime.sandboxes)
         self.services = Services(
             config=config, runtime=self._runtime, network=self._network, images=images,
             volumes=volumes, objects=objects, probes=self._probes, statuses=self._statuses, events=events, clock=clock, restarts=Backoff(),
             allocations=allocations, host_ports=HostPorts(kernel, config.node_ip),
             machine_resolver=parse_resolv_conf(_read(config.resolv_conf)), node_memory=machine.memory_bytes,
             allocatable=machine.allocatable, own_node=self._read_own_node, cluster_services=self._cluster_services.store.list,
-            check_runtime_class=partial(check_runtime_class, client),
+            check_runtime_class=partial(check_runtime_class, client), update_qos_groups=qos_groups.update,
         )
         self.workers = PodWorkers(self.services, client)
         allocations.wake = self.workers.wake
         self._reporter = NodeReporter(
             config, client, clock, machine, lambda: self._network.pod_cidr, self._runtime.images, events, self._pressure)
-        self._housekeeping = Housekeeping(root, config.cgroup_parent, self._runtime, self._network, volumes, self.workers.uids)
+        self._housekeeping = Housekeeping(
+            root, config.cgroup_parent, self._runtime, self._network, volumes, self.workers.uids, qos_groups.update)
         self._stats = StatsCollector(
             node_source(config, machine), lambda: pod_sources(self.services, self.workers.states()), detect_reader(),
             DiskUsages(min_age_s=min(MIN_AGE_S, config.eviction_monitoring_period_s)),

@@ -23,7 +23,7 @@ class Housekeeping:
 
     def __init__(
         self, root_dir: Path, cgroup_parent: str, runtime: PodRuntime, network: Network, volumes: PodVolumes,
-        known: Callable[[], set[str]],
+        known: Callable[[], set[str]], update_qos_groups: Callable[[], None],
     ) -> None:
         self._cgroup_parent = cgroup_parent
         self._root_dir = root_dir
@@ -31,6 +31,7 @@ class Housekeeping:
         self._network = network
         self._volumes = volumes
         self._known = known
+        self._update_qos_groups = update_qos_groups
 
     async def run(self) -> None:
         while True:
@@ -48,6 +49,7 @@ class Housekeeping:
         if self._network.ready:
             await self._network.remove_all_but(self._known)
         await self._runtime.remove_orphan_cgroups(self._cgroup_parent, self._known)
+        self._update_qos_groups()
         await self._remove_directories(known)
         await asyncio.to_thread(self._remove_logs, known)
 

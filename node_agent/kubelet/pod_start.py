@@ -65,6 +65,7 @@ async def _sandbox(services: Services, state: PodState) -> None:
         if sandbox is None:
             await services.check_runtime_class(pod)
             sandbox = await services.runtime.create_sandbox(_sandbox_config(services, pod))
+            services.update_qos_groups()
         address = services.config.node_ip if not sandbox.net else await services.network.add(state.uid, sandbox.net)
         wired = msgspec.structs.replace(sandbox, address=address)
         await services.host_ports.add(wired)

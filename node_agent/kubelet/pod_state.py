@@ -55,6 +55,7 @@ class Services:
     allocatable: Mapping[str, str]
     own_node: Callable[[], Node | None]
     cluster_services: Callable[[], list[Service]]
+    update_qos_groups: Callable[[], None]
     pressure: NodePressure = field(default_factory=NodePressure)
     check_runtime_class: Callable[[Pod], Awaitable[None]]
 

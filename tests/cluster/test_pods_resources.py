@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,22 @@ def test_a_resize_waits_where_the_node_is_full(space: Space) -> None:
     resize(space, "p", "100m", "64Mi")
 
     eventually(lambda: not condition(space, "p", "PodResizePending"))
+
+
+def shares_of_group(space: Space, node: str, group: str) -> int:
+    """Of a QoS class on a node: cpu.shares, or cpu.weight."""
+    below = f"kubonsai/{space.cluster.name}/{node}/kubepods/{group}"
+    return next(int(path.read_text()) for path in (
+        Path("/sys/fs/cgroup/cpu", below, "cpu.shares"), Path("/sys/fs/cgroup", below, "cpu.weight")) if path.exists())
+
+
+def test_a_quality_of_service_has_its_share_of_the_processors(space: Space) -> None:
+    space.run(pod("burstable", container(resources={"requests": {"cpu": "500m"}})))
+    node = space.pod("burstable")["spec"]["nodeName"]
+    space.run(pod("best-effort", container(), nodeName=node))
+
+    assert shares_of_group(space, node, "burstable") > 10 * shares_of_group(space, node, "besteffort")
+    assert shares_of_group(space, node, "besteffort") in (1, 2)
 
 
 def test_a_runtime_class_needs_a_handler_that_is_there(space: Space) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from addons.metrics_server.storage import Usage
+from kube.apimachinery.go_text import go_duration
 from kube.apimachinery.quantity import Format, Quantity
 
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
@@ -76,7 +77,7 @@ def _head(kind: str, metadata: Json, labels: Mapping[str, str], now: float) -> J
 
 
 def _interval(usage: Usage) -> Json:
-    return {"timestamp": _instant(usage.at), "window": duration_text(usage.window_s)}
+    return {"timestamp": _instant(usage.at), "window": go_duration(usage.window_s)}
 
 
 def _amounts(usage: Usage) -> dict[str, str]:
@@ -85,11 +86,3 @@ def _amounts(usage: Usage) -> dict[str, str]:
 
 def _instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def duration_text(seconds: float) -> str:
-    """To the millisecond, as Go prints it: 15.012s, 1m0.5s."""
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}" if minutes else text

@@ -44,9 +44,3 @@ class Backoff:
         """Drops every key that begins so (a Pod's)."""
         for key in [key for key in self._entries if key.startswith(prefix)]:
             del self._entries[key]
-
-
-def duration_text(seconds: float) -> str:
-    """As Go prints a time.Duration of whole seconds: 10s, 2m40s, 5m0s."""
-    whole = int(seconds)
-    return f"{whole // 60}m{whole % 60}s" if whole >= 60 else f"{whole}s"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kube.apimachinery.go_text import go_duration
 from kube.apimachinery.quantity import Format, Quantity
-from node_agent.kubelet.backoff import duration_text
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.eviction.thresholds import default_hard
 
@@ -38,11 +38,11 @@ def _server(config: KubeletConfig) -> Json:
 def _node(config: KubeletConfig) -> Json:
     found: Json = {
         "registerNode": True, "clusterDomain": config.cluster_domain, "clusterDNS": list(config.cluster_dns),
-        "resolvConf": config.resolv_conf, "nodeStatusUpdateFrequency": duration_text(config.node_status_update_s),
-        "nodeStatusReportFrequency": duration_text(config.node_status_report_s), "nodeLeaseDurationSeconds": config.lease_duration_s,
+        "resolvConf": config.resolv_conf, "nodeStatusUpdateFrequency": go_duration(config.node_status_update_s),
+        "nodeStatusReportFrequency": go_duration(config.node_status_report_s), "nodeLeaseDurationSeconds": config.lease_duration_s,
         "cgroupDriver": "cgroupfs", "cgroupRoot": config.cgroup_parent, "cgroupsPerQOS": True, "failSwapOn": False,
         "enforceNodeAllocatable": ["pods"] if config.capacity_memory else ["none"], "localStorageCapacityIsolation": True,
-        "runtimeRequestTimeout": duration_text(config.runtime_request_timeout_s), "syncFrequency": duration_text(config.sync_period_s),
+        "runtimeRequestTimeout": go_duration(config.runtime_request_timeout_s), "syncFrequency": go_duration(config.sync_period_s),
     }
     if config.register_taints:
         found["registerWithTaints"] = [_taint(text) for text in config.register_taints]
@@ -60,7 +60,7 @@ def _pods(config: KubeletConfig) -> Json:
         "maxPods": config.max_pods, "podPidsLimit": config.pod_pids_limit, "allowedUnsafeSysctls": list(config.allowed_unsafe_sysctls),
         "containerLogMaxSize": str(Quantity.of(config.container_log_max_bytes, Format.BINARY_SI)),
         "containerLogMaxFiles": config.container_log_max_files,
-        "containerLogMonitorInterval": duration_text(config.container_log_monitor_s),
+        "containerLogMonitorInterval": go_duration(config.container_log_monitor_s),
     }
     return {**found, "staticPodPath": config.static_pod_path} if config.static_pod_path else found
 
@@ -70,8 +70,8 @@ def _images(config: KubeletConfig) -> Json:
         "serializeImagePulls": config.max_parallel_image_pulls == 1, "maxParallelImagePulls": config.max_parallel_image_pulls or None,
         "imageGCHighThresholdPercent": config.image_gc_high_threshold_percent,
         "imageGCLowThresholdPercent": config.image_gc_low_threshold_percent,
-        "imageMinimumGCAge": duration_text(config.image_minimum_gc_age_s),
-        "imageMaximumGCAge": duration_text(config.image_maximum_gc_age_s),
+        "imageMinimumGCAge": go_duration(config.image_minimum_gc_age_s),
+        "imageMaximumGCAge": go_duration(config.image_maximum_gc_age_s),
         "nodeStatusMaxImages": config.node_status_max_images,
     }
 
@@ -79,11 +79,11 @@ def _images(config: KubeletConfig) -> Json:
 def _eviction(config: KubeletConfig) -> Json:
     hard = config.eviction_hard if config.eviction_hard is not None else default_hard(own_disk=bool(config.capacity_disk))
     found: Json = {
-        "evictionHard": dict(hard), "evictionPressureTransitionPeriod": duration_text(config.eviction_pressure_transition_period_s),
+        "evictionHard": dict(hard), "evictionPressureTransitionPeriod": go_duration(config.eviction_pressure_transition_period_s),
         "evictionMaxPodGracePeriod": int(config.eviction_max_pod_grace_period_s),
     }
     if config.eviction_soft:
-        grace = {signal: duration_text(seconds) for signal, seconds in config.eviction_soft_grace_period_s.items()}
+        grace = {signal: go_duration(seconds) for signal, seconds in config.eviction_soft_grace_period_s.items()}
         found |= {"evictionSoft": dict(config.eviction_soft), "evictionSoftGracePeriod": grace}
     if config.eviction_minimum_reclaim:
         found["evictionMinimumReclaim"] = dict(config.eviction_minimum_reclaim)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from kube.api.core_v1 import Container, EnvVarSource, FileKeySelector, Pod, ResourceFieldSelector, Service
+from kube.apimachinery.go_text import go_quoted
 from kube.apimachinery.quantity import Quantity
 from node_agent.kubelet.env_files import EnvFileError, env_file_value
 from node_agent.kubelet.resources import limits_of, pod_level, requests_of
@@ -136,7 +137,7 @@ def field_value(path: str, facts: PodFacts) -> str:
         return (metadata.annotations if match[1] == "annotations" else metadata.labels).get(match[2], "")
     if path in ("metadata.annotations", "metadata.labels"):
         pairs = metadata.annotations if path.endswith("annotations") else metadata.labels
-        return "".join(f'{key}="{_quoted(value)}"\n' for key, value in sorted(pairs.items())).rstrip("\n")
+        return "".join(f"{key}={go_quoted(value)}\n" for key, value in sorted(pairs.items())).rstrip("\n")
     simple = {
         "metadata.name": metadata.name, "metadata.namespace": metadata.namespace, "metadata.uid": metadata.uid,
         "spec.nodeName": facts.node_name, "spec.serviceAccountName": spec.service_account_name, "status.hostIP": facts.host_ip,
@@ -145,10 +146,6 @@ def field_value(path: str, facts: PodFacts) -> str:
     if path not in simple:
         raise ContainerConfigError(f"unsupported fieldPath: {path}")
     return simple[path]
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def resource_value(selector: ResourceFieldSelector, container: Container, facts: PodFacts) -> str:

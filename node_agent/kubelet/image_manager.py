@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 
 from kube.api.core_v1 import Container, ObjectReference, Pod, Secret, Volume
+from kube.apimachinery.go_text import go_duration
 from kube.apimachinery.meta import NamespacedName
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.backoff import Backoff
@@ -186,17 +187,6 @@ class ImageManager:
         if len(failures) == 1:
             raise failures[0]
         raise RuntimeServiceError("[" + ", ".join(dict.fromkeys(map(str, failures))) + "]") from failures[0]
-
-
-def go_duration(seconds: float) -> str:
-    """As Go prints a time.Duration of whole milliseconds: 0s, 523ms, 1.2s, 1m2.5s."""
-    milliseconds = int(seconds * 1000)
-    if milliseconds < 1000:
-        return f"{milliseconds}ms" if milliseconds else "0s"
-    minutes, rest = divmod(milliseconds, 60_000)
-    text = f"{rest / 1000:.3f}".rstrip("0").rstrip(".") + "s"
-    hours, minutes = divmod(minutes, 60)
-    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + text
 
 
 def _key(pod: Pod, image: str) -> str:

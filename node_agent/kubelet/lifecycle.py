@@ -9,6 +9,7 @@ from contextlib import suppress
 import aiohttp
 
 from kube.api.core_v1 import Container, HTTPGetAction, LifecycleHandler, Pod
+from kube.apimachinery.go_text import go_quoted
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.seams import Events
 from node_agent.probes.probers import PortError, connection_error, http_url
@@ -33,7 +34,7 @@ async def run_hook(
         command = hook.exec.command
         if failure := await _exec(command, container_id, run):
             reason, output = failure
-            raise HookError(f"Exec lifecycle hook ([{' '.join(command)}]) {who} {reason}, message: {_quoted(output)}")
+            raise HookError(f"Exec lifecycle hook ([{' '.join(command)}]) {who} {reason}, message: {go_quoted(output)}")
     elif hook.http_get is not None:
         try:
             await _http(hook.http_get, pod, container, address, events)
@@ -73,9 +74,3 @@ async def _get(session: aiohttp.ClientSession, url: str, headers: dict[str, str]
     async with session.get(url, headers=headers, ssl=False) as response:
         with suppress(aiohttp.ClientError):
             await response.content.read(10 * 1024)
-
-
-def _quoted(text: str) -> str:
-    """As Go's %q, for what containers print."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
-    return f'"{escaped}"'

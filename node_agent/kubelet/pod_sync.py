@@ -12,8 +12,8 @@ import msgspec
 
 from kube.api.core_v1 import Container, Pod
 from kube.apimachinery import errors
+from kube.apimachinery.go_text import go_duration
 from node_agent.kubelet import event_names as names
-from node_agent.kubelet.backoff import duration_text
 from node_agent.kubelet.container_config import container_config
 from node_agent.kubelet.environment import ContainerConfigError, make_environment
 from node_agent.kubelet.image_manager import ImageUnavailableError
@@ -251,7 +251,7 @@ def _wait_for_backoff(services: Services, state: PodState, container: Container,
     remaining_s = services.restarts.remaining_s(key, latest.finished_at, now)
     if remaining_s > 0:
         who = f"{container.name} pod={names.full_name(state.pod)}"
-        message = f"back-off {duration_text(services.restarts.wait_s(key))} restarting failed container={who}"
+        message = f"back-off {go_duration(services.restarts.wait_s(key))} restarting failed container={who}"
         text = f"Back-off restarting failed container {container.name} in pod {names.full_name(state.pod)}"
         services.events.event(names.container_ref(state.pod, container), "Warning", names.BACK_OFF, text)
         raise NotStartedError(Waiting(names.CRASH_LOOP, message), remaining_s)

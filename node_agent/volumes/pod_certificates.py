@@ -20,6 +20,7 @@ from kube.api.certificates_v1 import PodCertificateRequest, PodCertificateReques
 from kube.api.core_v1 import Node, Pod, PodCertificateProjection, ServiceAccount
 from kube.api.meta_v1 import ObjectMeta, OwnerReference
 from kube.apimachinery import errors
+from kube.apimachinery.go_text import go_quoted
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.process.clock import Clock, from_rfc3339
@@ -117,7 +118,7 @@ class PodCertificates:
             return
         for condition in request.status.conditions:
             if condition.type in ("Denied", "Failed"):
-                how = f"reason={_quoted(condition.reason)} message={_quoted(condition.message)}"
+                how = f"reason={go_quoted(condition.reason)} message={go_quoted(condition.message)}"
                 record.refused = f"PodCertificateRequest was permanently {condition.type.lower()}: {how}"
                 record.asked = None
                 did = "was denied" if condition.type == "Denied" else "failed"
@@ -183,7 +184,3 @@ def key_and_proof(key_type: str) -> tuple[bytes, bytes]:
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, digest)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return pem, request.public_bytes(serialization.Encoding.DER)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -16,7 +16,7 @@ from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from node_agent.kubelet.container_statuses import _resolved_image
 from node_agent.kubelet.environment import ContainerConfigError
-from node_agent.kubelet.image_manager import ImageManager, ImageUnavailableError, go_duration
+from node_agent.kubelet.image_manager import ImageManager, ImageUnavailableError
 from node_agent.kubelet.node_status import _images
 from node_agent.kubelet.pull_secrets import Keyring, secret_ids
 from node_agent.kubelet.security import check_user
@@ -173,13 +173,6 @@ async def test_who_may_run_what_another_pod_has_pulled() -> None:
     assert (await ensured(Runtime(image(), {REPOSITORY: Access(everyone=True)})))[0] == image()
     with pytest.raises(ImageUnavailableError):      # pulled as another repository's
         await ensured(Runtime(image(), {"quay.io/app": Access(everyone=True)}))
-
-
-@pytest.mark.parametrize(("seconds", "text"), [
-    (0, "0s"), (0.0004, "0s"), (0.523, "523ms"), (1.2, "1.2s"), (61.25, "1m1.25s"), (60, "1m0s"), (3600, "1h0m0s"),
-])
-def test_durations_as_go_prints_them(seconds: float, text: str) -> None:
-    assert go_duration(seconds) == text
 
 
 async def test_names_and_stores_that_cannot_be_read() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kube.api.core_v1 import Container, ResourceRequirements
-from node_agent.kubelet.backoff import Backoff, duration_text
+from node_agent.kubelet.backoff import Backoff
 from node_agent.kubelet.resources import container_resources, oom_score_adj, pod_cgroup, pod_resources, qos_class
 from tests.support.pods import UID, container, pod, sidecar
 
@@ -84,10 +84,6 @@ def test_only_ten_minutes_without_an_end_are_forgiven(ran_s: int, wait_s: int) -
     backoff.next("a", now=ended + 300, failed_at=ended)
 
     assert (waits, backoff.wait_s("a")) == (1 if wait_s == 300 else 0, wait_s)
-
-
-def test_durations_read_as_in_go() -> None:
-    assert [duration_text(seconds) for seconds in (10, 40, 80, 160, 300)] == ["10s", "40s", "1m20s", "2m40s", "5m0s"]
 
 
 def test_what_a_pod_says_as_a_whole_comes_first() -> None:

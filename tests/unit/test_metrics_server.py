@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from addons.metrics_server.access import FrontProxy
-from addons.metrics_server.answers import as_list, as_table, duration_text, node_metrics, pod_metrics
+from addons.metrics_server.answers import as_list, as_table, node_metrics, pod_metrics
 from addons.metrics_server.api import resource_at, wants_table
 from addons.metrics_server.parsing import parse
 from addons.metrics_server.storage import Batch, Point, Storage, Usage
@@ -121,11 +121,6 @@ def test_a_table_sums_containers() -> None:
     assert table["rows"][0]["cells"] == ["web", "3m", "3Ki", "14s"]
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
     assert as_list("PodMetrics", [pod])["items"][0]["containers"][0] == {"name": "a", "usage": {"cpu": "1m", "memory": "1Ki"}}
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(15.0, "15s"), (14.9962, "14.996s"), (60.5, "1m0.5s"), (3661.0, "1h1m1s"), (0.25, "0.25s")])
-def test_durations_as_go_prints_them(seconds: float, text: str) -> None:
-    assert duration_text(seconds) == text
 
 
 @pytest.mark.parametrize(("path", "wanted"), [

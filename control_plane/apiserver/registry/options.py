@@ -11,13 +11,11 @@ from typing import Any, Final
 from kube.apimachinery import errors
 from kube.apimachinery.errors import BadRequest, Cause
 from kube.apimachinery.fields import FieldSelector, parse_field_selector
+from kube.apimachinery.go_text import go_quoted
 from kube.apimachinery.labels import Selector, SelectorError, parse_selector
 from kube.apimachinery.scheme import GroupVersionKind
 
 FIELD_VALIDATIONS: Final = ("Ignore", "Warn", "Strict")
-_ESCAPES: Final = {
-    '"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v",
-}
 _DURATION: Final = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
 _INT64_MAX: Final = 2**63 - 1
 PROPAGATION_POLICIES: Final = ("Orphan", "Background", "Foreground")
@@ -55,7 +53,7 @@ class WriteOptions:
         elif not field_manager.isprintable():
             at, char = next((at, char) for at, char in enumerate(field_manager) if not char.isprintable())
             why = f"invalid character U+{ord(char):04X} (at position {len(field_manager[:at].encode(errors='replace'))})"
-            causes.append(Cause("FieldValueInvalid", "fieldManager", f"Invalid value: {_quoted(field_manager)}: {why}"))
+            causes.append(Cause("FieldValueInvalid", "fieldManager", f"Invalid value: {go_quoted(field_manager)}: {why}"))
         if causes:
             raise errors.invalid(GroupVersionKind("meta.k8s.io", "v1", kind), "", causes)
         return cls(dry_run=bool(dry_run), field_manager=field_manager, field_validation=field_validation, force=force)
@@ -221,7 +219,7 @@ def _watch_causes(options: ListOptions) -> list[Cause]:
 def check_timeout(text: str) -> None:
     """The query parameter of requests that are not for long: a duration in Go's form. Raises BadRequest."""
     if text and not _DURATION.fullmatch(text):
-        raise BadRequest(f"invalid timeout specified in the request URL - time: invalid duration {_quoted(text[:64])}")
+        raise BadRequest(f"invalid timeout specified in the request URL - time: invalid duration {go_quoted(text[:64])}")
 
 
 def parse_resource_version(text: str) -> int:
@@ -230,7 +228,7 @@ def parse_resource_version(text: str) -> int:
         return 0
     if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > _INT64_MAX:
         text = text[:64]
-        shown = _quoted(text)
+        shown = go_quoted(text)
         problem = f"strconv.ParseUint: parsing {shown}: invalid syntax"
         raise BadRequest(f"invalid resource version: resourceVersion: Invalid value: {shown}: {problem}")
     return int(text)
@@ -243,9 +241,9 @@ def is_true(text: str) -> bool:
 
 def _integer(text: str) -> int:
     if not re.fullmatch("[+-]?[0-9]+", text, re.ASCII):
-        raise BadRequest(f"strconv.ParseInt: parsing {_quoted(text[:64])}: invalid syntax")
+        raise BadRequest(f"strconv.ParseInt: parsing {go_quoted(text[:64])}: invalid syntax")
     if len(text) > 64 or not -_INT64_MAX - 1 <= int(text) <= _INT64_MAX:
-        raise BadRequest(f"strconv.ParseInt: parsing {_quoted(text[:64])}: value out of range")
+        raise BadRequest(f"strconv.ParseInt: parsing {go_quoted(text[:64])}: value out of range")
     return int(text)
 
 
@@ -262,18 +260,6 @@ def _all(query: Mapping[str, str], name: str) -> list[str]:
     if every is not None:
         return list(every(name, ()))
     return [query[name]] if name in query else []
-
-
-def _quoted(text: str) -> str:
-    """As Go's %q."""
-    return '"' + "".join(char if char.isprintable() and char not in '"\\' else _escaped(char) for char in text) + '"'
-
-
-def _escaped(char: str) -> str:
-    if char in _ESCAPES:
-        return _ESCAPES[char]
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _forbidden(field: str, why: str) -> Cause:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from kube.apimachinery.go_text import go_quoted
 from kube.cel.conversions import to_string
 from kube.cel.errors import EvaluationError
 from kube.cel.types import Type
@@ -20,9 +21,6 @@ _PRECISION: Final = "could not parse formatting clause: error while parsing prec
 _DIGITS: Final = 6
 _SUPERSCRIPT: Final = str.maketrans("0123456789-+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺")
 _SPECIAL: Final = ("NaN", "Infinity", "-Infinity")
-_ESCAPES: Final = {
-    '"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v",
-}
 _WRONG: Final = {
     "s": "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps, "
          "was given {}",
@@ -116,9 +114,9 @@ def _quoted(value: Any) -> str:
     """Inside lists and maps: as a literal."""
     match value:
         case str():
-            return _go_quoted(value)
+            return go_quoted(value)
         case bytes():
-            return "b" + _go_quoted(to_string(value))
+            return "b" + go_quoted(to_string(value))
         case Timestamp():
             return f'timestamp("{to_string(value)}")'
         case Duration():
@@ -131,10 +129,6 @@ def _quoted(value: Any) -> str:
     if made is None:
         raise EvaluationError(f"error during formatting: no formatting function for {type_name(value)}")
     return made
-
-
-def _go_quoted(text: str) -> str:
-    return '"' + "".join(_ESCAPES.get(one, one if one.isprintable() else f"\\u{ord(one):04x}") for one in text) + '"'
 
 
 def _integer(value: Any) -> bool:

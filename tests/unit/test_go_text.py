@@ -1,0 +1,24 @@
+"""Durations and quoted strings, as Go prints them."""
+
+from __future__ import annotations
+
+import pytest
+
+from kube.apimachinery.go_text import go_duration, go_quoted
+
+
+@pytest.mark.parametrize(("seconds", "text"), [
+    (0, "0s"), (0.0004, "0s"), (0.25, "250ms"), (0.523, "523ms"), (1.2, "1.2s"), (10, "10s"), (14.9962, "14.996s"), (40, "40s"),
+    (60, "1m0s"), (60.5, "1m0.5s"), (61.25, "1m1.25s"), (80, "1m20s"), (160, "2m40s"), (300, "5m0s"), (3600, "1h0m0s"), (3661, "1h1m1s"),
+    (86400, "24h0m0s"), (59.9996, "1m0s"),
+])
+def test_durations(seconds: float, text: str) -> None:
+    assert go_duration(seconds) == text
+
+
+@pytest.mark.parametrize(("text", "quoted"), [
+    ("plain ü", '"plain ü"'), ('a"b\\c', r'"a\"b\\c"'), ("\n\t\r\a\v", r'"\n\t\r\a\v"'), ("\x01\x7f", r'"\x01\x7f"'),
+    ("\u200b", r'"\u200b"'), ("\U000e0001", r'"\U000e0001"'), ("", '""'),
+])
+def test_quoted(text: str, quoted: str) -> None:
+    assert go_quoted(text) == quoted

@@ -119,7 +119,7 @@ async def test_files_belong_to_the_pods_group(space: Path) -> None:
 
     assert {path.stat().st_gid for path in made.values()} == {2000}
     assert all(mode_of(path) & 0o2770 == 0o2770 for path in (made["d"], made["m"]))
-    key, token_file = made["s"] / "deep/key", made["p"] / "..data/token"     # its link is the user's: protected_symlinks keeps others from following it
+    key, token_file = made["s"] / "deep/key", made["p"] / "..data/token"      # its link is the user's, for nobody else to follow
     assert (mode_of(key), key.stat().st_gid, mode_of(key.parent) & 0o2050) == (0o440, 2000, 0o2050)
     assert (mode_of(token_file), token_file.stat().st_uid, token_file.stat().st_gid) == (0o640, 1000, 2000)
 

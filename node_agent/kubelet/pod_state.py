@@ -104,6 +104,7 @@ class PodState:
     refreshed_at: float = 0.0
     wanted: Pod = field(init=False)                                     # as the API has it
     shown_until: dict[str, float] = field(default_factory=dict)         # how long a failed start is shown before the next step
+    quiet_until: dict[str, float] = field(default_factory=dict)         # until when it is not told again what a container misses
 
     def __post_init__(self) -> None:
         self.last_address = self.pod.status.pod_ip
@@ -124,10 +125,12 @@ class PodState:
         for record in (*view.latest.values(), *view.previous.values()):
             if record.state is ContainerState.EXITED and record.id not in self.messages:
                 self.messages[record.id] = termination_message(record)
-        address = services.address(self.pod)
+        # Upstream makes the sandbox after the volumes: who waits for them has none to show.
+        prepared = bool(view.latest) or self.volumes is not None
+        address = services.address(self.pod) if prepared or self.pod.spec.host_network else ""
         self.last_address = address or self.last_address
         sandbox = services.runtime.sandbox(self.uid)
-        sandbox_ready = sandbox is not None and bool(address)
+        sandbox_ready = prepared and sandbox is not None and bool(address)
         held = services.statuses.get(self.uid)
         observed = Observed(
             view=view, probes=services.probes, host_ip=services.config.node_ip, pod_ip=self.last_address, sandbox_ready=sandbox_ready,

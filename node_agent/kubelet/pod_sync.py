@@ -30,13 +30,13 @@ from node_agent.kubelet.resources import is_sidecar
 from node_agent.kubelet.termination import own_grace_s, stop_container, stop_pod
 from node_agent.probes.probe_manager import probes_of
 from node_agent.probes.probe_worker import ProbeTarget
-from node_agent.runtime.model import ContainerRecord, ContainerState, Image, RuntimeServiceError, StartFailedError
+from node_agent.runtime.model import ContainerConfig, ContainerRecord, ContainerState, Image, RuntimeServiceError, StartFailedError
 from node_agent.runtime.safe_paths import read_in_root
 from node_agent.volumes.plugin import MountedVolume
 from node_agent.volumes.pod_volumes import VolumeSetupError
 
 START_PATIENCE_S = 5.0          # how long a Pod that is to end waits for a container that is being made
-CONFIG_RETRY_S = 2.0
+CONFIG_RETRY_S = 2.0            # what the environment lacks is looked for so often, and told every LOOK_AGAIN_S
 LOOK_AGAIN_S = 10.0             # for an image that is not there; kubelet's backOffPeriod
 START_SHOWN_S = 1.0             # how long a start that failed stands as such; upstream looks at its containers every second
 SHOWN_S = 3.0                   # how long the reason of a failed pull stands before its back-off is shown
@@ -143,29 +143,14 @@ async def _start(services: Services, state: PodState, container: Container) -> N
     pod, view = state.pod, state.view(services)
     latest = view.latest.get(container.name)
     _wait_for_backoff(services, state, container, latest)
+    await _look_quietly(services, state, container)
     image, from_images = await _images(services, state, container)
     reference = names.container_ref(pod, container)
-    sandbox = services.runtime.sandbox(state.uid)
-    assert sandbox is not None
-    facts = services.facts(pod)
     try:
-        data = await _referenced_data(services, state, container)
-        env = make_environment(
-            container, facts, services.cluster_services(), lambda kind, name: data.get((kind, name)), partial(_file_of_volume, state))
-        config = container_config(
-            container, facts, image=image, sandbox=sandbox, attempt=_attempt(services, state, container), env=env,
-            volumes={**(state.volumes or {}), **from_images}, paths=services.paths(pod), cluster_domain=services.config.cluster_domain,
-            node_memory=services.node_memory, seccomp_default=services.config.seccomp_default,
-        )
-        config = msgspec.structs.replace(config, pid_target=_pid_target(pod, container, view))
-    except (ContainerConfigError, errors.ApiError) as error:
-        services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
-        raise NotStartedError(Waiting(names.CREATE_CONFIG_ERROR, str(error)), CONFIG_RETRY_S) from error
-    try:
-        record = await services.runtime.create_container(config)
+        record = await services.runtime.create_container(await _config(services, state, container, image, from_images))
     except RuntimeServiceError as error:
         services.events.event(reference, "Warning", names.FAILED, f"Error: {error}")
-        raise NotStartedError(Waiting(names.CREATE_ERROR, str(error)), 10.0) from error
+        raise NotStartedError(Waiting(names.CREATE_ERROR, str(error)), LOOK_AGAIN_S) from error
     services.events.event(reference, "Normal", names.CREATED, "Container created")
     try:
         await _let_start(services, state, record.id)
@@ -177,6 +162,47 @@ async def _start(services: Services, state: PodState, container: Container) -> N
         link_log(pod, record)
     await _post_start(services, state, container, record)
     await _prune(services, state, container.name)
+
+
+async def _config(
+    services: Services, state: PodState, container: Container, image: Image, from_images: Mapping[str, MountedVolume],
+) -> ContainerConfig:
+    """Raises NotStartedError, and RuntimeServiceError for what is the runtime's to look at."""
+    pod, sandbox, retry_s = state.pod, services.runtime.sandbox(state.uid), CONFIG_RETRY_S
+    assert sandbox is not None
+    try:
+        env = await _environment(services, state, container)
+        retry_s = LOOK_AGAIN_S
+        config = container_config(
+            container, services.facts(pod), image=image, sandbox=sandbox, attempt=_attempt(services, state, container), env=env,
+            volumes={**(state.volumes or {}), **from_images}, paths=services.paths(pod), cluster_domain=services.config.cluster_domain,
+            node_memory=services.node_memory, seccomp_default=services.config.seccomp_default,
+        )
+        return msgspec.structs.replace(config, pid_target=_pid_target(pod, container, state.view(services)))
+    except (ContainerConfigError, errors.ApiError) as error:
+        services.events.event(names.container_ref(pod, container), "Warning", names.FAILED, f"Error: {error}")
+        state.quiet_until[container.name] = services.now() + LOOK_AGAIN_S
+        raise NotStartedError(Waiting(names.CREATE_CONFIG_ERROR, str(error)), retry_s) from error
+
+
+async def _environment(services: Services, state: PodState, container: Container) -> tuple[tuple[str, str], ...]:
+    """Raises ContainerConfigError, or what the API says."""
+    data = await _referenced_data(services, state, container)
+    return make_environment(
+        container, services.facts(state.pod), services.cluster_services(), lambda kind, name: data.get((kind, name)),
+        partial(_file_of_volume, state))
+
+
+async def _look_quietly(services: Services, state: PodState, container: Container) -> None:
+    """While what was told last is still missing nobody needs to hear of it at every look. Raises NotStartedError."""
+    told = state.waiting.get(container.name)
+    if told is None or services.now() >= state.quiet_until.get(container.name, 0.0):
+        return
+    try:
+        await _environment(services, state, container)
+    except (ContainerConfigError, errors.ApiError) as error:
+        if str(error) == told.message:
+            raise NotStartedError(told, CONFIG_RETRY_S) from error
 
 
 async def _let_start(services: Services, state: PodState, container_id: str) -> None:

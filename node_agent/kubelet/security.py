@@ -11,13 +11,16 @@ from typing import Any, Final
 
 from kube.api.core_v1 import AppArmorProfile, Container, Pod, PodSecurityContext, SeccompProfile, SecurityContext
 from node_agent.kubelet.environment import ContainerConfigError
-from node_agent.runtime.model import Image, Security
+from node_agent.runtime.model import Image, RuntimeServiceError, Security
 
 STRICT: Final = "Strict"                        # supplementalGroupsPolicy: no groups out of the image
 
 
 def security_of(pod: Pod, container: Container, profiles: Path, *, seccomp_default: bool = False) -> Security:
-    """`profiles`: where Localhost profiles lie; `seccomp_default`: who says nothing gets the runtime's. Raises ContainerConfigError."""
+    """`profiles`: where Localhost profiles lie; `seccomp_default`: who says nothing gets the runtime's.
+
+    Raises RuntimeServiceError for a profile that cannot be read: with upstream it is the runtime that reads it.
+    """
     own, common = _contexts(pod, container)
     groups = (*common.supplemental_groups, *((common.fs_group,) if common.fs_group is not None else ()))
     capabilities = own.capabilities
@@ -53,8 +56,11 @@ def _seccomp(profile: SeccompProfile | None, profiles: Path) -> dict[str, Any]:
         text = path.read_text()
         if not isinstance(json.loads(text), dict):
             raise ValueError("it is no JSON object")
-    except (OSError, ValueError) as error:
-        raise ContainerConfigError(f"cannot load seccomp profile {str(path)!r}: {error}") from error
+    except OSError as error:
+        why = f"open {path}: {(error.strerror or str(error)).lower()}"
+        raise RuntimeServiceError(f'failed to create containerd container: cannot load seccomp profile "{path}": {why}') from error
+    except ValueError as error:
+        raise RuntimeServiceError(f'failed to create containerd container: decoding seccomp profile failed "{path}": {error}') from error
     return {"seccomp_profile": text}
 
 

@@ -60,11 +60,13 @@ def _check(path: str, kind: str) -> None:
     if kind not in _CHECKS:
         raise HostPathError(f"{kind} is an invalid volume type")
     right, wanted = _CHECKS[kind]
-    complaint = f"hostPath type check failed: {path} is not a {wanted}"
+    complaint = f"{path} is not a {wanted}"
     try:
         mode = Path(path).stat().st_mode
     except FileNotFoundError:
-        raise HostPathError(f'{complaint}, unable to determine its type: path "{path}" does not exist') from None
+        unknown = f'unable to determine its type: path "{path}" does not exist'
+        raise HostPathError(f"hostPath type check failed, {complaint}, {unknown}") from None
     if not right(mode):
         found = next((name for name, (check, _) in _CHECKS.items() if check(mode)), "")
-        raise HostPathError(f"{complaint}, it's a {found}" if found else complaint)
+        told = f"hostPath type check failed: {complaint}"
+        raise HostPathError(f"{told}, it's a {found}" if found else told)

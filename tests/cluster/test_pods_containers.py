@@ -131,7 +131,7 @@ def test_host_paths_are_of_their_node(space: Space, tmp_path: Path) -> None:
     space.sh("a", "echo kept >/data/file")
 
     message = space.event("b", "FailedMount")
-    assert f"hostPath type check failed: {tmp_path / 'nope'} is not a directory" in message
+    assert f"hostPath type check failed, {tmp_path / 'nope'} is not a directory" in message
     eventually(lambda: space.pod("b")["status"].get("containerStatuses"))
     assert space.waiting("b") == "ContainerCreating"
     assert (tmp_path / "made/file").read_text() == "kept\n"

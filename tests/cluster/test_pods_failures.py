@@ -72,6 +72,9 @@ def test_a_missing_secret_keeps_the_pod_from_starting_until_it_is_there(failing:
     message = failing.event("waits-for-a-volume", "FailedMount")
     assert message == 'MountVolume.SetUp failed for volume "v" : secret "nope" not found'
     assert column(failing, "waits-for-a-volume") == "ContainerCreating"
+    status = failing.pod("waits-for-a-volume")["status"]        # volumes come before the sandbox, as upstream shows it
+    sandbox = next(each for each in status["conditions"] if each["type"] == "PodReadyToStartContainers")
+    assert (sandbox["status"], status.get("podIP", "")) == ("False", "")
 
     failing.kubectl("create", "secret", "generic", "nope", "--from-literal=a=b")
 

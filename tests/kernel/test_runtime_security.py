@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from kube.api.core_v1 import Capabilities, PodSecurityContext, SeccompProfile, SecurityContext
-from node_agent.kubelet.environment import ContainerConfigError
 from node_agent.kubelet.security import security_of
 from node_agent.runtime.idmaps import OPEN_ROOTS
 from node_agent.runtime.model import Mount, ProcessUser, Resources, RuntimeServiceError, Security
@@ -100,9 +99,13 @@ def test_seccomp_profile_that_is_not_there_or_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "seccomp").mkdir()
     (tmp_path / "seccomp/link.json").symlink_to(tmp_path / "outside.json")
 
-    for name in ("none.json", "link.json"):
+    missing = tmp_path / "seccomp/none.json"
+    for name, why in (
+        ("none.json", f'cannot load seccomp profile "{missing}": open {missing}: no such file or directory$'),
+        ("link.json", "it leads out of the folder"),
+    ):
         own = SecurityContext(seccomp_profile=SeccompProfile(type="Localhost", localhost_profile=name))
-        with pytest.raises(ContainerConfigError, match="cannot load seccomp profile"):
+        with pytest.raises(RuntimeServiceError, match=f"^failed to create containerd container: .*{why}"):
             security(own=own, profiles=tmp_path / "seccomp")
 
 

@@ -27,6 +27,17 @@ def test_empty_protocol_of_a_policy_is_not_defaulted() -> None:
     assert [port["protocol"] for port in obj["spec"]["ingress"][0]["ports"]] == ["", "TCP"]
 
 
+def test_what_its_type_shows_as_null_is_defaulted() -> None:
+    """A client that leaves `service` out gets "", or kubectl describe falls over it."""
+    pod: dict[str, Any] = {"spec": {"containers": [{"name": "c", "livenessProbe": {"grpc": {"port": 1, "service": None}}}]}}
+    strategy("", "pods").default(pod)
+    assert pod["spec"]["containers"][0]["livenessProbe"]["grpc"] == {"port": 1, "service": ""}
+
+    obj: dict[str, Any] = {"spec": {"controller": "a.b/c", "parameters": {"kind": "A", "name": "b", "scope": None}}}
+    strategy("networking.k8s.io", "ingressclasses").default(obj)
+    assert obj["spec"]["parameters"]["scope"] == "Cluster"
+
+
 def test_empty_topology_term_is_a_duplicate() -> None:
     causes = strategy("storage.k8s.io", "storageclasses").validate_object(
         {"provisioner": "a.b/c", "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate", "allowedTopologies": [{}]}, None)

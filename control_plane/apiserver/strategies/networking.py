@@ -163,8 +163,8 @@ class IngressClassStrategy(Strategy):
     counts_generations = True
 
     def default(self, obj: JsonObject) -> None:
-        if parameters := (obj.get("spec") or {}).get("parameters"):
-            parameters.setdefault("scope", "Cluster")
+        if (parameters := (obj.get("spec") or {}).get("parameters")) and parameters.get("scope") is None:       # shown as null by its type
+            parameters["scope"] = "Cluster"
 
     def validate_object(self, obj: JsonObject, old: JsonObject | None) -> list[Cause]:
         spec = obj.get("spec") or {}

@@ -154,8 +154,8 @@ def _default_http_get(handler: JsonObject) -> None:
 
 def _default_probe(probe: JsonObject) -> None:
     _default_http_get(probe)
-    if probe.get("grpc") is not None:
-        probe["grpc"].setdefault("service", "")
+    if (grpc := probe.get("grpc")) is not None and grpc.get("service") is None:       # shown as null by its type
+        grpc["service"] = ""
     for key, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)):
         if not probe.get(key):
             probe[key] = value

@@ -108,7 +108,7 @@ async def test_mirrors_stand_in_for_a_registry_that_is_never_asked(tmp_path: Pat
 
         assert (found.digest, found.by_digest) == (wanted, f"docker.io/library/app@{wanted}")
         assert missing.startswith('failed to pull and unpack image "docker.io/library/other:1": failed to resolve reference')
-        assert first.requests("HEAD", "library/app/manifests/1?ns=docker.io") == 1
+        await first.asked("HEAD", "library/app/manifests/1?ns=docker.io", 1)
 
         (hosts / "docker.io/hosts.toml").write_text(f'[host."http://{second.host}"]\n  capabilities = ["pull"]\n')
         assert "no host is configured that could be asked" in await refusal(pulling, "app:1")     # it may not say what a tag stands for

@@ -210,6 +210,6 @@ async def test_processes_seen_by_all_containers_of_a_pod_with_users_of_its_own(n
 async def test_commands_run_in_a_container_with_users_of_its_own(node: RuntimeNode) -> None:
     record = await node.run(await node.sandbox(own_users=True), "exec sleep 1000")
 
-    result = await node.runtime.exec(record.id, ["sh", "-c", "id -u; cat /proc/1/comm"], 5)
+    result = await node.runtime.exec(record.id, ["sh", "-c", "id -u; cat /proc/1/comm"], 60)
 
     assert result.output.decode().split() == ["0", "sleep"]

@@ -29,8 +29,10 @@ async def node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNode]:
         yield opened
 
 
-async def attached(node: RuntimeNode, record: ContainerRecord, *frames: StreamFrame, stdin: bool = True) -> tuple[bytes, str]:
-    """What a client sees who sends these frames and then waits: standard output, and the status at the end."""
+async def attached(
+    node: RuntimeNode, record: ContainerRecord, *frames: StreamFrame, stdin: bool = True, heard: asyncio.Event | None = None
+) -> tuple[bytes, str]:
+    """What a client sees who sends these frames and then waits: standard output, and the status at the end. `heard`: that it hears."""
 
     async def sent() -> AsyncIterator[Any]:
         for frame in frames:
@@ -39,9 +41,11 @@ async def attached(node: RuntimeNode, record: ContainerRecord, *frames: StreamFr
 
     output, status = b"", ""
     session = await node.runtime.open_attach(record.id)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         async for frame in relay_attach(session, sent(), record.config, stdin=stdin):
             output += frame.stdout
+            if heard and output:
+                heard.set()
             status = json.loads(frame.status)["status"] if frame.status else status
     return output, status
 
@@ -76,12 +80,15 @@ async def test_a_terminal_stays_open(node: RuntimeNode) -> None:
 
 
 async def test_a_container_without_input_is_listened_to_until_it_ends(node: RuntimeNode) -> None:
-    record = await node.run(await node.sandbox(), "until test -e /tmp/go; do sleep 0.05; done; echo said", stdin=False)
-    seen = asyncio.create_task(attached(node, record, StreamFrame(stdin=b"x"), StreamFrame(close_stdin=True)))
+    record = await node.run(await node.sandbox(), "until test -e /tmp/go; do echo .; sleep 0.05; done; echo said", stdin=False)
+    heard = asyncio.Event()
+    seen = asyncio.create_task(attached(node, record, StreamFrame(stdin=b"x"), StreamFrame(close_stdin=True), heard=heard))
+    await asyncio.wait_for(heard.wait(), 60)
 
-    await node.runtime.exec(record.id, ["sh", "-c", "sleep 0.3; touch /tmp/go"], 10)
+    await node.runtime.exec(record.id, ["touch", "/tmp/go"], 60)
 
-    assert await seen == (b"said\n", "Success")
+    output, status = await seen
+    assert (output.replace(b".\n", b""), status) == (b"said\n", "Success")
 
 
 async def test_a_client_who_leaves_ends_the_input_with_stdin_once(node: RuntimeNode) -> None:

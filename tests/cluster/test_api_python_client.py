@@ -64,7 +64,7 @@ def test_exec_by_the_older_websocket_protocol(space: Space, api: Any) -> None:
     )
     with hung_up(shell):
         shell.write_stdin("echo hello; exit 4\n")
-        shell.run_forever(timeout=5)
+        shell.run_forever(timeout=60)
 
     assert (shell.read_stdout(timeout=0), shell.returncode) == ("hello\n", 4)
 

@@ -18,9 +18,11 @@ def test_logs(session: Session) -> None:
     script = "echo one; echo two >&2; test -e /v/x || { touch /v/x; exit 1; }; exec sleep 1000"
     mounted = container("main", script, volumeMounts=[{"name": "v", "mountPath": "/v"}])
     session.create(pod("web", mounted, container("side", "echo aside; exec sleep 1000"), volumes=[{"name": "v", "emptyDir": {}}]))
+    eventually(lambda: [state["restartCount"] for state in session.pod("web")["status"]["containerStatuses"]] == [1, 0])
     session.ready("web")
 
-    assert session.says("logs web -c main") == "one\ntwo\n"
+    eventually(lambda: session.says("logs web -c main") == "one\ntwo\n")
+    eventually(lambda: session.says("logs web -c side") == "aside\n")
     assert session.says("logs web -c main --tail=1") == "two\n"
     assert session.says("logs web -c main --limit-bytes=5") == "one\nt"
     assert session.says("logs web -c main --previous") == "one\ntwo\n"
@@ -109,7 +111,7 @@ def test_debug(session: Session) -> None:
     assert session.says("exec web -c look -- hostname") == "web\n"
     session.says("debug web --image=busybox --copy-to=copy --container=main -- sleep 77")
     session.ready("copy")
-    assert "sleep 77" in session.says("exec copy -- ps")
+    eventually(lambda: "sleep 77" in session.says("exec copy -- ps"))
 
 
 @pytest.mark.req("KCT-05")

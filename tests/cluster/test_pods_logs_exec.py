@@ -28,6 +28,7 @@ def test_logs_are_chosen_by_container_length_and_time(space: Space) -> None:
         container_of = [] if "-l" in arguments or "-c" in arguments else ["-c", "main"]
         return space.kubectl("logs", *arguments, *container_of).splitlines()
 
+    eventually(lambda: logs("p", "-c", "side"))
     assert logs("p") == [*(f"line {number}" for number in range(1, 21)), "to stderr"]
     assert logs("p", "-c", "side") == ["from the side"]
     assert logs("p", "--tail=2") == ["line 20", "to stderr"]
@@ -58,7 +59,7 @@ def test_logs_follow_across_a_restart_and_show_the_run_before(space: Space) -> N
     counting = container(script=script, volumeMounts=[{"name": "v", "mountPath": "/v"}])
     space.run(pod("p", counting, volumes=[{"name": "v", "emptyDir": {}}]))
     with space.started("logs", "p", "-f") as follow:
-        eventually(lambda: follow.text.startswith("run"))
+        eventually(lambda: follow.text == "run\n")
 
         space.sh("p", "echo more >/proc/1/fd/1; sleep 0.2; touch /tmp/end")
 
@@ -151,7 +152,7 @@ def test_exec_with_a_terminal_follows_its_size(space: Space) -> None:
         screen.type("echo back-$((40+2))\n")
         eventually(lambda: screen.sees("back-42"))
         screen.type("exit 9\n")
-        assert screen.process.wait(timeout=10) == 9
+        assert screen.process.wait(timeout=60) == 9
 
 
 def test_attach_and_run_interactively(space: Space) -> None:

@@ -17,9 +17,9 @@ def test_an_exit_code_restarts_the_container_of_a_pod_that_never_restarts(space:
     mounts = [{"name": "v", "mountPath": "/tmp/v"}]
     ruled = container(script=script, volumeMounts=mounts, restartPolicy="Never", restartPolicyRules=rule("Restart", 42))
 
-    space.run(pod("p", ruled, restartPolicy="Never", volumes=[{"name": "v", "emptyDir": {}}]))
+    space.create(pod("p", ruled, restartPolicy="Never", volumes=[{"name": "v", "emptyDir": {}}]))
 
-    state = space.state("p")
+    state = eventually(lambda: found if (found := space.state("p"))["ready"] and found["restartCount"] else None)
     assert (state["restartCount"], state["lastState"]["terminated"]["exitCode"]) == (1, 42)
 
 
@@ -46,7 +46,7 @@ ASK = """
 import os, time, urllib.request
 while not os.path.exists("/tmp/stop"):
     try:
-        print("ok" if urllib.request.urlopen("http://web", timeout=5).status == 200 else "FAILED", flush=True)
+        print("ok" if urllib.request.urlopen("http://web", timeout=30).status == 200 else "FAILED", flush=True)
     except OSError as error:
         print("FAILED", error, flush=True)
     time.sleep(0.02)
@@ -58,18 +58,18 @@ time.sleep(1000)
 @pytest.mark.req("TRM-08")
 def test_no_request_fails_while_a_deployment_restarts_when_its_pods_wait_before_they_end(space: Space) -> None:
     at_once = {"rollingUpdate": {"maxSurge": 2, "maxUnavailable": 0}}
-    web = deployment("web", server(lifecycle={"preStop": {"sleep": {"seconds": 2}}}), replicas=2, strategy=at_once)
-    web["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 15
+    web = deployment("web", server(lifecycle={"preStop": {"sleep": {"seconds": 8}}}), replicas=2, strategy=at_once)
+    web["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 60
     space.create(service("web"), web)
-    space.kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    space.kubectl("rollout", "status", "deployment/web", "--timeout=120s", timeout_s=150)
     space.run(pod("client", {"name": "main", "image": "python", "command": ["python3", "-c", ASK]}))
     eventually(lambda: space.kubectl("logs", "client").split()[-1] == "ok")
     before = {found["metadata"]["name"] for found in space.items("pods", "-l", "app=web")}
     earlier = len(space.kubectl("logs", "client").splitlines())
 
     space.kubectl("rollout", "restart", "deployment/web")
-    space.kubectl("rollout", "status", "deployment/web", "--timeout=90s")
-    eventually(lambda: before.isdisjoint(found["metadata"]["name"] for found in space.items("pods", "-l", "app=web")), within_s=60)
+    space.kubectl("rollout", "status", "deployment/web", "--timeout=180s", timeout_s=200)
+    eventually(lambda: before.isdisjoint(found["metadata"]["name"] for found in space.items("pods", "-l", "app=web")), within_s=120)
     space.exec("client", "python3", "-c", "open('/tmp/stop', 'w')")
 
     answers = eventually(lambda: [lines for lines in [space.kubectl("logs", "client").splitlines()[earlier:]] if lines[-1] == "done"])[0]

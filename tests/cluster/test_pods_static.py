@@ -39,7 +39,7 @@ def test_a_manifest_runs_and_its_mirror_decides_nothing(space: Space, manifest: 
     eventually(lambda: is_ready(space))
     mirror, container_id = space.pod("web-node2"), space.state("web-node2")["containerID"]
     assert mirror["metadata"]["ownerReferences"][0]["kind"] == "Node"
-    assert space.kubectl("logs", "web-node2").strip() == "one"
+    eventually(lambda: space.kubectl("logs", "web-node2").strip() == "one")
 
     space.kubectl("delete", "pod", "web-node2", "--wait=false")
     uids = ("get", "pod", "web-node2", "-o", "jsonpath={.metadata.uid}")

@@ -50,7 +50,7 @@ def test_files_follow_their_objects_at_once_and_sub_paths_never(space: Space) ->
         at("settings", "/s"), at("cache", "/s/cache"), at("settings", "/one", subPath="a"), at("late", "/late"), at("maybe", "/maybe"),
     )
     space.create(config_map("settings", a="1"), pod("p", mounting("main", *mounts), volumes=volumes))
-    assert space.event("p", "FailedMount") == 'MountVolume.SetUp failed for volume "late" : secret "late" not found'
+    space.tells("p", ("FailedMount", 'MountVolume.SetUp failed for volume "late" : secret "late" not found'))
     eventually(lambda: space.pod("p")["status"].get("containerStatuses"))
     assert space.waiting("p") == "ContainerCreating"
 

@@ -67,7 +67,7 @@ def ask(url: str, method: str = "GET", data: bytes | None = None, **headers: str
 def _answer(url: str, method: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, Any, bytes]:
     request = urllib.request.Request(url, data, headers, method=method)      # noqa: S310
     try:
-        with urllib.request.build_opener(Unfollowed).open(request, timeout=20) as answer:
+        with urllib.request.build_opener(Unfollowed).open(request, timeout=60) as answer:
             return answer.status, answer.headers, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -154,11 +154,12 @@ def test_nodes_show_their_kubelets_pages_and_other_ports(space: Space) -> None:
 
 def test_upgraded_connections_are_passed_through(space: Space) -> None:
     space.run(pod("shout", container(script=UPGRADED)))
+    space.listens("shout", 8080)
 
     with kubectl_proxy(space) as base:
         host, _, path = base.removeprefix("http://").partition("/")
         with (
-            socket.create_connection(("127.0.0.1", int(host.partition(":")[2])), timeout=20) as connection,
+            socket.create_connection(("127.0.0.1", int(host.partition(":")[2])), timeout=60) as connection,
             connection.makefile("rb") as stream,
         ):
             connection.sendall(

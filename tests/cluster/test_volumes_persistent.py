@@ -68,7 +68,7 @@ class Storage:
             conditions = {one["type"]: one["status"] for one in found["status"].get("conditions", ())}
             return found if conditions.get("Ready") == "True" else None
 
-        return eventually(ready, within_s=60)
+        return eventually(ready, within_s=180)
 
     def sh(self, pod: str, script: str) -> str:
         return self.kubectl("exec", pod, "--", "sh", "-c", script)
@@ -153,7 +153,7 @@ def test_a_volume_made_on_request(storage: Storage) -> None:
     storage.kubectl("delete", "pvc", "data", "--wait=false")
     assert storage.kubectl("get", "pvc", "data", "--no-headers").split()[1] == "Terminating"
     storage.kubectl("delete", "pod", "p")
-    eventually(lambda: storage.gone("pvc", "data") and storage.gone("pv", name), within_s=60)
+    eventually(lambda: storage.gone("pvc", "data") and storage.gone("pv", name), within_s=180)
     images = Path("/var/lib/kubonsai/clusters", storage.cluster.name, "volumes")
     eventually(lambda: not (images / f"{name}.img").exists())
 
@@ -305,7 +305,7 @@ def test_what_kubernetes_no_longer_has_is_refused_by_name(storage: Storage) -> N
         "mount failed:", '"iscsiadm": executable file not found in $PATH',
         "Waiting for a volume to be created either by the external provisioner 'pd.csi.storage.gke.io' or manually",
     ):
-        eventually(lambda words=words: storage.told(words), within_s=60)  # type: ignore[misc]
+        eventually(lambda words=words: storage.told(words), within_s=180)  # type: ignore[misc]
     assert storage.phase("pvc", "old") == "Pending"
 
 
@@ -321,4 +321,4 @@ def test_a_killed_kubelet_takes_its_volumes_down_all_the_same(storage: Storage) 
     eventually(lambda: storage.cluster.process("kubelet", node)["pid"] not in (0, before))
     storage.kubectl("delete", "pod", "p")
     storage.kubectl("delete", "pvc", "data")
-    eventually(lambda: storage.gone("pv", name), within_s=60)
+    eventually(lambda: storage.gone("pv", name), within_s=180)

@@ -9,6 +9,7 @@ import json
 import secrets
 import shutil
 import tarfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import Any
 from node_agent.runtime.image_catalog import NAME as CATALOG
 from node_agent.runtime.image_catalog import locked
 from node_agent.runtime.image_pulls import PullRecords
+from node_agent.runtime.image_scratch import undisturbed
 from node_agent.runtime.platforms import Platform
 
 CONTAINERD_NAME = "io.containerd.image.name"
 REF_NAME = "org.opencontainers.image.ref.name"
+ALONE_WITHIN_S = 180.0
 Entry = tuple[tarfile.TarInfo, bytes]
 
 
@@ -145,7 +148,20 @@ def unique_name() -> str:
 
 
 def forget(images_dir: Path, repository: str) -> None:
-    """Takes a test's images out of a store that others use too. No container may run on them any more."""
+    """Takes a test's images out of a store that others use too. No container may run on them any more.
+
+    Not while anybody loads or pulls: layers that images have in common may be about to get another name.
+    """
+    deadline = time.monotonic() + ALONE_WITHIN_S
+    while True:
+        with undisturbed(images_dir) as alone:
+            if alone:
+                return _forget(images_dir, repository)
+        assert time.monotonic() < deadline, "somebody loads or pulls images all the time"
+        time.sleep(0.05)
+
+
+def _forget(images_dir: Path, repository: str) -> None:
     with locked(images_dir):
         catalog = json.loads((images_dir / CATALOG).read_bytes())
         own = (f"{repository}:", f"{repository}@")

@@ -227,7 +227,7 @@ def pod(name: str, *containers: Json, labels: dict[str, str] | None = None, **sp
 def server(name: str = "main", answer: str = "$(hostname)", port: int = 8080, **fields: Any) -> Json:
     """A container that answers HTTP requests; the answer is expanded by its shell, once."""
     script = f'mkdir -p /www; echo "{answer}" >/www/index.html; exec httpd -f -p {port} -h /www'
-    probe = {"httpGet": {"path": "/", "port": port}, "periodSeconds": 1}
+    probe = {"httpGet": {"path": "/", "port": port}, "periodSeconds": 1, "timeoutSeconds": 30}
     return container(name, script, readinessProbe=probe, ports=[{"name": "http", "containerPort": port}], **fields)
 
 

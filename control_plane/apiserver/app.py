@@ -33,6 +33,7 @@ from kube.process.clock import Clock, SystemClock
 from kube.process.health import Check
 from kube.process.lifetime import run_process
 from kube.process.log import get_logger
+from kube.process.tasks import run_until
 
 log = get_logger("kube-apiserver")
 _GC_THRESHOLD: Final = 2_000, 10, 20      # Python's 700 is met several times by one large request; 10,000 took 20 ms in the second round
@@ -79,7 +80,7 @@ async def run(config: ApiserverConfig, stop: asyncio.Event) -> None:
             server.aggregator.attach()
             tasks.create_task(server.custom.run(), name="custom resources")
             tasks.create_task(server.reloading.run(), name="configuration files")
-            if not await _unless_stopped(_bootstrap(config, server, store, cache, clock), stop):
+            if not await run_until(stop, _bootstrap(config, server, store, cache, clock), name="bootstrap"):
                 return
             readiness.bootstrapped = True
             tasks.create_task(Compactor(store, clock).run(), name="compaction")
@@ -134,23 +135,6 @@ def _keep_what_is_there() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLD)
-
-
-async def _unless_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> bool:
-    """Whether the work ended before `stop` was set; if not, it is cancelled."""
-    task = asyncio.create_task(work, name="bootstrap")
-    waiting = asyncio.create_task(stop.wait(), name="stop")
-    try:
-        await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait((task,))
-    if task.cancelled():
-        return False
-    task.result()
-    return True
 
 
 class Background:

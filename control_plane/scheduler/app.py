@@ -13,7 +13,7 @@ from kube.client.delegated_auth import DelegatedAuth
 from kube.client.events import EventRecorder
 from kube.client.grpc_transport import GrpcTransport
 from kube.client.informer import InformerFactory
-from kube.client.leader_election import LeaderElector
+from kube.client.leader_election import LeaderElector, lead_until
 from kube.process.clock import SystemClock
 from kube.process.health import serve_health
 from kube.process.lifetime import run_process
@@ -56,23 +56,7 @@ async def run(config: SchedulerConfig, stop: asyncio.Event) -> None:
                     await informers.wait_synced()
                     await scheduler.run()
 
-                elector = LeaderElector(client, LEASE, config.identity, clock=clock)
-                await _until_stopped(elector.run(work) if config.leader_elect else work(), stop)
-
-
-async def _until_stopped(work: object, stop: asyncio.Event) -> None:
-    """Runs until the stop signal, or raises what ended the work."""
-    assert asyncio.iscoroutine(work)
-    working = asyncio.create_task(work, name="scheduling")
-    stopping = asyncio.create_task(stop.wait(), name="stop signal")
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+                await lead_until(stop, work, LeaderElector(client, LEASE, config.identity, clock=clock) if config.leader_elect else None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,10 +10,10 @@ import asyncio
 import random
 import socket
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,6 +24,7 @@ from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.process.clock import Clock, SystemClock, to_rfc3339_micro
 from kube.process.log import get_logger
+from kube.process.tasks import run_until
 
 JITTER: Final = 1.2
 
@@ -79,7 +80,7 @@ class LeaderElector:
         self._log = log.bind(lease=str(lease_key), identity=self.identity)
         self.is_leader = False
 
-    async def run(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def run(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Waits for the lease, then runs `work` while it holds. Raises LeadershipLost; frees the lease when cancelled or done."""
         await self._acquire()
         working = asyncio.ensure_future(work())
@@ -197,15 +198,6 @@ class LeaderElector:
         return record is not None and bool(record.holder_identity) and record.holder_identity != self.identity
 
 
-async def lead_until(stop: asyncio.Event, work: Callable[[], Awaitable[None]], elector: LeaderElector | None) -> None:
+async def lead_until(stop: asyncio.Event, work: Callable[[], Coroutine[Any, Any, None]], elector: LeaderElector | None) -> None:
     """Runs `work`, as the leader if there is an elector, until the stop signal; raises what ended it before that."""
-    working = asyncio.ensure_future(elector.run(work) if elector is not None else work())
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
-    if not working.cancelled():
-        working.result()
+    await run_until(stop, elector.run(work) if elector is not None else work(), name="work")

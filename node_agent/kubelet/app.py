@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import grpc
 
@@ -21,10 +21,11 @@ from kube.client.delegated_auth import DelegatedAuth
 from kube.client.events import EventRecorder
 from kube.client.grpc_transport import GrpcTransport
 from kube.client.informer import InformerFactory
-from kube.process.clock import SystemClock
+from kube.process.clock import Clock, SystemClock
 from kube.process.lifetime import run_process
 from kube.process.log import get_logger
 from kube.process.pages import Answer, serve_pages
+from kube.process.tasks import run_until
 from kube.process.tls import grpc_server_credentials
 from kube.rpc.v1 import node_pb2_grpc
 from netns.kernel import KernelThread
@@ -92,7 +93,7 @@ async def run(config: KubeletConfig, stop: asyncio.Event) -> None:
     from node_agent.kubelet.bootstrap import NodeCertificates  # heavy (cryptography), and only machines that join need it
 
     certificates = NodeCertificates(config.bootstrap, config.node_name, config.node_ip, SystemClock())
-    await _until(stop, certificates.ensure())
+    await run_until(stop, certificates.ensure(), name="certificates")
     if stop.is_set():
         return
     anew = asyncio.Event()
@@ -119,19 +120,7 @@ async def _work(config: KubeletConfig, stop: asyncio.Event) -> None:
         EventRecorder(client, "kubelet", host=config.node_name) as events,
         Kubelet(config, client, informers, network_informers, events, kernel) as kubelet,
     ):
-        await _until(stop, kubelet.run())
-
-
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Does the work until it is done or `stop` is set."""
-    ended = asyncio.create_task(stop.wait(), name="stop")
-    working = asyncio.create_task(work, name="kubelet")
-    await asyncio.wait({ended, working}, return_when=asyncio.FIRST_COMPLETED)
-    ended.cancel()
-    if working.done():
-        await working
-    working.cancel()
-    await asyncio.gather(working, ended, return_exceptions=True)
+        await run_until(stop, kubelet.run(), name="kubelet")
 
 
 class Kubelet:
@@ -162,13 +151,7 @@ class Kubelet:
         self._prober = Prober(self._exec)
         self._probes = ProbeManager(self._prober.look, clock, self._on_probe, self._on_probe_event)
         self._statuses = StatusManager(client)
-
-        async def request_token(namespace: str, account: str, request: TokenRequest) -> TokenRequest:
-            return await client.create_subresource(ServiceAccount, NamespacedName(namespace, account), "token", request, TokenRequest)
-
-        follow = FollowedObjects(informers, config.node_name, self._on_volume_change)
-        certificates = PodCertificates(client, config.node_name, request_finder(follow, config.node_name), self._warn, clock)
-        objects = PodObjects(client, TokenManager(request_token, clock), self._facts, follow, certificates)
+        objects = self._pod_objects(clock)
         volumes_dir = Path(config.block_volumes_dir) if config.block_volumes_dir else None
         self._storage = PersistentStorage(
             client, informers, events, config.node_name, root, self._own_labels, objects.secret, volumes_dir)
@@ -248,6 +231,16 @@ class Kubelet:
 
     def _read_own_node(self) -> Node | None:
         return self._own_node.store.get(NamespacedName("", self._config.node_name))
+
+    def _pod_objects(self, clock: Clock) -> PodObjects:
+        client, node_name = self._client, self._config.node_name
+        follow = FollowedObjects(self._informers, node_name, self._on_volume_change)
+        certificates = PodCertificates(client, node_name, request_finder(follow, node_name), self._warn, clock)
+        return PodObjects(client, TokenManager(self._request_token, clock), self._facts, follow, certificates)
+
+    async def _request_token(self, namespace: str, account: str, request: TokenRequest) -> TokenRequest:
+        key = NamespacedName(namespace, account)
+        return await self._client.create_subresource(ServiceAccount, key, "token", request, TokenRequest)
 
     def _image_collector(self) -> ImageCollector:
         config, images = self._config, self._runtime.node_images

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from kube.apimachinery.go_text import go_duration
 from kube.apimachinery.quantity import Format, Quantity
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.eviction.thresholds import default_hard
+from node_agent.kubelet.node_status import parse_taint
 
 Json = dict[str, Any]
 
@@ -45,14 +48,8 @@ def _node(config: KubeletConfig) -> Json:
         "runtimeRequestTimeout": go_duration(config.runtime_request_timeout_s), "syncFrequency": go_duration(config.sync_period_s),
     }
     if config.register_taints:
-        found["registerWithTaints"] = [_taint(text) for text in config.register_taints]
+        found["registerWithTaints"] = msgspec.to_builtins([parse_taint(text) for text in config.register_taints])
     return found
-
-
-def _taint(text: str) -> Json:
-    pair, _, effect = text.rpartition(":")
-    key, _, value = pair.partition("=")
-    return {"key": key, "effect": effect, **({"value": value} if value else {})}
 
 
 def _pods(config: KubeletConfig) -> Json:

@@ -33,11 +33,16 @@ def remove_log(pod: Pod, record: ContainerRecord) -> None:
 
 
 def remove_dead_links(logs: Path) -> None:
-    """Those whose Pod is gone."""
-    with suppress(FileNotFoundError):
-        for link in (logs / "containers").iterdir():
-            if link.is_symlink() and not (logs / link.readlink().relative_to(NODE_LOGS)).exists():
-                link.unlink(missing_ok=True)
+    """Those whose log is gone. Raises OSError."""
+    folder = logs / "containers"
+    for link in folder.iterdir() if folder.is_dir() else ():
+        if link.is_symlink() and _is_dead(link.readlink(), logs):
+            link.unlink(missing_ok=True)
+
+
+def _is_dead(target: Path, logs: Path) -> bool:
+    """What a Pod has put there that has the node's logs mounted is its own."""
+    return target.is_relative_to(NODE_LOGS) and not (logs / target.relative_to(NODE_LOGS)).exists()
 
 
 def _root(record: ContainerRecord) -> Path:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from kube.process.clock import Clock
@@ -29,15 +30,14 @@ async def rotate_logs(config: KubeletConfig, runtime: PodRuntime, clock: Clock) 
     while True:
         await asyncio.sleep(config.container_log_monitor_s)
         if (turn := turn + 1) % _LINKS_EVERY == 0:
-            remove_dead_links(Path(config.root_dir) / "logs")
+            try:
+                remove_dead_links(Path(config.root_dir) / "logs")
+            except OSError as error:
+                log.warning("dead links to logs not removed", error=str(error))
         for record in runtime.containers():
             if not record.running:
                 continue
-
-            def reopen(container_id: str = record.id) -> None:
-                runtime.reopen_log(container_id)
-
-            path = Path(record.config.log_path)
+            path, reopen = Path(record.config.log_path), partial(runtime.reopen_log, record.id)
             try:
                 if not path.exists():
                     reopen()

@@ -12,7 +12,7 @@ from kube.api.core_v1 import Node, Pod, Taint, Toleration
 from kube.apimachinery.quantity import Quantity
 from kube.client.node_selector import NodePlace, selects
 from node_agent.kubelet.pod_admission import Refusal
-from node_agent.kubelet.resources import BEST_EFFORT, BURSTABLE, is_critical, pod_amounts, qos_class
+from node_agent.kubelet.resources import BEST_EFFORT, BURSTABLE, is_critical, is_sidecar, pod_amounts, qos_class
 
 NATIVE = ("cpu", "memory", "ephemeral-storage")
 QOS_ORDER = {BEST_EFFORT: 0, BURSTABLE: 1}
@@ -114,7 +114,7 @@ def _affine(pod: Pod, node: Node) -> bool:
 
 
 def _host_ports(pod: Pod) -> Iterator[tuple[str, str, int]]:
-    for container in (*pod.spec.containers, *(init for init in pod.spec.init_containers if init.restart_policy == "Always")):
+    for container in (*pod.spec.containers, *filter(is_sidecar, pod.spec.init_containers)):
         for port in container.ports:
             if port.host_port:
                 yield port.host_ip or "0.0.0.0", port.protocol or "TCP", port.host_port

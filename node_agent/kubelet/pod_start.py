@@ -37,13 +37,8 @@ class NotPreparedError(Exception):
 
 async def prepare(services: Services, state: PodState) -> None:
     """Idempotent. Raises NotPreparedError."""
-    pod = state.pod
-    sandbox = asyncio.create_task(_sandbox(services, state), name="sandbox")
-    volumes = asyncio.create_task(_volumes(services, state), name="volumes")
-    for container in (*pod.spec.init_containers, *pod.spec.containers):
-        with suppress(RuntimeServiceError):  # told, with events, when the container is started
-            await services.runtime.find_image(container.image)
-    results = await asyncio.gather(sandbox, volumes, return_exceptions=True)
+    results = await asyncio.gather(
+        _sandbox(services, state), _volumes(services, state), _look_up_images(services, state.pod), return_exceptions=True)
     failures = [result for result in results if isinstance(result, BaseException)]
     if not failures:
         return
@@ -51,6 +46,12 @@ async def prepare(services: Services, state: PodState) -> None:
     if unexpected:
         raise unexpected[0]
     raise NotPreparedError(min(failure.retry_s for failure in failures if isinstance(failure, NotPreparedError)))
+
+
+async def _look_up_images(services: Services, pod: Pod) -> None:
+    for container in (*pod.spec.init_containers, *pod.spec.containers):
+        with suppress(RuntimeServiceError):  # told, with events, when the container is started
+            await services.runtime.find_image(container.image)
 
 
 async def _sandbox(services: Services, state: PodState) -> None:

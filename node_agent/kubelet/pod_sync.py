@@ -13,6 +13,7 @@ import msgspec
 from kube.api.core_v1 import Container, Pod
 from kube.apimachinery import errors
 from kube.apimachinery.go_text import go_duration
+from kube.process.tasks import run_until, until
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.container_config import container_config
 from node_agent.kubelet.environment import ContainerConfigError, make_environment
@@ -207,18 +208,12 @@ async def _look_quietly(services: Services, state: PodState, container: Containe
 
 async def _let_start(services: Services, state: PodState, container_id: str) -> None:
     """Raises StartFailedError; also when the Pod is to end and the start hangs."""
-    starting = asyncio.create_task(services.runtime.start_container(container_id), name="start")
-    stopping = asyncio.create_task(state.stopping.wait(), name="stopping")
-    try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        async with asyncio.timeout(START_PATIENCE_S):
-            await starting
-    except TimeoutError as error:
-        raise StartFailedError("context canceled") from error
-    finally:
-        for task in (starting, stopping):
-            task.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
+    async with until(state.stopping, services.runtime.start_container(container_id), name="start") as starting:
+        try:
+            async with asyncio.timeout(START_PATIENCE_S):
+                await starting
+        except TimeoutError as error:
+            raise StartFailedError("context canceled") from error
 
 
 async def _images(services: Services, state: PodState, container: Container) -> tuple[Image, Mapping[str, MountedVolume]]:
@@ -229,21 +224,16 @@ async def _images(services: Services, state: PodState, container: Container) -> 
         volumes = await image_volumes(pod, container, services.images, services.runtime, services.paths(pod).directory)
         return await services.images.ensure(pod, container), volumes
 
-    getting, stopping = asyncio.create_task(get(), name="images"), asyncio.create_task(state.stopping.wait())
     try:
-        await asyncio.wait({getting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not getting.done():
-            raise NotStartedError(state.waiting.get(container.name) or Waiting(names.CONTAINER_CREATING, ""), None)
-        return await getting
+        async with until(state.stopping, get(), name="images") as getting:
+            if not getting.done():
+                raise NotStartedError(state.waiting.get(container.name) or Waiting(names.CONTAINER_CREATING, ""), None)
+            return await getting
     except ImageUnavailableError as error:
         # Looked for more often than pulled: it may have been loaded. After SHOWN_S a failed pull becomes ImagePullBackOff.
         longest_s = SHOWN_S if error.waiting.reason == names.ERR_IMAGE_PULL else LOOK_AGAIN_S
         retry_s = min(services.images.retry_after_s(pod, error.image) or longest_s, longest_s)
         raise NotStartedError(error.waiting, retry_s) from error
-    finally:
-        for task in (getting, stopping):
-            task.cancel()
-        await asyncio.gather(getting, stopping, return_exceptions=True)
 
 
 def _pid_target(pod: Pod, container: Container, view: PodView) -> str:
@@ -319,25 +309,18 @@ async def _post_start(services: Services, state: PodState, container: Container,
     hook = container.lifecycle.post_start if container.lifecycle else None
     if hook is None:
         return
-    running = asyncio.create_task(run_hook(
+    work = run_hook(
         hook, state.pod, container, container_id=record.id, address=services.address(state.pod), run=services.runtime.exec,
         events=services.events,
-    ))
-    stopping = asyncio.create_task(state.stopping.wait())
+    )
     try:
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            await running
+        await run_until(state.stopping, work, name="postStart hook")
     except HookError as error:
         reference = names.container_ref(state.pod, container)
         services.events.event(reference, "Warning", names.FAILED_POST_START, "PostStartHook failed")
         services.events.event(reference, "Normal", names.KILLING, "FailedPostStartHook")
         await stop_container(services, state, container, record, own_grace_s(state.pod))
         raise NotStartedError(Waiting(names.POST_START_ERROR, str(error)), START_SHOWN_S, shown=True) from error
-    finally:
-        for task in (running, stopping):
-            task.cancel()
-        await asyncio.gather(running, stopping, return_exceptions=True)
 
 
 async def _prune(services: Services, state: PodState, name: str) -> None:

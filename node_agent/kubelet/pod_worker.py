@@ -17,6 +17,7 @@ from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.process.clock import from_rfc3339
 from kube.process.log import Logger, get_logger
+from kube.process.tasks import run_until
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.pod_admission import refusal_of
 from node_agent.kubelet.pod_fit import misfit, victims
@@ -153,16 +154,8 @@ class PodWorker:
             grace_s = grace_period_s(self.state.pod, gone=self.gone and not self.state.static)
             if self.state.evicted_grace_s is not None:
                 grace_s = min(grace_s, self.state.evicted_grace_s)
-            stopping = asyncio.create_task(stop_pod(self._services, self.state, grace_s), name="stop pod")
-            changed = asyncio.create_task(self._grace_changed.wait(), name="grace period changed")
-            try:
-                await asyncio.wait({stopping, changed}, return_when=asyncio.FIRST_COMPLETED)
-                if stopping.done():
-                    return await stopping
-            finally:
-                stopping.cancel()
-                changed.cancel()
-                await asyncio.gather(stopping, changed, return_exceptions=True)
+            if await run_until(self._grace_changed, stop_pod(self._services, self.state, grace_s), name="stop pod"):
+                return
 
     async def _take_down(self) -> None:
         """Idempotent. Records of containers stay, for logs and status, as long as the object does."""

@@ -158,7 +158,6 @@ class PodWorkers:
 
         task.add_done_callback(done)
 
-
     def _after_static(self, worker: PodWorker) -> None:
         key = NamespacedName(worker.state.pod.metadata.namespace, worker.state.pod.metadata.name)
         if self._uid_by_key.get(key) == worker.state.uid:

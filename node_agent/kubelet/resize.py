@@ -15,11 +15,10 @@ from msgspec.structs import replace
 from kube.api.core_v1 import Container, Pod
 from node_agent.kubelet import event_names as names
 from node_agent.kubelet.allocation import allocation_of
-from node_agent.kubelet.pod_plan import Kill
 from node_agent.kubelet.pod_state import PodState, Services
 from node_agent.kubelet.pod_view import PodView
 from node_agent.kubelet.resources import container_amounts, container_resources, pod_resources
-from node_agent.kubelet.termination import stop_container
+from node_agent.kubelet.termination import own_grace_s, stop_container
 from node_agent.runtime.model import Amounts, ContainerRecord, Resources, RuntimeServiceError
 
 RETRY_S: Final = 10.0                           # backOffPeriod
@@ -181,10 +180,9 @@ def _check_memory(services: Services, pod: Pod, cgroup: str, held: Resources, wa
 
 
 async def _stop(services: Services, state: PodState, change: Change) -> None:
-    kill = Kill(change.container, change.record, f"Container {change.container.name} resize requires restart")
-    services.events.event(names.container_ref(state.pod, change.container), "Normal", names.KILLING, kill.message)
-    grace_s = state.pod.spec.termination_grace_period_seconds
-    await stop_container(services, state, change.container, change.record, float(30 if grace_s is None else grace_s))
+    message = f"Container {change.container.name} resize requires restart"
+    services.events.event(names.container_ref(state.pod, change.container), "Normal", names.KILLING, message)
+    await stop_container(services, state, change.container, change.record, own_grace_s(state.pod))
 
 
 async def _write(services: Services, state: PodState, step: Step) -> None:

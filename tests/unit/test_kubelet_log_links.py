@@ -54,6 +54,20 @@ def test_links_go_with_their_logs(tmp_path: Path, record: ContainerRecord) -> No
     assert links(tmp_path) == {}
 
 
+def test_what_a_pod_has_put_beside_the_links_stays(tmp_path: Path, record: ContainerRecord) -> None:
+    """Whoever has the node's logs mounted may write there; the kubelet goes on all the same."""
+    link_log(POD, record)
+    Path(record.config.log_path).unlink()
+    folder = tmp_path / "logs/containers"
+    for name, target in (("away", "/etc/nothing"), ("loop", "loop"), ("relative", "../pods")):
+        (folder / name).symlink_to(target)
+    (folder / "file").touch()
+
+    remove_dead_links(tmp_path / "logs")
+
+    assert sorted(entry.name for entry in folder.iterdir()) == ["away", "file", "loop", "relative"]
+
+
 def test_a_container_that_is_forgotten_leaves_no_log(tmp_path: Path, record: ContainerRecord) -> None:
     log = Path(record.config.log_path)
     for name in ("0.log.20261120-120000.gz", "10.log"):

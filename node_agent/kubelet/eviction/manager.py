@@ -22,6 +22,7 @@ from node_agent.kubelet.eviction.signals import Observations, observe
 from node_agent.kubelet.eviction.thresholds import RESOURCES, Threshold
 from node_agent.kubelet.eviction.watcher import Watcher, met
 from node_agent.kubelet.pod_state import PodState
+from node_agent.kubelet.pod_status import TERMINAL
 from node_agent.kubelet.pod_workers import PodWorkers
 from node_agent.kubelet.resources import is_critical
 from node_agent.kubelet.seams import Events
@@ -30,7 +31,6 @@ from node_agent.kubelet.stats.collector import StatsCollector
 HARD_GRACE_S: Final = 1.0           # immediateEvictionGracePeriodSeconds
 CLEANED_UP_WITHIN_S: Final = 30.0   # podCleanupTimeout
 LOOK_AFTER_S: Final = 1.0           # podCleanupPollFreq
-TERMINAL: Final = ("Succeeded", "Failed")
 log = get_logger("eviction")
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from node_agent.kubelet.pod_state import PodState
+from node_agent.kubelet.pod_status import TERMINAL
 from node_agent.kubelet.pod_view import PodView
 from node_agent.kubelet.seams import PodRuntime
 from node_agent.runtime.model import ContainerState
-
-TERMINAL = ("Succeeded", "Failed")
 
 
 async def remove_dead_containers(runtime: PodRuntime, states: Iterable[PodState]) -> None:

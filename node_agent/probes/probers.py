@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from yarl import URL
 
 from kube.api.core_v1 import Container, ExecAction, GRPCAction, HTTPGetAction, Probe, TCPSocketAction
+from kube.apimachinery.go_text import go_duration
 from node_agent.kubelet.environment import expand
 from node_agent.probes.results import Finding, Outcome
 
@@ -118,7 +119,8 @@ class Prober:
             try:
                 answer = await stub.Check(health_pb2.HealthCheckRequest(service=action.service), timeout=timeout_s)
             except grpc.aio.AioRpcError as error:
-                return Finding(Outcome.FAILURE, _grpc_failure(error, target, timeout_s))
+                connected = channel.get_state() is grpc.ChannelConnectivity.READY
+                return Finding(Outcome.FAILURE, _grpc_failure(error, target, timeout_s, connected=connected))
         status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
         if status != "SERVING":
             return Finding(Outcome.FAILURE, f'service unhealthy (responded with "{status}")')
@@ -133,12 +135,17 @@ class Prober:
         return self._session
 
 
-def _grpc_failure(error: grpc.aio.AioRpcError, target: str, timeout_s: float) -> str:
-    if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
-        return f'timeout: failed to connect service "{target}" within {timeout_s:g}s: {error.details()}'
-    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+def _grpc_failure(error: grpc.aio.AioRpcError, target: str, timeout_s: float, *, connected: bool) -> str:
+    """Upstream dials again and again until its time is up, and says so; here the first refusal is enough."""
+    code = error.code()
+    if not connected and code in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE):
+        return f'timeout: failed to connect service "{target}" within {go_duration(timeout_s)}: context deadline exceeded'
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return f"timeout: health rpc did not complete within {go_duration(timeout_s)}"
+    if code is grpc.StatusCode.UNIMPLEMENTED:
         return f"error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {error.details()}"
-    return f"error: health rpc probe failed: {error.details()}"
+    name = "".join(part.capitalize() for part in code.name.split("_"))
+    return f"error: health rpc probe failed: rpc error: code = {name} desc = {error.details()}"
 
 
 def http_url(action: HTTPGetAction, container: Container, address: str) -> str:

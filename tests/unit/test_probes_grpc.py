@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import grpc
@@ -52,7 +53,7 @@ async def look(prober: Prober, port: int, service: str = "") -> Finding:
         pytest.param("", Outcome.SUCCESS, "service healthy", id="the server itself"),
         pytest.param("web", Outcome.SUCCESS, "service healthy", id="a healthy service"),
         pytest.param("db", Outcome.FAILURE, 'service unhealthy (responded with "NOT_SERVING")', id="an unhealthy service"),
-        pytest.param("nope", Outcome.FAILURE, "error: health rpc probe failed:", id="an unknown service"),
+        pytest.param("nope", Outcome.FAILURE, "error: health rpc probe failed: rpc error: code = NotFound desc = ", id="an unknown one"),
     ],
 )
 async def test_a_service_is_asked_for_its_health(prober: Prober, port: int, service: str, outcome: Outcome, words: str) -> None:
@@ -66,7 +67,24 @@ async def test_nobody_listening_is_a_failure(prober: Prober, unused_tcp_port: in
     finding = await look(prober, unused_tcp_port)
 
     assert finding.outcome is Outcome.FAILURE
-    assert finding.message.startswith(f'timeout: failed to connect service "{HOST}:{unused_tcp_port}" within 2s')
+    assert finding.message == f'timeout: failed to connect service "{HOST}:{unused_tcp_port}" within 2s: context deadline exceeded'
+
+
+async def test_a_server_that_does_not_answer_is_a_failure(prober: Prober) -> None:
+    class Silent(health_pb2_grpc.HealthServicer):
+        async def Check(self, request: object, context: object) -> None:  # noqa: N802  # gRPC's name
+            await asyncio.Event().wait()
+
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(Silent(), server)
+    port = server.add_insecure_port(f"{HOST}:0")
+    await server.start()
+    try:
+        finding = await look(prober, port)
+    finally:
+        await server.stop(None)
+
+    assert finding == Finding(Outcome.FAILURE, "timeout: health rpc did not complete within 2s")
 
 
 async def test_a_server_without_health_service_is_a_failure(prober: Prober) -> None:

@@ -38,6 +38,15 @@ def test_what_its_type_shows_as_null_is_defaulted() -> None:
     assert obj["spec"]["parameters"]["scope"] == "Cluster"
 
 
+def test_a_refused_claim_shows_what_differs_and_no_more() -> None:
+    def claim(storage: str) -> dict[str, Any]:
+        return {"metadata": {"name": "c"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}}
+
+    [cause] = strategy("", "persistentvolumeclaims").validate_change(claim("2Mi"), claim("1Mi"))
+    assert '+   "storage": "2Mi"' in cause.message
+    assert "volumeName" not in cause.message
+
+
 def test_empty_topology_term_is_a_duplicate() -> None:
     causes = strategy("storage.k8s.io", "storageclasses").validate_object(
         {"provisioner": "a.b/c", "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate", "allowedTopologies": [{}]}, None)

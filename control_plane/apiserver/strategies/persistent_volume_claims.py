@@ -61,8 +61,8 @@ class PersistentVolumeClaimStrategy(Strategy):
     def validate_change(self, obj: JsonObject, old: JsonObject) -> list[Cause]:
         new, held = dict(obj["spec"]), dict(old["spec"])
         causes: list[Cause] = []
-        if not held.get("volumeName"):
-            held["volumeName"] = new.get("volumeName")
+        if not held.get("volumeName") and new.get("volumeName"):
+            held["volumeName"] = new["volumeName"]
         causes += _class_moves(obj, old, new, held)
         if (obj.get("status") or {}).get("phase") == "Bound":
             _without_growth(new, held)

@@ -34,11 +34,16 @@ CONDITION_EVENTS: Final = {
     ("DiskPressure", "False"): "NodeHasNoDiskPressure", ("DiskPressure", "True"): "NodeHasDiskPressure",
     ("PIDPressure", "False"): "NodeHasSufficientPID", ("PIDPressure", "True"): "NodeHasInsufficientPID",
 }
+CORDON, SCHEDULABLE, NOT_SCHEDULABLE = "cordon", "NodeSchedulable", "NodeNotSchedulable"
 log = get_logger("node")
 
 
 def _is_ready(status: NodeStatus) -> bool:
     return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
+
+
+def _cordon(node: Node) -> str:
+    return NOT_SCHEDULABLE if node.spec.unschedulable else SCHEDULABLE
 
 
 class NodeReporter:
@@ -77,6 +82,7 @@ class NodeReporter:
             self._events.event(self._node, "Normal", "Starting", "Starting kubelet.")
             if self._sent_at is None:                      # it was there before us, and so was what it says
                 self._told = {condition.type: condition.status for condition in self._sent.conditions}
+                self._told[CORDON] = _cordon(self._node)
             self._tell(self._node)
             return self._node
 
@@ -88,6 +94,7 @@ class NodeReporter:
         """The Node as the informer has it."""
         if node.metadata.name == self._config.node_name:
             self._node = node
+            self._tell_cordon(node)
 
     def on_deleted(self) -> None:
         """Someone deleted our Node: it is registered again at once."""
@@ -178,6 +185,11 @@ class NodeReporter:
             if reason and before != condition.status:
                 self._events.event(node, "Normal", reason, f"Node {node.metadata.name} status is now: {reason}")
             self._told[condition.type] = condition.status
+
+    def _tell_cordon(self, node: Node) -> None:
+        if _cordon(node) != self._told.get(CORDON, SCHEDULABLE):
+            self._events.event(node, "Normal", _cordon(node), f"Node {node.metadata.name} status is now: {_cordon(node)}")
+        self._told[CORDON] = _cordon(node)
 
     async def _renew(self, lease: Lease | None) -> Lease:
         now = to_rfc3339_micro(self._clock.now())

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kube.api.core_v1 import Node, NodeAddress, Pod
+from kube.api.core_v1 import Event, Node, NodeAddress, Pod
 from kube.apimachinery.meta import NamespacedName
 from kube.apimachinery.patch.strategic import apply_strategic_patch
 from kube.apimachinery.schema import schemas
@@ -101,6 +101,17 @@ async def test_a_cloud_that_lags_behind_does_not_win(tmp_path: Path) -> None:
         reporting.cancel()
         with suppress(asyncio.CancelledError):
             await reporting
+
+
+async def test_a_cordon_is_told_once_and_so_is_its_end(tmp_path: Path) -> None:
+    client, _ = memory_client()
+    async with reporter(client, config(tmp_path, "172.30.0.11", external_cloud=True)) as kubelet:
+        kubelet.on_node(await kubelet.register())
+        for cordoned in (True, True, False):
+            kubelet.on_node(await client.patch(Node, KEY, {"spec": {"unschedulable": cordoned}}, kind=PatchKind.MERGE))
+
+    told = [event.message for event in (await client.list(Event)).items if event.reason.endswith("Schedulable")]
+    assert sorted(told) == ["Node node1 status is now: NodeNotSchedulable", "Node node1 status is now: NodeSchedulable"]
 
 
 async def test_the_machines_identity_is_its_name_not_its_address(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def _in_words_of_go(details: str) -> str:
         broken = re.search(r"(?:recvmsg|sendmsg):([A-Za-z ]+)", details)
         return f"read tcp: {broken[1].strip().lower()}" if broken else details
     address, why = found[1], found[2]
-    if refused := re.match(r"(?:connect: )?(Connection [a-z]+|No route to host|Network is unreachable)", why):
+    if refused := re.match(r"(?:[\w()]+: )?(Connection (?:refused|reset by peer|timed out)|No route to host|Network is unreachable)", why):
         why = f"connect: {refused[1].lower()}"
     elif "shutdown" in why.lower() or "timed out" in why.lower():
         why = "i/o timeout"

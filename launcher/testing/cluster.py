@@ -63,7 +63,7 @@ class Cluster:
     def environment(self) -> dict[str, str]:
         return {"KUBECONFIG": str(self.folder / f"{self.name}.conf")}
 
-    def kubonsai(self, *arguments: str, timeout_s: float = 180.0) -> str:
+    def kubonsai(self, *arguments: str, timeout_s: float = 300.0) -> str:
         """Runs ./kubonsai COMMAND for this cluster."""
         return self._cli(arguments[0], "--name", self.name, *arguments[1:], timeout_s=timeout_s)
 
@@ -71,7 +71,7 @@ class Cluster:
         """Runs ./kubonsai COMMAND ACTION for this cluster."""
         return self._cli(command, action, "--name", self.name, *arguments)
 
-    def _cli(self, *arguments: str, timeout_s: float = 60.0) -> str:
+    def _cli(self, *arguments: str, timeout_s: float = 180.0) -> str:
         environment = {**self.environment, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
         return run([sys.executable, "-m", "launcher.cli.main", *arguments], timeout_s=timeout_s, environment=environment)
 
@@ -82,7 +82,7 @@ class Cluster:
     def stop(self) -> None:
         self.kubonsai("down")
 
-    def kubectl(self, *arguments: str, timeout_s: float = 90.0, stdin: str | None = None) -> str:
+    def kubectl(self, *arguments: str, timeout_s: float = 180.0, stdin: str | None = None) -> str:
         return run(["kubectl", *arguments], timeout_s=timeout_s, environment=self.environment, stdin=stdin)
 
     def get(self, *arguments: str) -> Any:
@@ -98,7 +98,7 @@ class Cluster:
         """`./kubonsai status -o json`, also while not everything runs."""
         environment = {**self.environment, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
         command = [sys.executable, "-m", "launcher.cli.main", "status", "--name", self.name, "-o", "json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment})
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, env={**os.environ, **environment})
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
@@ -119,11 +119,11 @@ class Cluster:
         names = [line.split()[0] for line in run(["ip", "netns", "list"]).splitlines() if line]
         return next(name for name in names if name.endswith(uid))
 
-    def in_pod(self, pod: str, *command: str, namespace: str = "default", timeout_s: float = 30.0) -> str:
+    def in_pod(self, pod: str, *command: str, namespace: str = "default", timeout_s: float = 180.0) -> str:
         """Runs a program of this machine in the Pod's network namespace."""
         return run(["ip", "netns", "exec", self.netns_of(pod, namespace), *command], timeout_s=timeout_s)
 
-    def in_node(self, node: str, *command: str, timeout_s: float = 30.0) -> str:
+    def in_node(self, node: str, *command: str, timeout_s: float = 180.0) -> str:
         return run(["ip", "netns", "exec", f"{self.name}-{node}", *command], timeout_s=timeout_s)
 
     def log_tails(self, lines: int = 15) -> str:

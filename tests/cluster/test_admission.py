@@ -71,4 +71,4 @@ def _try_out(cluster: Cluster) -> None:
         kubectl("run", "root", "--image=busybox", "-n", "strict")
     kubectl("run", "root", "--image=busybox", "-n", "free")
 
-    kubectl("delete", "pvc", "data", "--timeout=30s")       # nobody uses it: its finalizer is taken away
+    kubectl("delete", "pvc", "data", "--timeout=120s")       # nobody uses it: its finalizer is taken away

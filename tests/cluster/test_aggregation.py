@@ -79,7 +79,7 @@ def group(space: Space, tmp_path: Path) -> Iterator[str]:
             "service": {"namespace": space.namespace, "name": "extension"},
         },
     })
-    space.kubectl("wait", "--for=condition=Available", f"apiservice/v1.{name}", "--timeout=60s", timeout_s=70)
+    space.kubectl("wait", "--for=condition=Available", f"apiservice/v1.{name}", "--timeout=120s", timeout_s=150)
     yield name
     space.tried("delete", "apiservice", f"v1.{name}")
 
@@ -100,7 +100,7 @@ def test_a_server_without_pods_is_unavailable(space: Space, group: str) -> None:
     told = eventually(lambda: "MissingEndpoints" in space.kubectl("get", "apiservice", f"v1.{group}"))
     refused = space.refused("get", "--raw", f"/apis/{group}/v1/visits")
     space.kubectl("scale", "deployment/extension", "--replicas=1")
-    space.kubectl("wait", "--for=condition=Available", f"apiservice/v1.{group}", "--timeout=60s", timeout_s=70)
+    space.kubectl("wait", "--for=condition=Available", f"apiservice/v1.{group}", "--timeout=120s", timeout_s=150)
 
     assert told
     assert "the server is currently unable to handle the request" in refused

@@ -84,7 +84,7 @@ def test_a_deployment_keeps_what_its_manifest_says_and_tells_how_it_is(space: Sp
     wanted["spec"]["template"]["spec"] |= {
         "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]}, "volumes": [{"name": "v", "emptyDir": {}}]}
     space.apply(wanted)
-    space.kubectl("rollout", "status", "deployment/d", "--timeout=60s")
+    space.kubectl("rollout", "status", "deployment/d", "--timeout=120s")
 
     held = space.get("deployment", "d")
     spec, status = held["spec"], held["status"]

@@ -41,9 +41,9 @@ def kind(space: Space) -> Iterator[Kind]:
     group = f"{space.namespace}.example.com"
     crd = definition("crontabs", "CronTab", version(subresources={"status": {}, "scale": SCALE}), group=group)
     space.kubectl("apply", "-f", "-", stdin=json.dumps(crd))
-    space.kubectl("wait", "--for=condition=Established", f"crd/crontabs.{group}", "--timeout=10s")
+    space.kubectl("wait", "--for=condition=Established", f"crd/crontabs.{group}", "--timeout=120s")
     yield Kind(space, group)
-    space.kubectl("delete", "crd", f"crontabs.{group}", "--ignore-not-found", "--timeout=30s")
+    space.kubectl("delete", "crd", f"crontabs.{group}", "--ignore-not-found", "--timeout=120s")
 
 
 def test_custom_objects_own_and_are_owned(space: Space, kind: Kind) -> None:
@@ -77,7 +77,7 @@ def test_a_namespace_takes_its_custom_objects_with_it(space: Space, kind: Kind) 
     obj = json.dumps(custom("a", "CronTab", kind.api_version))
     space.kubectl("create", f"--namespace={other}", "-f", "-", stdin=obj)
 
-    space.kubectl("delete", "namespace", other, "--timeout=30s")
+    space.kubectl("delete", "namespace", other, "--timeout=120s")
 
     assert space.kubectl("get", f"crontabs.{kind.group}", "-A", "-o", "jsonpath={.items[*].metadata.namespace}").split() == []
 

@@ -9,13 +9,21 @@ from collections import Counter
 import pytest
 
 from launcher.testing.cluster import ROOT, Cluster, CommandFailed, eventually
+from tests.support.space import Space
+
+# A node of a busy machine may hear of an end later than the example thinks.
+PATIENT = [{"op": "replace", "path": "/spec/template/spec/containers/0/lifecycle/preStop/exec/command", "value": ["sleep", "10"]}]
 
 
 @pytest.fixture
 def hello(kubonsai_cluster: Cluster, namespace: str) -> str:
     """The example, running in a namespace of the test's own."""
     kubonsai_cluster.kubectl("apply", "-n", namespace, "-f", str(ROOT / "examples/hello"))
-    kubonsai_cluster.kubectl("rollout", "status", "-n", namespace, "deployment/hello", "--timeout=60s")
+    kubonsai_cluster.kubectl("rollout", "status", "-n", namespace, "deployment/hello", "--timeout=120s")
+    space, address = Space(kubonsai_cluster, namespace), kubonsai_cluster.get("service", "hello", "-n", namespace)["spec"]["clusterIP"]
+    pod = first_pod(kubonsai_cluster, namespace)
+    space.knows(pod, f"hello.{namespace}.svc.cluster.local", address)
+    eventually(lambda: len({space.curl(pod, f"http://{address}") for _ in range(30)}) == 3)
     return namespace
 
 
@@ -63,9 +71,12 @@ def test_dig_answers_a_and_srv(kubonsai_cluster: Cluster, hello: str) -> None:
 
 @pytest.mark.req("RES-02", "WRK-06", "WRK-07")
 def test_rollout_loses_no_request_and_can_be_undone(kubonsai_cluster: Cluster, hello: str) -> None:
-    cluster, pod = kubonsai_cluster, first_pod(kubonsai_cluster, hello)
+    cluster = kubonsai_cluster
+    cluster.kubectl("patch", "-n", hello, "deployment/hello", "--type=json", "-p", json.dumps(PATIENT))
+    cluster.kubectl("rollout", "status", "-n", hello, "deployment/hello", "--timeout=120s")
+    pod = first_pod(cluster, hello)
     cluster.kubectl("run", "client", "-n", hello, "--image=busybox", "--restart=Never", "--", "sleep", "300")
-    cluster.kubectl("wait", "-n", hello, "--for=condition=Ready", "pod/client", "--timeout=30s")
+    cluster.kubectl("wait", "-n", hello, "--for=condition=Ready", "pod/client", "--timeout=120s")
     failures, seen, stop = [], set(), threading.Event()
 
     def loop() -> None:
@@ -80,7 +91,7 @@ def test_rollout_loses_no_request_and_can_be_undone(kubonsai_cluster: Cluster, h
     try:
         eventually(lambda: len(seen) == 3)
         cluster.kubectl("set", "env", "-n", hello, "deployment/hello", "GREETING=welcome")
-        cluster.kubectl("rollout", "status", "-n", hello, "deployment/hello", "--timeout=90s")
+        cluster.kubectl("rollout", "status", "-n", hello, "deployment/hello", "--timeout=120s")
         eventually(lambda: len({answer for answer in seen if answer.startswith("welcome")}) == 3)
     finally:
         stop.set()
@@ -89,9 +100,9 @@ def test_rollout_loses_no_request_and_can_be_undone(kubonsai_cluster: Cluster, h
     assert failures == []
     assert pod not in {p["metadata"]["name"] for p in cluster.pods(hello, "app=hello") if "deletionTimestamp" not in p["metadata"]}
     history = cluster.kubectl("rollout", "history", "-n", hello, "deployment/hello")
-    assert [line.split()[0] for line in history.splitlines() if line[:1].isdigit()] == ["1", "2"]
+    assert [line.split()[0] for line in history.splitlines() if line[:1].isdigit()] == ["1", "2", "3"]
 
     cluster.kubectl("rollout", "undo", "-n", hello, "deployment/hello")
-    cluster.kubectl("rollout", "status", "-n", hello, "deployment/hello", "--timeout=90s")
+    cluster.kubectl("rollout", "status", "-n", hello, "deployment/hello", "--timeout=120s")
     env = json.loads(cluster.kubectl("get", "-n", hello, "deployment/hello", "-o", "jsonpath={.spec.template.spec.containers[0].env[0]}"))
     assert env == {"name": "GREETING", "value": "hello"}

@@ -165,7 +165,7 @@ def test_output_forms(space: Space) -> None:
 
 def test_get_all_prints_each_kind(space: Space) -> None:
     space.create(deployment("web"), service("web"))
-    space.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    space.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
 
     text = space.kubectl("get", "all")
 
@@ -243,7 +243,7 @@ def test_events_of_one_object_and_waiting_for_a_value(space: Space) -> None:
     space.event("p", "Started")
 
     of_pod = space.kubectl("events", "--for", "pod/p").splitlines()
-    space.kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/p", "--timeout=5s")
+    space.kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/p", "--timeout=120s")
 
     assert {line.split()[3] for line in of_pod[1:]} == {"Pod/p"}
 

@@ -186,7 +186,7 @@ def test_scale_autoscale_and_expose(session: Session) -> None:
 def test_rollouts(session: Session) -> None:
     session.create(deployment("d"))
 
-    assert session.says("rollout status deploy/d --timeout=60s").endswith('deployment "d" successfully rolled out\n')
+    assert session.says("rollout status deploy/d --timeout=120s").endswith('deployment "d" successfully rolled out\n')
     assert session.says("set image deploy/d main=busybox:other") == "deployment.apps/d image updated\n"
     assert session.says("rollout pause deploy/d") == "deployment.apps/d paused\n"
     assert "already paused" in session.fails("rollout pause deploy/d")
@@ -195,15 +195,15 @@ def test_rollouts(session: Session) -> None:
     assert "Image:\tbusybox:other" in session.says("rollout history deploy/d --revision=2")
     assert session.says("rollout undo deploy/d") == "deployment.apps/d rolled back\n"
     assert session.says("rollout restart deploy/d") == "deployment.apps/d restarted\n"
-    session.says("rollout status deploy/d --timeout=60s")
+    session.says("rollout status deploy/d --timeout=120s")
     assert "exceeded" not in session.says("get deploy d -o jsonpath={.status.conditions}")
     assert "unable to find the specified revision" in session.fails("rollout history deploy/d --revision=99")
 
 
 def test_run_and_wait(session: Session) -> None:
     assert session.says("run p --image=busybox --labels=a=b --env=A=B --restart=Never --command -- sleep 600") == "pod/p created\n"
-    assert session.says("wait --for=condition=Ready pod/p --timeout=60s") == "pod/p condition met\n"
-    assert session.says("wait --for=jsonpath='{.status.phase}'=Running pod -l a=b --timeout=20s") == "pod/p condition met\n"
+    assert session.says("wait --for=condition=Ready pod/p --timeout=120s") == "pod/p condition met\n"
+    assert session.says("wait --for=jsonpath='{.status.phase}'=Running pod -l a=b --timeout=120s") == "pod/p condition met\n"
     assert "timed out waiting for the condition" in session.fails("wait --for=condition=Nope pod/p --timeout=1s")
     assert session.fails("wait --for=condition=Ready pod/nope --timeout=1s") == 'Error from server (NotFound): pods "nope" not found\n'
     once = session.says("run once --image=busybox --restart=Never --rm -i --quiet -- sh -c 'read line; echo heard $line'", "this\n")
@@ -213,18 +213,18 @@ def test_run_and_wait(session: Session) -> None:
     assert session.says("run e --image=busybox --expose --port=80 --dry-run=server") == (
         "service/e created (server dry run)\npod/e created (server dry run)\n")
     if session.minor >= 31:
-        assert session.says("wait --for=create pod/p --timeout=5s") == "pod/p condition met\n"
+        assert session.says("wait --for=create pod/p --timeout=120s") == "pod/p condition met\n"
     assert session.says("delete pod p --now --wait=false").startswith('pod "p" deleted')
-    assert session.tried("wait", "--for=delete", "pod/p", "--timeout=60s").returncode == 0
+    assert session.tried("wait", "--for=delete", "pod/p", "--timeout=120s").returncode == 0
 
 
 def test_delete(session: Session) -> None:
     session.create(deployment("orphans"), deployment("foreground"), *(config_map(name) for name in "abc"), pod("p"))
-    session.says("rollout status deploy/orphans --timeout=60s")
-    session.says("rollout status deploy/foreground --timeout=60s")
+    session.says("rollout status deploy/orphans --timeout=120s")
+    session.says("rollout status deploy/foreground --timeout=120s")
 
     assert session.says("delete deploy orphans --cascade=orphan").startswith('deployment.apps "orphans" deleted')
-    assert session.says("delete deploy foreground --cascade=foreground --timeout=60s").startswith('deployment.apps "foreground" deleted')
+    assert session.says("delete deploy foreground --cascade=foreground --timeout=120s").startswith('deployment.apps "foreground" deleted')
     assert session.says("get rs -o name").startswith("replicaset.apps/orphans-")
     assert "ownerReferences" not in session.items("rs")[0]["metadata"]
     assert session.says("delete rs --all --cascade=background").startswith('replicaset.apps "orphans-')

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from launcher.cluster.cgroups import hierarchies
 from launcher.testing.cluster import ROOT, Cluster, CommandFailed, eventually, run
 
 
@@ -36,7 +37,7 @@ def host_state() -> dict[str, object]:
 def traces(name: str) -> list[str]:
     """What a cluster of that name would leave on this machine, by every place that one can look."""
     processes = [pid for pid in os.listdir("/proc") if pid.isdigit() and f"--cluster\0{name}\0".encode() in _cmdline(pid)]
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"**/kubonsai/{name}")]
+    groups = [str(path) for root in hierarchies() if (path := root / "kubonsai" / name).exists()]
     names = [line.split()[0] for line in run(["ip", "netns", "list"]).splitlines() if line.startswith(name)]
     mounts = [line for line in Path("/proc/self/mounts").read_text().splitlines() if f"/{name}/" in line or line.split()[1].endswith(name)]
     roots = ("/var/lib/kubonsai/clusters", "/run/kubonsai", "/var/log/kubonsai")
@@ -105,7 +106,7 @@ def test_a_second_up_repairs(own: Cluster) -> None:
 @pytest.mark.parametrize("component", ["kubelet", "scheduler", "controller-manager", "apiserver", "etcd", "kube-proxy", "supervisor"])
 def test_a_killed_component_comes_back_and_disturbs_no_pod(own: Cluster, component: str) -> None:
     own.kubectl("apply", "-f", str(ROOT / "examples/hello"))
-    own.kubectl("rollout", "status", "deployment/hello", "--timeout=90s")
+    own.kubectl("rollout", "status", "deployment/hello", "--timeout=150s", timeout_s=180)
     before = {p["metadata"]["name"]: _containers(p) for p in own.pods(selector="app=hello")}
     victims = [p for p in own.status()["processes"] if p["name"] == component]
     own.kubectl("create", "configmap", f"written-before-{component}", "--from-literal=a=b")
@@ -117,10 +118,10 @@ def test_a_killed_component_comes_back_and_disturbs_no_pod(own: Cluster, compone
         now = [p for p in own.status()["processes"] if p["name"] == component]
         return all(p["pid"] not in (0, *(v["pid"] for v in victims)) for p in now)
 
-    eventually(healed, within_s=30)
-    own.kubectl("get", "configmap", f"written-before-{component}")
+    eventually(healed)
+    eventually(lambda: own.kubectl("get", "configmap", f"written-before-{component}"), within_s=120)
     eventually(lambda: own.kubectl("create", "deployment", f"after-{component}", "--image=busybox", "--", "sleep", "300"))
-    own.kubectl("rollout", "status", f"deployment/after-{component}", "--timeout=60s")
+    own.kubectl("rollout", "status", f"deployment/after-{component}", "--timeout=150s", timeout_s=180)
     own.kubectl("delete", "deployment", f"after-{component}", "--wait=false")
     assert {p["metadata"]["name"]: _containers(p) for p in own.pods(selector="app=hello")} == before
 
@@ -184,7 +185,7 @@ def test_an_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_input_is_explained(arguments: list[str], message: str) -> None:
-    done = subprocess.run([str(ROOT / "kubonsai"), *arguments], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([str(ROOT / "kubonsai"), *arguments], capture_output=True, text=True, check=False, timeout=180)
 
     assert done.returncode == 2
     assert message in done.stderr

@@ -46,7 +46,7 @@ spec:
   containers: [{name: a, image: busybox, command: [sleep, "300"]}]
 """
     own.apply(manifest)
-    own.kubectl("wait", "--for=condition=Ready", "pod/there", "--timeout=30s")
+    own.kubectl("wait", "--for=condition=Ready", "pod/there", "--timeout=120s")
 
     node(own, "remove", "node4")
 
@@ -56,7 +56,7 @@ spec:
 
 def test_a_machine_that_was_off_comes_back_with_its_pods(own: Cluster) -> None:
     own.kubectl("apply", "-f", str(ROOT / "examples/hello"))
-    own.kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
+    own.kubectl("rollout", "status", "deployment/hello", "--timeout=120s")
     victims = {p["metadata"]["name"] for p in own.pods(selector="app=hello") if p["spec"]["nodeName"] == "node3"}
     assert victims
 

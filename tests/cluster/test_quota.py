@@ -52,7 +52,7 @@ def test_a_replica_set_says_why_it_has_too_few_and_goes_on_when_there_is_room(sp
     eventually(says_why)
     space.kubectl("patch", "quota", "q", "--type=merge", "-p", '{"spec": {"hard": {"pods": "2"}}}')
 
-    space.kubectl("rollout", "status", "deployment/d", "--timeout=60s")
+    space.kubectl("rollout", "status", "deployment/d", "--timeout=120s")
     assert used(space, "q") == {"pods": "2"}
 
 

@@ -70,7 +70,9 @@ class Hook:
         behind = deployment("hook", serving)
         behind["spec"]["template"]["spec"]["volumes"] = volumes
         space.create(secret, config_map("script", **{"hook.py": SCRIPT}), behind, service("hook", port=443, target=8443))
-        space.kubectl("rollout", "status", "deployment/hook", "--timeout=60s")
+        space.kubectl("rollout", "status", "deployment/hook", "--timeout=120s")
+        ready = "jsonpath={.items[*].endpoints[*].conditions.ready}"        # what the apiserver goes by
+        eventually(lambda: "true" in space.kubectl("get", "endpointslices", "-l", "kubernetes.io/service-name=hook", "-o", ready))
 
     @property
     def name(self) -> str:
@@ -137,7 +139,7 @@ def test_without_its_pod_the_failure_policy_decides(hook: Hook) -> None:
         "patch", "validatingwebhookconfiguration", space.namespace, "--type=json",
         "-p", '[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]',
     )
-    eventually(lambda: space.tried("create", "configmap", "open", "--from-literal=a=b").returncode == 0, within_s=10)
+    eventually(lambda: space.tried("create", "configmap", "open", "--from-literal=a=b").returncode == 0)
 
     assert f'failed calling webhook "{hook.name}": failed to call webhook: Post ' in said
     assert f"https://hook.{space.namespace}.svc:443/check?timeout=2s" in said

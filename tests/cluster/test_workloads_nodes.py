@@ -24,7 +24,7 @@ def test_a_deleted_node_registers_again_and_its_pods_keep_their_network(space: S
     space.cluster.kubectl("delete", "node", "node3")
 
     after = eventually(lambda: node(space, "node3"))
-    space.cluster.kubectl("wait", "--for=condition=Ready", "node/node3", "--timeout=20s")
+    space.cluster.kubectl("wait", "--for=condition=Ready", "node/node3", "--timeout=120s")
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert node(space, "node3")["spec"]["podCIDR"] == before["spec"]["podCIDR"]
     assert eventually(lambda: space.curl("client", f"http://{address}:8080")).strip() == "web"
@@ -39,7 +39,7 @@ def test_a_silent_node_loses_its_pods_and_gets_them_back_or_not(space: Space) ->
     moving = deployment("d", server(), replicas=2)
     moving["spec"]["template"]["spec"]["tolerations"] = [toleration]
     space.create(moving, service("d"), pod("bare", nodeName="node3"))
-    space.kubectl("rollout", "status", "deployment/d", "--timeout=30s")
+    space.kubectl("rollout", "status", "deployment/d", "--timeout=120s")
     assert {item["spec"]["nodeName"] for item in space.items("pods", "-l", "app=d")} == {"node2", "node3"}
     kubelet = space.cluster.process("kubelet", "node3")["pid"]
 
@@ -53,13 +53,13 @@ def test_a_silent_node_loses_its_pods_and_gets_them_back_or_not(space: Space) ->
         )
         assert ("node.kubernetes.io/unreachable", "NoSchedule") in taints
         eventually(lambda: "False" in space.kubectl("get", "pod", "bare", "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"))
-        space.kubectl("rollout", "status", "deployment/d", "--timeout=30s")
+        space.kubectl("rollout", "status", "deployment/d", "--timeout=120s")
         shown = eventually(lambda: "Terminating" in (text := space.kubectl("get", "pods", "-o", "wide")) and text)
         assert sum("Running" in line and "node2" in line for line in str(shown).splitlines()) == 2
     finally:
         os.kill(kubelet, signal.SIGCONT)
 
-    space.cluster.kubectl("wait", "--for=condition=Ready", "node/node3", "--timeout=30s")
+    space.cluster.kubectl("wait", "--for=condition=Ready", "node/node3", "--timeout=120s")
     eventually(lambda: len(space.items("pods", "-l", "app=d")) == 2)
     assert {item["spec"]["nodeName"] for item in space.items("pods", "-l", "app=d")} == {"node2"}
     eventually(lambda: "taints" not in node(space, "node3")["spec"])

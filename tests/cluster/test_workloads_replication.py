@@ -56,11 +56,11 @@ def test_a_drain_keeps_a_disruption_budget(space: Space) -> None:
     eventually(lambda: space.get("pdb", "kept").get("status", {}).get("currentHealthy") == 1)
     drain = ("drain", "node2", "--ignore-daemonsets", "--pod-selector=app=kept")
     try:
-        assert "Cannot evict pod as it would violate the pod's disruption budget" in space.refused(*drain, "--timeout=4s")
+        assert "Cannot evict pod as it would violate the pod's disruption budget" in space.refused(*drain, "--timeout=10s")
         assert space.items("pods")[0]["spec"]["nodeName"] == "node2"
 
         space.kubectl("patch", "pdb", "kept", "--type=merge", "-p", '{"spec":{"minAvailable":0}}')
-        assert "evict" in space.kubectl(*drain, "--timeout=50s")
+        assert "evict" in space.kubectl(*drain, "--timeout=120s")
         eventually(lambda: [item["spec"].get("nodeName") for item in space.items("pods")] == ["node3"])
         eventually(lambda: space.get("pdb", "kept")["status"]["disruptionsAllowed"] == 1)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -44,10 +45,10 @@ def test_a_cluster_ip_spreads_over_its_pods(web: Space) -> None:
 
     eventually(lambda: len(answers(web, f"http://{address}", 15)) == 3)
     found = answers(web, f"http://{address}", 90)
-    from_node = node_curl(web, "node1", f"http://{address}")
+    from_node = eventually(lambda: node_curl(web, "node1", f"http://{address}"))
     slices = web.kubectl("get", "endpointslices", "-l", "kubernetes.io/service-name=web", "--no-headers").split()
 
-    assert all(12 <= count <= 50 for count in found.values()), found
+    assert all(5 <= count <= 60 for count in found.values()), found
     assert from_node.startswith("web-")
     assert (slices[1], slices[2], slices[3].count(",")) == ("IPv4", "8080", 2)
     assert web.kubectl("get", "service", "web", "--no-headers").split()[1:5] == ["ClusterIP", address, "<none>", "80/TCP"]
@@ -67,7 +68,7 @@ def test_a_node_port_answers_on_every_node(web: Space) -> None:
     assert 30000 <= port <= 32767
     for node in ("172.30.0.11", NODE2, "172.30.0.13"):
         assert eventually(lambda node=node: web.curl("client", f"http://{node}:{port}")).startswith("web-")  # type: ignore[misc]
-        assert node_curl(web, "node1", f"http://{node}:{port}").startswith("web-")
+        assert eventually(lambda node=node: node_curl(web, "node1", f"http://{node}:{port}")).startswith("web-")  # type: ignore[misc]
 
 
 @pytest.mark.req("SVC-01")
@@ -84,8 +85,17 @@ def test_without_endpoints_it_refuses_at_once_and_by_hand_it_goes_anywhere(space
     space.run(pod("client", container()), pod("outside", server(answer="by hand"), labels={"x": "y"}))
     space.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "manual"}, "spec": {"ports": [{"name": "http", "port": 80}]}})
 
-    with pytest.raises(CommandFailed, match=r"Connection refused|Couldn't connect|Failed to connect"):
-        space.curl("client", f"http://manual.{space.namespace}.{ZONE}")
+    space.knows("client", f"manual.{space.namespace}.{ZONE}", space.get("service", "manual")["spec"]["clusterIP"])
+
+    def refused() -> bool:
+        """Not resolved no more, and not without an answer."""
+        try:
+            space.curl("client", f"http://manual.{space.namespace}.{ZONE}")
+        except CommandFailed as error:
+            return re.search("Connection refused|Couldn't connect|Failed to connect", str(error)) is not None
+        return False
+
+    eventually(refused)
     assert space.items("endpointslices") == []
     space.create({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
@@ -151,7 +161,7 @@ def test_names_of_services(space: Space) -> None:
     address = space.get("service", "web")["spec"]["clusterIP"]
     full = f"web.{space.namespace}.{ZONE}"
 
-    eventually(lambda: space.dig("client", "+short", full).split() == [address])
+    space.knows("client", full, address)
     for name in ("web", f"web.{space.namespace}", f"web.{space.namespace}.svc", full):
         assert f"Address: {address}" in space.sh("client", f"nslookup -type=a {name} | tail -n +3; nslookup {full}")
         assert space.dig("client", "+search", "+short", name).split() == [address]
@@ -176,12 +186,12 @@ def test_a_headless_service_names_its_pods(web: Space) -> None:
     addresses = {item["status"]["podIP"] for item in web.items("pods", "-l", "app=web")}
     full = f"web.{web.namespace}.{ZONE}"
 
-    eventually(lambda: set(web.dig("client", "+short", full).split()) == addresses)
+    web.knows("client", full, *addresses)
     assert web.dig("client", "+short", f"me.{full}").split() == [web.pod("named")["status"]["podIP"]]
     targets = {line.split()[3] for line in web.dig("client", "+short", "SRV", f"_http._tcp.{full}").splitlines()}
     assert f"me.{full}." in targets
     assert len(targets) == 4
-    queries = [argument for _ in range(30) for argument in (full, "A")]
+    queries = [argument for _ in range(120) for argument in (full, "A")]
     firsts = {block.split()[0] for block in _blocks(web.dig("client", "+noall", "+answer", *queries), 4)}
     assert firsts == addresses
     assert web.kubectl("get", "service", "web", "--no-headers").split()[1:3] == ["ClusterIP", "None"]
@@ -254,6 +264,6 @@ def test_pods_see_each_others_addresses(space: Space) -> None:
     for target in (f"{space.pod('a')['status']['podIP']}:8080", f"a.{space.namespace}.{ZONE}"):
         eventually(lambda target=target: "404" in space.curl("b", f"http://{target}/"))  # type: ignore[misc]
 
-    lines = [line for line in space.kubectl("logs", "a").splitlines() if "response:404" in line]
-    assert len(lines) == 2
+    lines = eventually(lambda: found if len(found := [
+        line for line in space.kubectl("logs", "a").splitlines() if "response:404" in line]) == 2 else None)
     assert all(f"{space.pod('b')['status']['podIP']}]" in line for line in lines)

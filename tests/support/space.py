@@ -31,7 +31,7 @@ class Space:
     binary: str = "kubectl"
 
     def kubectl(
-        self, *arguments: str, stdin: str | None = None, timeout_s: float = 120.0, environment: dict[str, str] | None = None,
+        self, *arguments: str, stdin: str | None = None, timeout_s: float = 180.0, environment: dict[str, str] | None = None,
     ) -> str:
         """Standard output; a failing kubectl fails the test."""
         settings = {**self.cluster.environment, **(environment or {})}
@@ -43,7 +43,7 @@ class Space:
         """The same for calls that may fail: exit code and both outputs."""
         settings = {**os.environ, **self.cluster.environment, **(environment or {})}
         return subprocess.run(
-            self._command(arguments), capture_output=True, text=True, check=False, timeout=120, input=stdin, env=settings,
+            self._command(arguments), capture_output=True, text=True, check=False, timeout=180, input=stdin, env=settings,
         )
 
     @contextmanager
@@ -162,6 +162,11 @@ class Space:
     def curl(self, pod: str, *arguments: str, timeout_s: float = 60.0) -> str:
         """The machine's own curl in the Pod's network; every call is a new connection."""
         return self.cluster.in_pod(pod, "curl", "-sS", "-m", "5", *arguments, namespace=self.namespace, timeout_s=timeout_s)
+
+    def knows(self, pod: str, name: str, *addresses: str) -> None:
+        """Waits until every server of the cluster's DNS, asked from the Pod, has these addresses of a name."""
+        servers = [each["status"]["podIP"] for each in self.cluster.pods("kube-system", "k8s-app=kube-dns")]
+        eventually(lambda: all({*self.dig(pod, "+short", f"@{server}", name).split()} == {*addresses} for server in servers))
 
     def dig(self, pod: str, *arguments: str) -> str:
         return self.cluster.in_pod(pod, "dig", "+tries=2", "+time=3", *arguments, namespace=self.namespace)

@@ -6,9 +6,23 @@ from pathlib import Path
 import pytest
 
 from tests.support.kernel_services import Stage, set_stage
+from tests.support.runtime_node import RuntimeNode, runtime_node
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with set_stage(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of images, for built-in ones: made once."""
+    return tmp_path_factory.mktemp("images")
+
+
+@pytest.fixture
+async def node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNode]:
+    """The runtime of a node of its own."""
+    async with runtime_node(tmp_path, images) as opened:
+        yield opened

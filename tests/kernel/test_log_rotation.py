@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +18,10 @@ from kube.process.config import ApiserverAccess, TlsFiles
 from node_agent.kubelet.config import KubeletConfig
 from node_agent.kubelet.log_rotation import rotate, rotate_logs
 from node_agent.runtime.logs import LogOptions, read_log
-from tests.support.runtime_node import RuntimeNode, runtime_node
+from tests.support.runtime_node import RuntimeNode
 
 pytestmark = pytest.mark.kernel
 LINES = 30_000
-
-
-@pytest.fixture
-async def node(tmp_path: Path) -> AsyncIterator[RuntimeNode]:
-    async with runtime_node(tmp_path, tmp_path / "images") as opened:
-        yield opened
 
 
 def config(root: Path) -> KubeletConfig:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,25 +15,14 @@ import pytest
 from node_agent.kubelet.log_rotation import rotate
 from node_agent.runtime.model import ContainerState, Mount, Resources, RuntimeServiceError, Security, StartFailedError
 from node_agent.runtime.processes import start_ticks
-from tests.support.runtime_node import RuntimeNode, cgroups_below, mounts_below, runtime_node
+from tests.support.runtime_node import RuntimeNode, cgroups_below, mounts_below
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
 
 
 async def output(*argv: str) -> str:
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     return (await process.communicate())[0].decode()
-
-
-@pytest.fixture
-async def node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNode]:
-    async with runtime_node(tmp_path, images) as opened:
-        yield opened
 
 
 @pytest.mark.req("ARC-08", "POD-10")

@@ -5,27 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from node_agent.runtime.cgroups import detect_cgroups, processes
 from node_agent.runtime.model import RuntimeServiceError
-from tests.support.runtime_node import RuntimeNode, runtime_node
+from tests.support.runtime_node import RuntimeNode
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
-
-
-@pytest.fixture
-async def node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNode]:
-    async with runtime_node(tmp_path, images) as opened:
-        yield opened
 
 
 def commands(cgroup: str) -> list[str]:

@@ -26,11 +26,6 @@ from tests.support.runtime_node import RuntimeNode, runtime_node
 pytestmark = pytest.mark.kernel
 
 
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
-
-
 @pytest.fixture
 async def node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNode]:
     """Its runtime is warm, so that a thread more is a leak."""

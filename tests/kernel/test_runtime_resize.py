@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from node_agent.runtime.cgroups import LegacyCgroups, detect_cgroups
 from node_agent.runtime.model import Amounts, Resources, RuntimeServiceError, Sandbox
-from tests.support.runtime_node import RuntimeNode, runtime_node
+from tests.support.runtime_node import RuntimeNode
 
 pytestmark = pytest.mark.kernel
 LIMITED = Resources(cpu_shares=204, cpu_quota_us=20_000, memory_limit=64 << 20)
-
-
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
-
-
-@pytest.fixture
-async def node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNode]:
-    async with runtime_node(tmp_path, images) as opened:
-        yield opened
 
 
 def held(cgroup: str) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,20 +12,9 @@ from node_agent.kubelet.security import security_of
 from node_agent.runtime.idmaps import OPEN_ROOTS
 from node_agent.runtime.model import Mount, ProcessUser, Resources, RuntimeServiceError, Security
 from tests.support.pods import container, pod
-from tests.support.runtime_node import RuntimeNode, mounts_below, runtime_node
+from tests.support.runtime_node import RuntimeNode, mounts_below
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
-
-
-@pytest.fixture
-async def node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNode]:
-    async with runtime_node(tmp_path, images) as opened:
-        yield opened
 
 
 def security(common: PodSecurityContext | None = None, own: SecurityContext | None = None, profiles: Path = Path("/nowhere")) -> Security:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,20 +12,9 @@ import pytest
 from kube.rpc.v1.node_pb2 import StreamFrame
 from node_agent.kubelet.streams import relay_attach
 from node_agent.runtime.model import ContainerRecord
-from tests.support.runtime_node import RuntimeNode, runtime_node
+from tests.support.runtime_node import RuntimeNode
 
 pytestmark = pytest.mark.kernel
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("images")
-
-
-@pytest.fixture
-async def node(tmp_path: Path, images: Path) -> AsyncIterator[RuntimeNode]:
-    async with runtime_node(tmp_path, images) as opened:
-        yield opened
 
 
 async def attached(

@@ -43,12 +43,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         assert "Traceback" not in running.log      # whatever was sent above
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with server.session() as session:
-        yield Api(session)
-
-
 def continue_token(revision: int) -> str:
     return base64.urlsafe_b64encode(json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": "a\0"}).encode()).decode()
 

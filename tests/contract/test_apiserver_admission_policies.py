@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_calls import Api, config_map, deployment
-from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.apiserver import RunningApiserver
 from tests.support.policies import BASE, Json, applied, binding, mutating, param_ref, patched, policy
 from tests.support.webhooks import rule
 
@@ -32,12 +32,6 @@ DEFINITION: Json = {
         }}}],
     },
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("apiserver")) as running:
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -2,27 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from tests.support.api_calls import Api, config_map, deployment, new_namespace, pod
-from tests.support.apiserver import RunningApiserver, running_apiserver
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("apiserver")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with server.session() as session:
-        yield Api(session)
 
 
 async def test_most_kinds_answer_with_a_status(api: Api) -> None:

@@ -36,12 +36,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         assert "Traceback" not in running.log      # whatever was sent
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with server.session() as session:
-        yield Api(session)
-
-
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def unharmed(server: RunningApiserver, api: Api) -> AsyncIterator[None]:
     """After each test: healthy, no memory and no file descriptors more."""

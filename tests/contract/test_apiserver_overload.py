@@ -36,12 +36,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with server.session() as session:
-        yield Api(session)
-
-
 class Brake:
     """A webhook that answers nobody until it is let go: whoever writes a ConfigMap keeps its place."""
 

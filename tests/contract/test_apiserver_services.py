@@ -19,12 +19,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with server.session() as session:
-        yield Api(session)
-
-
 ADDRESSES = "/apis/networking.k8s.io/v1/ipaddresses"
 
 

@@ -23,12 +23,6 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runn
         yield running
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with server.session() as session:
-        yield Api(session)
-
-
 async def test_a_watch_from_a_version_tells_what_came_after_it(api: Api) -> None:
     path = await new_namespace(api, "after")
     _, before = await api.post(f"{path}/configmaps", config_map("before"))

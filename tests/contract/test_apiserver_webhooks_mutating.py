@@ -11,71 +11,34 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_calls import Api, config_map, deployment, new_namespace, pod
-from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.apiserver import RunningApiserver
+from tests.support.webhook_bench import BASE, Bench, hooked_api
 from tests.support.webhooks import (
     Json,
     WebhookServer,
     allow,
     answer,
-    ca_bundle,
-    configuration,
     deny,
     labelled,
     patch,
     rule,
-    webhook,
-    webhook_server,
 )
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
-CONFIGURATIONS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+CONFIGURATIONS = f"{BASE}/mutatingwebhookconfigurations"
 NAME = "hook.test.example"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("apiserver")) as running:
-        yield running
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def hooks(server: RunningApiserver) -> AsyncIterator[WebhookServer]:
-    async with webhook_server(server.pki.identity("webhook")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def api(server: RunningApiserver, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
-    """In the end the configurations that the test made are gone."""
-    async with server.session() as session:
-        made = Api(session)
-        await made.post("/api/v1/namespaces", {"metadata": {"name": "hooks"}})
-        await made.post("/api/v1/namespaces/hooks/serviceaccounts", {"metadata": {"name": "default"}})
+async def api(server: RunningApiserver) -> AsyncIterator[Api]:
+    async with hooked_api(server) as made:
         yield made
-        await made.delete(CONFIGURATIONS)
-
-
-class Bench:
-    """One configuration after another in the apiserver under test."""
-
-    def __init__(self, api: Api, server: RunningApiserver, hooks: WebhookServer) -> None:
-        self.api, self.hooks, self.bundle = api, hooks, ca_bundle(server.admin)
-
-    def hook(self, path: str, *rules: Json, name: str = NAME, **more: Any) -> Json:
-        return webhook(name, self.hooks.url(path), self.bundle, *(rules or [rule("configmaps")]), **more)
-
-    async def configure(self, *webhooks: Json, name: str = "c") -> None:
-        code, said = await self.api.post(CONFIGURATIONS, configuration("Mutating", name, *webhooks))
-        assert code == 201, said
-
-    async def create(self, name: str, **query: Any) -> tuple[int, Json]:
-        return await self.api.post("/api/v1/namespaces/hooks/configmaps", config_map(name, a="b"), **query)
 
 
 @pytest.fixture
 def bench(api: Api, server: RunningApiserver, hooks: WebhookServer) -> Bench:
-    return Bench(api, server, hooks)
+    return Bench(api, server, hooks, NAME, "Mutating")
 
 
 @pytest.mark.req("WHK-01", "WHK-05", "WHK-07")

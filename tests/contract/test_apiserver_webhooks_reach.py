@@ -9,37 +9,19 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_calls import Api, config_map, pod
-from tests.support.apiserver import RunningApiserver, running_apiserver
-from tests.support.webhooks import Json, WebhookServer, ca_bundle, configuration, deny, patch, rule, webhook, webhook_server
+from tests.support.apiserver import RunningApiserver
+from tests.support.webhook_bench import BASE, EVERYTHING, hooked_api
+from tests.support.webhooks import Json, WebhookServer, ca_bundle, configuration, deny, patch, rule, webhook
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
-BASE = "/apis/admissionregistration.k8s.io/v1"
 NAME = "reach.test.example"
-EVERYTHING = rule("*/*", operations=("*",), groups=("*",), versions=("*",))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("apiserver")) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def hooks(server: RunningApiserver) -> AsyncIterator[WebhookServer]:
-    async with webhook_server(server.pki.identity("webhook")) as running:
-        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with server.session() as session:
-        made = Api(session)
-        await made.post("/api/v1/namespaces", {"metadata": {"name": "reach"}})
-        await made.post("/api/v1/namespaces/reach/serviceaccounts", {"metadata": {"name": "default"}})
+    async with hooked_api(server, "reach") as made:
         yield made
-        for plural in ("validatingwebhookconfigurations", "mutatingwebhookconfigurations"):
-            await made.delete(f"{BASE}/{plural}")
 
 
 async def configure(api: Api, kind: str, hook: Json) -> None:

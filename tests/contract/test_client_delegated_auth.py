@@ -19,18 +19,12 @@ from kube.client.client import Client
 from kube.client.delegated_auth import REMEMBERED_S, Caller, Credentials, DelegatedAuth
 from kube.client.grpc_transport import GrpcTransport
 from kube.process.pages import PageRequest
-from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.apiserver import RunningApiserver
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
 RBAC = "rbac.authorization.k8s.io"
 METRICS = ResourceAttributes(verb="get", version="v1", resource="nodes", subresource="metrics", name="node1")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("apiserver")) as running:
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

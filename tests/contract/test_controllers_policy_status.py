@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from control_plane.controllers.policy_status.controller import PolicyStatusController
 from kube.apimachinery.resources import SCHEME
 from kube.client.client import Client
 from kube.client.grpc_transport import GrpcTransport
 from tests.support.api_calls import Api
-from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.apiserver import RunningApiserver
 from tests.support.controllers import eventually, running
 from tests.support.policies import BASE, Json, policy
 
@@ -29,12 +27,6 @@ CRONTABS: Json = {"metadata": {"name": f"crontabs.{GROUP}"}, "spec": {
         "type": "object", "properties": {"spec": {"type": "object", "properties": {"replicas": {"type": "integer"}}}},
     }}}],
 }}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("types")) as made:
-        yield made
 
 
 def about(name: str, group: str, resource: str, *validations: Json | str) -> Json:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from control_plane.controllers.storage_version_migration import StorageVersionMigrator
 from kube.client.client import Client
 from kube.client.grpc_transport import GrpcTransport
 from tests.support.api_calls import Api
-from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.apiserver import RunningApiserver
 from tests.support.controllers import eventually, running
 
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
@@ -22,18 +20,6 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 MIGRATIONS = "/apis/storagemigration.k8s.io/v1/storageversionmigrations"
 GROUP = "migrated.example.com"
 WITHIN_S = 60.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("migration")) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with server.session() as session:
-        yield Api(session)
 
 
 def version(name: str, *, storage: bool) -> dict[str, Any]:

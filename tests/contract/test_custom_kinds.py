@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_calls import STRATEGIC_PATCH, Api, Json, new_namespace
-from tests.support.apiserver import RunningApiserver, running_apiserver, running_apiservers
+from tests.support.apiserver import RunningApiserver, running_apiservers
 from tests.support.custom_kinds import (
     CRON_SPEC,
     DEFINITIONS,
@@ -29,12 +29,6 @@ from tests.support.custom_kinds import (
 pytestmark = [pytest.mark.etcd, pytest.mark.asyncio(loop_scope="module")]
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("custom")) as running:
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_calls import Api, new_namespace
-from tests.support.apiserver import RunningApiserver, running_apiserver
+from tests.support.apiserver import RunningApiserver
 from tests.support.custom_kinds import GROUP, custom, definition, established, root, version
 from tests.support.webhooks import Json, WebhookServer, ca_bundle, webhook_server
 
@@ -39,12 +39,6 @@ def _in_version(obj: Json, api_version: str) -> Json:
 def refused(review: Json) -> Json:
     response = {"uid": review["request"]["uid"], "result": {"status": "Failure", "message": "not today"}}
     return {"apiVersion": review["apiVersion"], "kind": "ConversionReview", "response": response}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningApiserver]:
-    async with running_apiserver(tmp_path_factory.mktemp("conversion")) as running:
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -74,6 +74,6 @@ def test_an_operator(space: Space, widgets: str, operator: Path) -> None:
     eventually(lambda: held(widgets, "w")["status"]["resized"] == "from 1 to 5")
     eventually(lambda: held(widgets, "w")["status"]["ticks"] > 2, within_s=60)
 
-    space.kubectl("delete", widgets, "w", "--timeout=120s", timeout_s=70)
+    space.kubectl("delete", widgets, "w", "--timeout=120s", timeout_s=150)
     assert config("w-was-here")
     eventually(lambda: "NotFound" in space.refused("get", "configmap", "w"))

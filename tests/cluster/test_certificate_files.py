@@ -22,7 +22,7 @@ def pki(cluster: Cluster) -> Path:
 
 
 def tried(command: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, input=stdin)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, input=stdin)
 
 
 def in_node(cluster: Cluster, node: str, *command: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +51,7 @@ def test_the_cluster_and_etcd_have_each_their_own_authority(kubonsai_cluster: Cl
     def etcd(name: str) -> subprocess.CompletedProcess[str]:
         return in_node(
             kubonsai_cluster, "node1", "etcdctl", "--endpoints=https://127.0.0.1:2379", f"--cacert={folder}/etcd/ca.crt",
-            f"--cert={folder}/{name}.crt", f"--key={folder}/{name}.key", "--dial-timeout=3s", "--command-timeout=3s",
+            f"--cert={folder}/{name}.crt", f"--key={folder}/{name}.key", "--dial-timeout=15s", "--command-timeout=15s",
             "get", "/registry/namespaces/default", "--keys-only")
 
     def api(name: str) -> subprocess.CompletedProcess[str]:
@@ -76,14 +76,14 @@ def test_every_port_shows_a_certificate_and_asks_for_one(kubonsai_cluster: Clust
         said = shown(kubonsai_cluster, node, f"{address}:{port}")
         assert f"subject={name}\n" in said, said
         assert "issuer=CN = etcd-ca" in said if port == "2379" else "issuer=CN = kubernetes\n" in said
-        plain = in_node(kubonsai_cluster, node, "curl", "-sS", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", f"http://{address}:{port}/")
+        plain = in_node(kubonsai_cluster, node, "curl", "-sS", "-m", "30", "-o", "/dev/null", "-w", "%{http_code}", f"http://{address}:{port}/")
         assert plain.stdout in ("400", "000"), f"{port}: {plain}"      # 000: the connection was closed
 
     # With TLS 1.3 the refusal comes after the handshake, and may be overtaken by the end of the connection.
-    call = ["curl", "-sS", "-m", "5", "--tls-max", "1.2", "--cacert", f"{folder}/etcd/ca.crt", "https://127.0.0.1:2379/version"]
+    call = ["curl", "-sS", "-m", "30", "--tls-max", "1.2", "--cacert", f"{folder}/etcd/ca.crt", "https://127.0.0.1:2379/version"]
     etcd = in_node(kubonsai_cluster, "node1", *call)
     kubelet = in_node(
-        kubonsai_cluster, "node2", "curl", "-sS", "-m", "5", "--cacert", f"{folder}/ca.crt", "-w", "%{http_code}", f"https://{NODE2}:10250/pods")
+        kubonsai_cluster, "node2", "curl", "-sS", "-m", "30", "--cacert", f"{folder}/ca.crt", "-w", "%{http_code}", f"https://{NODE2}:10250/pods")
     assert etcd.returncode != 0
     assert "bad certificate" in etcd.stderr
     assert kubelet.stdout.endswith("401")
@@ -134,7 +134,7 @@ def test_the_apiserver_is_known_by_its_names_and_by_no_other(space: Space) -> No
     def asked(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         authority = str(pki(space.cluster) / "ca.crt")
         netns = space.cluster.netns_of("p", space.namespace)
-        return tried(["ip", "netns", "exec", netns, "curl", "-sS", "-m", "10", "--cacert", authority, *arguments, f"https://{name}/version"])
+        return tried(["ip", "netns", "exec", netns, "curl", "-sS", "-m", "30", "--cacert", authority, *arguments, f"https://{name}/version"])
 
     own = {"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}
     assert {name.rpartition(":")[2] for name in names.split(", ")} == own | {"localhost", "node1", "10.96.0.1", "127.0.0.1", NODE1}

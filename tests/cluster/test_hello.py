@@ -37,7 +37,7 @@ def test_service_is_answered_by_every_pod_on_both_workers(kubonsai_cluster: Clus
     pod = first_pod(kubonsai_cluster, hello)
 
     answers = Counter(
-        kubonsai_cluster.in_pod(pod, "curl", "-sS", "-m", "5", f"http://hello.{hello}.svc.cluster.local", namespace=hello)
+        kubonsai_cluster.in_pod(pod, "curl", "-sS", "-m", "20", f"http://hello.{hello}.svc.cluster.local", namespace=hello)
         for _ in range(30)
     )
 
@@ -51,7 +51,7 @@ def test_short_names_work_through_the_search_list(kubonsai_cluster: Cluster, hel
     pod = first_pod(kubonsai_cluster, hello)
 
     for name in ("hello", f"hello.{hello}", f"hello.{hello}.svc"):
-        assert kubonsai_cluster.in_pod(pod, "curl", "-sS", "-m", "5", f"http://{name}", namespace=hello).startswith("hello from hello-")
+        assert kubonsai_cluster.in_pod(pod, "curl", "-sS", "-m", "20", f"http://{name}", namespace=hello).startswith("hello from hello-")
 
 
 @pytest.mark.req("DNS-02", "DNS-05")
@@ -82,7 +82,7 @@ def test_rollout_loses_no_request_and_can_be_undone(kubonsai_cluster: Cluster, h
     def loop() -> None:
         while not stop.is_set():
             try:
-                seen.add(cluster.in_pod("client", "curl", "-sS", "-m", "5", f"http://hello.{hello}.svc.cluster.local", namespace=hello))
+                seen.add(cluster.in_pod("client", "curl", "-sS", "-m", "20", f"http://hello.{hello}.svc.cluster.local", namespace=hello))
             except CommandFailed as error:
                 failures.append(str(error))
 

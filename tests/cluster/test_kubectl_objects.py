@@ -186,6 +186,7 @@ def test_describe_pod_reads_naturally(space: Space) -> None:
     space.create(config_map("baz-cm", a="b"), pod("p", main, volumes=[one, {"name": "data", "emptyDir": {}}]))
     space.ready("p")
     space.event("p", "Started")
+    space.event("p", "Scheduled")       # by another, who may tell it later
 
     text = " ".join(space.kubectl("describe", "pod", "p").split())      # columns differ with kubectl's age
 
@@ -219,6 +220,7 @@ def test_run_with_and_without_a_terminal(space: Space) -> None:
 def test_events_are_listed_newest_last(space: Space) -> None:
     space.run(pod("p"))
     space.event("p", "Started")
+    space.event("p", "Scheduled")       # by another, who may tell it later
 
     lines = space.kubectl("get", "events").splitlines()
 
@@ -241,6 +243,7 @@ def test_a_subresource_can_be_patched(space: Space) -> None:
 def test_events_of_one_object_and_waiting_for_a_value(space: Space) -> None:
     space.run(pod("p"))
     space.event("p", "Started")
+    space.event("p", "Scheduled")       # by another, who may tell it later
 
     of_pod = space.kubectl("events", "--for", "pod/p").splitlines()
     space.kubectl("wait", "--for=jsonpath={.status.phase}=Running", "pod/p", "--timeout=120s")

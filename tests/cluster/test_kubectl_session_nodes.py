@@ -44,7 +44,7 @@ def test_cordon_taint_and_uncordon(session: Session, node: str) -> None:
 def test_drain(session: Session, node: str) -> None:
     session.create(pod("bare", nodeName=node))
     session.ready("bare")
-    only_mine = f"--pod-selector=app=bare --timeout=60s {node}"
+    only_mine = f"--pod-selector=app=bare --timeout=120s {node}"
 
     refused = session.fails(f"drain --ignore-daemonsets {only_mine}")
     dry = session.says(f"drain --force --ignore-daemonsets --dry-run=server {only_mine}")
@@ -109,7 +109,7 @@ def test_port_forward_and_proxy(session: Session) -> None:
 
 
 def fetched(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310  (http on loopback)
+    with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310  (http on loopback)
         found: str = answer.read().decode()
     return found
 

@@ -158,6 +158,7 @@ def test_rights(session: Session) -> None:
 def test_the_cluster_as_a_whole(session: Session, tmp_path: Path) -> None:
     session.run(pod("p"))
     session.event("p", "Started")
+    session.event("p", "Scheduled")
 
     said = session.says(f"cluster-info dump --namespaces={session.namespace} --output-directory={tmp_path}")
     assert said == f"Cluster info dumped to {tmp_path}\n"
@@ -177,6 +178,7 @@ def test_logs(session: Session) -> None:
     one, two = (container(name, f"for i in 1 2 3; do echo {name} $i; done; exec sleep 1000") for name in ("one", "two"))
     session.run(pod("p", one, two))
 
+    eventually(lambda: session.says("logs p -c one").count("\n") == 3 and session.says("logs p -c two").count("\n") == 3)
     assert session.says("logs p -c two") == "two 1\ntwo 2\ntwo 3\n"
     assert session.says("logs p -c one --tail=1") == "one 3\n"
     assert sorted(session.says("logs pod/p --all-containers --prefix --tail=1").splitlines()) == ["[pod/p/one] one 3", "[pod/p/two] two 3"]

@@ -236,4 +236,4 @@ def test_delete(session: Session) -> None:
     assert session.says("delete cm -l nothing=here") == "No resources found\n"
     assert session.says("delete cm c --wait=false -o name") == "configmap/c\n"
     assert "resource(s) were provided, but no name was specified" in session.fails("delete cm")
-    eventually(lambda: session.says("get pods -o name") == "", within_s=60)
+    eventually(lambda: session.says("get pods -o name") == "")

@@ -28,12 +28,12 @@ def web(space: Space) -> Space:
 
 
 def node_curl(space: Space, node: str, *arguments: str) -> str:
-    return space.cluster.in_node(node, "curl", "-sS", "-m", "5", *arguments)
+    return space.cluster.in_node(node, "curl", "-sS", "-m", "20", *arguments)
 
 
 def answers(space: Space, url: str, times: int = 30, pod: str = "client") -> Counter[str]:
     """Many connections by one curl: one process start for all."""
-    script = f"for i in $(seq {times}); do curl -sS -m 5 {url}; done"
+    script = f"for i in $(seq {times}); do curl -sS -m 20 {url}; done"
     return Counter(space.cluster.in_pod(pod, "sh", "-c", script, namespace=space.namespace).split())
 
 
@@ -227,7 +227,7 @@ def test_the_dns_pods(kubonsai_cluster: Cluster) -> None:
     address = dns[0]["status"]["podIP"]
 
     def get(path: str) -> str:
-        return kubonsai_cluster.in_node("node2", "curl", "-sS", "-m", "5", f"http://{address}:{path}")
+        return kubonsai_cluster.in_node("node2", "curl", "-sS", "-m", "20", f"http://{address}:{path}")
 
     assert (row[2], row[4]) == ("10.96.0.10", "53/UDP,53/TCP,9153/TCP")
     assert [item["status"]["phase"] for item in dns] == ["Running", "Running"]

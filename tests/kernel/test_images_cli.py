@@ -135,7 +135,7 @@ def test_an_interrupted_load_leaves_nothing(tmp_path: Path) -> None:
         assert process.stdin is not None and process.stderr is not None
         process.stdin.write(content[:1_500_000])
         process.stdin.flush()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (list((tmp_path / "images").glob("loading/*/archive.tar")) and waits_for_a_pipe(process.pid)):
             assert time.monotonic() < deadline
             time.sleep(0.01)

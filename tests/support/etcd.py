@@ -137,7 +137,8 @@ async def running_etcd(directory: Path, *, tls: bool = False) -> AsyncIterator[R
         yield etcd
     finally:
         await etcd.kill()
-        shutil.rmtree(directory / "data", ignore_errors=True)       # 128 MB even when it is empty; etcd.log stays
+        for folder in filter(Path.is_dir, [*directory.iterdir()]):      # 128 MB of data, even without any; etcd.log stays
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_tls_files(directory: Path) -> TlsFiles:

@@ -161,7 +161,7 @@ class Space:
 
     def curl(self, pod: str, *arguments: str, timeout_s: float = 60.0) -> str:
         """The machine's own curl in the Pod's network; every call is a new connection."""
-        return self.cluster.in_pod(pod, "curl", "-sS", "-m", "5", *arguments, namespace=self.namespace, timeout_s=timeout_s)
+        return self.cluster.in_pod(pod, "curl", "-sS", "-m", "20", *arguments, namespace=self.namespace, timeout_s=timeout_s)
 
     def knows(self, pod: str, name: str, *addresses: str) -> None:
         """Waits until every server of the cluster's DNS, asked from the Pod, has these addresses of a name."""

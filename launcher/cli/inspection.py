@@ -62,7 +62,7 @@ def _print_status(status: ClusterStatus, units: str) -> None:
     print(f"Cluster {status.name!r}, {status.server}, context {status.context!r}, {total}\n")
     print(table(rows))
     if status.error:
-        print(f"\nThe API does not answer: {status.error}")
+        print(f"\nThe API does not answer: {status.error}; `./kubonsai up --name {status.name}` starts what is missing")
     else:
         nodes: list[tuple[str, ...]] = [("NODE", "ADDRESS", "READY", "PODS")]
         print("\n" + table(nodes + [(n.name, n.address, "yes" if n.ready else "no", str(n.pods)) for n in status.nodes]))

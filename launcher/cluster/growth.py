@@ -7,7 +7,7 @@ from pathlib import Path
 
 from launcher.cluster import cgroups, kubeconfig, machines
 from launcher.cluster.errors import UpFailed, ZygoteUnavailable
-from launcher.cluster.layout import IMAGES, Layout
+from launcher.cluster.layout import IMAGES, Layout, Node
 from launcher.cluster.pki import ensure_pki
 from launcher.cluster.plan import Planner
 from launcher.cluster.registry import MachineRegistry
@@ -22,7 +22,7 @@ class Growth:
     def __init__(self, layout: Layout, server: str) -> None:
         self.layout = layout
         self.server = server
-        self.nodes = [node for node, running in MachineRegistry(layout).nodes() if running]
+        self.nodes = [node for node, running in MachineRegistry(layout).nodes() if running or node.control_plane]
         machines.prepare_host(layout)
         self.pki = ensure_pki(layout)
 
@@ -36,9 +36,16 @@ class Growth:
         for node in self.nodes:
             machines.create(layout, node)
             if node.control_plane:
+                self._record_as_on(node)
                 _ensure_processes(layout, planner.control_plane())
         agents = [spec for node in self.nodes for spec in planner.agents(node)]
         _ensure_processes(layout, [*agents, planner.supervisor()])
+
+    def _record_as_on(self, node: Node) -> None:
+        """Somebody may have switched the control plane off; without it nothing can be repaired."""
+        registry = MachineRegistry(self.layout)
+        if not registry.record(node).running:
+            registry.put(node.index, running=True)
 
     def write_kubeconfigs(self) -> None:
         """One per identity, for people; the components themselves speak gRPC with the same certificates."""

@@ -20,6 +20,7 @@ from launcher.cluster.readiness import has_condition
 from launcher.cluster.zygote_client import ProcessState, Request, ask, recorded_processes
 
 UNHEALTHY = "unhealthy"
+PATIENCE_S = 5.0
 
 
 class ProcessInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,10 +102,10 @@ def _info(state: ProcessState) -> ProcessInfo:
 async def api_view(server: str, tls: TlsFiles) -> tuple[list[NodeInfo], dict[str, int], str]:
     """Nodes, Pods by phase, and why there are neither: "" when the API answered."""
     try:
-        async with asyncio.timeout(5.0), admin_client(server, tls) as client:
+        async with asyncio.timeout(PATIENCE_S), admin_client(server, tls) as client:
             nodes, pods = (await client.list(ApiNode)).items, (await client.list(Pod)).items
     except (errors.ApiError, OSError, TimeoutError) as error:
-        return [], {}, str(error) or "the API does not answer"
+        return [], {}, str(error) or f"nothing was heard within {PATIENCE_S:g} s"
     phases: dict[str, int] = {}
     per_node: dict[str, int] = {}
     for pod in pods:

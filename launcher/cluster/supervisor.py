@@ -119,7 +119,8 @@ class MachineRoom(machines_pb2_grpc.MachineServiceServicer):
     async def _switch_on(self, node: Node) -> machines_pb2.Machine:
         planner = Planner(self.layout, await asyncio.to_thread(ensure_pki, self.layout))
         await asyncio.to_thread(machines.create, self.layout, node)
-        await self._ask(Request(op="ensure", specs=tuple(planner.agents(node))))
+        specs = [*(planner.control_plane() if node.control_plane else ()), *planner.agents(node)]
+        await self._ask(Request(op="ensure", specs=tuple(specs)))
         self.registry.put(node.index, running=True)
         log.info("machine is on", machine=node.name)
         return self._machine(node)

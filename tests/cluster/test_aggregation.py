@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from launcher.testing.cluster import eventually
-from tests.support.apiserver_pki import TestPki
-from tests.support.space import Space, config_map, container, deployment, service
+from tests.support.https_pod import https_pod
+from tests.support.space import Space
 
 # It takes only clients that the front proxy's CA vouches for, and answers with who asked.
 SCRIPT = """
@@ -56,26 +55,15 @@ server.serve_forever()
 def group(space: Space, tmp_path: Path) -> Iterator[str]:
     """A group of the test's own, served by a Pod."""
     name = f"{space.namespace}.example.com"
-    tls = TestPki(tmp_path).identity("extension", host=f"extension.{space.namespace}.svc")
     told = json.loads(space.kubectl(
         "get", "configmap", "extension-apiserver-authentication", "--namespace=kube-system", "-o", "json"))["data"]
-    secret = {
-        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "extension"},
-        "data": {key: base64.b64encode(Path(path).read_bytes()).decode()
-                 for key, path in (("tls.crt", tls.cert_file), ("tls.key", tls.key_file))},
-    }
-    script = config_map("script", **{"run.py": SCRIPT % {"group": name}, "ca.crt": told["requestheader-client-ca-file"]})
-    mounts = [{"name": "tls", "mountPath": "/tls"}, {"name": "script", "mountPath": "/script"}]
-    behind = deployment("extension", container(
-        "extension", image="python", command=["python3", "/script/run.py"], volumeMounts=mounts,
-        readinessProbe={"tcpSocket": {"port": 8443}, "periodSeconds": 1}))
-    behind["spec"]["template"]["spec"]["volumes"] = [
-        {"name": "tls", "secret": {"secretName": "extension"}}, {"name": "script", "configMap": {"name": "script"}}]
-    space.create(secret, script, behind, service("extension", port=443, target=8443), {
+    files = {"ca.crt": told["requestheader-client-ca-file"]}
+    bundle = https_pod(space, tmp_path, "extension", SCRIPT % {"group": name}, **files)
+    space.create({
         "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": f"v1.{name}"},
         "spec": {
             "group": name, "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 10,
-            "caBundle": base64.b64encode(Path(tls.ca_file).read_bytes()).decode(),
+            "caBundle": bundle,
             "service": {"namespace": space.namespace, "name": "extension"},
         },
     })

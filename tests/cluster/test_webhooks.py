@@ -11,7 +11,8 @@ import pytest
 
 from launcher.testing.cluster import eventually
 from tests.support.apiserver_pki import TestPki
-from tests.support.space import Json, Space, config_map, container, deployment, pod, service
+from tests.support.https_pod import https_pod
+from tests.support.space import Json, Space, pod
 from tests.support.webhooks import configuration, rule
 
 SCRIPT = """
@@ -56,20 +57,7 @@ class Hook:
 
     def __init__(self, space: Space, directory: Path) -> None:
         self.space = space
-        tls = TestPki(directory).identity("hook", host=f"hook.{space.namespace}.svc")
-        self.bundle = base64.b64encode(Path(tls.ca_file).read_bytes()).decode()
-        secret = {
-            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "hook"},
-            "data": {key: base64.b64encode(Path(path).read_bytes()).decode()
-                     for key, path in (("tls.crt", tls.cert_file), ("tls.key", tls.key_file))},
-        }
-        mounts = [{"name": "tls", "mountPath": "/tls"}, {"name": "script", "mountPath": "/script"}]
-        serving = container("hook", image="python", command=["python3", "/script/hook.py"], volumeMounts=mounts, readinessProbe={
-            "tcpSocket": {"port": 8443}, "periodSeconds": 1})
-        volumes = [{"name": "tls", "secret": {"secretName": "hook"}}, {"name": "script", "configMap": {"name": "script"}}]
-        behind = deployment("hook", serving)
-        behind["spec"]["template"]["spec"]["volumes"] = volumes
-        space.create(secret, config_map("script", **{"hook.py": SCRIPT}), behind, service("hook", port=443, target=8443))
+        self.bundle = https_pod(space, directory, "hook", SCRIPT)
         space.kubectl("rollout", "status", "deployment/hook", "--timeout=120s")
         ready = "jsonpath={.items[*].endpoints[*].conditions.ready}"        # what the apiserver goes by
         eventually(lambda: "true" in space.kubectl("get", "endpointslices", "-l", "kubernetes.io/service-name=hook", "-o", ready))

@@ -25,6 +25,14 @@ def go_quoted(text: str) -> str:
     return '"' + "".join(char if char.isprintable() and char not in '"\\' else _escaped(char) for char in text) + '"'
 
 
+def go_error(error: BaseException) -> str:
+    """An error of the system as "PATH: no such file or directory"; others as they are."""
+    if not isinstance(error, OSError) or not error.errno or not error.strerror:
+        return str(error)
+    why = error.strerror[:1].lower() + error.strerror[1:]
+    return f"{error.filename}: {why}" if error.filename else why
+
+
 def _escaped(char: str) -> str:
     if char in _ESCAPES:
         return _ESCAPES[char]

@@ -163,7 +163,7 @@ def container_port(port: int | str | None, container: Container) -> int:
     else:
         number = next((held.container_port or 0 for held in container.ports if held.name == port), 0)
     if not 0 < number < 65536:
-        raise PortError(f"invalid port number: {port}" if isinstance(port, int) else f"couldn't find port: {port!r} in container")
+        raise PortError(f"invalid port number: {port}" if isinstance(port, int) else f'port "{port}" not found')
     return number
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from kube.apimachinery.go_text import go_error
 from kube.process.log import get_logger
 from node_agent.runtime import cgroups as cgroup_tree
 from node_agent.runtime.cgroups import Cgroups
@@ -159,7 +160,7 @@ class Containers:
             self._prepare(record, image, sandbox)
         except (OSError, ValueError) as error:
             self._discard_files(container_id)
-            raise RuntimeServiceError(f"failed to create container: {error}") from error
+            raise RuntimeServiceError(f"failed to create container: {go_error(error)}") from error
         self._know(record)
         return record
 
@@ -282,7 +283,7 @@ class Containers:
         try:
             await asyncio.to_thread(self._cgroups.update, path, resources)      # less memory may take the kernel a while
         except OSError as error:
-            raise RuntimeServiceError(f"failed to update cgroup: {error}") from error
+            raise RuntimeServiceError(f"failed to update cgroup: {go_error(error)}") from error
 
     def memory_in_use(self, cgroup: str) -> int:
         """Bytes of a Pod's or a container's cgroup, with what the kernel could drop."""

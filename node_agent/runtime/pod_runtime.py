@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from kube.apimachinery.go_text import go_error
 from node_agent.runtime.attach import AttachSession, open_attach
 from node_agent.runtime.cgroups import Usage, detect_cgroups
 from node_agent.runtime.conmon import Tools
@@ -95,7 +96,7 @@ class ConmonRuntime:
             try:
                 self._containers.set_pod_cgroup(config.cgroup, config.resources)
             except OSError as error:
-                raise PodCgroupError(f"failed to create container for {_group_name(config.cgroup)} : {error}") from error
+                raise PodCgroupError(f"failed to create container for {_group_name(config.cgroup)} : {go_error(error)}") from error
             return self._sandboxes.create(config)
 
         try:
@@ -105,7 +106,7 @@ class ConmonRuntime:
                 await asyncio.to_thread(self._containers.remove_pod_cgroup, config.cgroup)
             if isinstance(error, RuntimeServiceError):
                 raise
-            raise RuntimeServiceError(f"failed to create sandbox: {error}") from error
+            raise RuntimeServiceError(f"failed to create sandbox: {go_error(error)}") from error
         self._by_pod[config.uid] = sandbox
         return sandbox
 
@@ -182,7 +183,7 @@ class ConmonRuntime:
             await self.node_images.use(image)
             await asyncio.to_thread(mount_image, image.layers, place)
         except OSError as error:
-            raise RuntimeServiceError(f"failed to mount image volume: {error}") from error
+            raise RuntimeServiceError(f"failed to mount image volume: {go_error(error)}") from error
 
     def images(self) -> list[Image]:
         return self.node_images.store.list()
@@ -203,7 +204,7 @@ class ConmonRuntime:
         try:
             await self.node_images.use(image)
         except OSError as error:
-            raise RuntimeServiceError(f"failed to create container: {error}") from error
+            raise RuntimeServiceError(f"failed to create container: {go_error(error)}") from error
         return await self._containers.create(config, image, sandbox)
 
     async def start_container(self, container_id: str) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from kube.apimachinery.go_text import go_error
 from node_agent.runtime.idmaps import RANGE
 from node_agent.runtime.model import RuntimeServiceError, Sandbox, SandboxConfig
 from node_agent.runtime.processes import spawn
@@ -116,7 +117,7 @@ class SandboxStore:
                 self.save(sandbox)
         except OSError as error:
             self.remove(sandbox)
-            raise RuntimeServiceError(f"failed to create sandbox namespaces: {error}") from error
+            raise RuntimeServiceError(f"failed to create sandbox namespaces: {go_error(error)}") from error
         return sandbox
 
     def _take_ids(self, uid: str) -> int:

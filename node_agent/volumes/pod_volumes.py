@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kube.api.core_v1 import Pod, Volume
 from kube.apimachinery import errors
+from kube.apimachinery.go_text import go_error
 from node_agent.runtime.mounts import unmount_below
 from node_agent.volumes.plugin import PREFIX, MountedVolume, VolumeError, VolumePlugin, VolumeTask, VolumeUnknownError, used_volumes
 
@@ -111,7 +112,7 @@ def waiting_text(unmounted: Sequence[str], unknown: Sequence[str], why: str) -> 
 def _complaint(volume: Volume, error: BaseException) -> str:
     if isinstance(error, VolumeUnknownError):
         return waiting_text((volume.name,), (volume.name,), str(error))
-    return f'MountVolume.SetUp failed for volume "{volume.name}" : {error}'
+    return f'MountVolume.SetUp failed for volume "{volume.name}" : {go_error(error)}'
 
 
 def _remove(directory: Path) -> None:

@@ -201,7 +201,7 @@ def test_cgroups_that_cannot_be_written(space: Space, clean: None) -> None:
         uid = space.pod("waiting")["metadata"]["uid"]
         group = f"[kubepods besteffort pod{uid}]"
         assert message.startswith(f"unable to ensure pod container exists: failed to create container for {group} : ")
-        assert "Read-only file system" in message
+        assert "read-only file system" in message
         eventually(lambda: space.waiting("waiting") == "ContainerCreating")
     space.ready("waiting", within_s=240)
 

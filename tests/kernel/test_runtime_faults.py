@@ -198,7 +198,7 @@ async def test_cgroups_that_cannot_be_written(node: RuntimeNode) -> None:
     for each in mounted:
         each.__enter__()
     try:
-        with pytest.raises(RuntimeServiceError, match="Read-only file system"):
+        with pytest.raises(RuntimeServiceError, match="read-only file system"):
             await node.sandbox()
     finally:
         for each in mounted:
@@ -222,10 +222,10 @@ async def test_a_full_disk(tmp_path: Path, images: Path) -> None:
             with pytest.raises(OSError, match="No space"):
                 ballast.write_bytes(bytes(2 << 20))
 
-            with pytest.raises(RuntimeServiceError, match="No space left on device"):
+            with pytest.raises(RuntimeServiceError, match="no space left on device"):
                 await node.sandbox("1b2c3d4e-0000-4000-8000-000000000002")
             sandbox = node.runtime.sandboxes()[0]
-            with pytest.raises(RuntimeServiceError, match="No space left on device"):
+            with pytest.raises(RuntimeServiceError, match="no space left on device"):
                 await node.runtime.create_container(node.config(sandbox, "exit 0", name="other"))
             os.kill(running.pid, signal.SIGKILL)
             await node.finished(running)

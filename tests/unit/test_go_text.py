@@ -1,10 +1,13 @@
-"""Durations and quoted strings, as Go prints them."""
+"""Durations, quoted strings and errors, as Go prints them."""
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import pytest
 
-from kube.apimachinery.go_text import go_duration, go_quoted
+from kube.apimachinery.go_text import go_duration, go_error, go_quoted
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
@@ -22,3 +25,14 @@ def test_durations(seconds: float, text: str) -> None:
 ])
 def test_quoted(text: str, quoted: str) -> None:
     assert go_quoted(text) == quoted
+
+
+def test_errors_of_the_system(tmp_path: Path) -> None:
+    missing = tmp_path / "none"
+    with pytest.raises(OSError, match="none") as caught:
+        missing.read_text()
+
+    assert go_error(caught.value) == f"{missing}: no such file or directory"
+    assert go_error(OSError(errno.ENOSPC, "No space left on device")) == "no space left on device"
+    assert go_error(OSError("said otherwise")) == "said otherwise"
+    assert go_error(ValueError("no error of the system")) == "no error of the system"

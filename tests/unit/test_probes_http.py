@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from kube.api.core_v1 import Container, HTTPGetAction, HTTPHeader, Probe
-from node_agent.probes.probers import Prober
+from node_agent.probes.probers import PortError, Prober, container_port
 from node_agent.probes.results import Finding, Outcome
 
 
@@ -62,3 +62,9 @@ async def test_nobody_else_is_asked_for_the_pod() -> None:
 
 async def test_a_header_that_cannot_be_sent_is_a_failure() -> None:
     assert (await look("/ok", "a\r\nHost: b")).outcome is Outcome.FAILURE
+
+
+@pytest.mark.parametrize(("port", "words"), [("web", 'port "web" not found'), (0, "invalid port number: 0")])
+def test_a_port_that_is_none(port: str | int, words: str) -> None:
+    with pytest.raises(PortError, match=f"^{words}$"):
+        container_port(port, Container(name="c"))

@@ -49,10 +49,6 @@ class PodView:
         record = self.latest.get(name)
         return record if record is not None and record.created_at >= (self.since or 0.0) else None
 
-    def next_attempt(self, name: str) -> int:
-        record = self.latest.get(name)
-        return record.config.attempt + 1 if record else 0
-
     def begun(self, pod: Pod) -> bool:
         """A container proper has been made in this sandbox: the init containers are done."""
         return any(self.active(container.name) is not None for container in pod.spec.containers)

@@ -8,7 +8,6 @@ from typing import Literal, Protocol
 
 from kube.api.core_v1 import ObjectReference, Pod
 from node_agent.runtime.attach import AttachSession
-from node_agent.runtime.cgroups import Usage
 from node_agent.runtime.execs import ExecSession
 from node_agent.runtime.image_pulls import Access, PullCredential, PullSecretId
 from node_agent.runtime.model import Amounts, ContainerConfig, ContainerRecord, ExecResult, Image, Resources, Sandbox, SandboxConfig
@@ -54,8 +53,6 @@ class PodRuntime(Protocol):
     async def remove_container(self, container_id: str) -> None: ...
     def reopen_log(self, container_id: str) -> None:
         """After its log file was renamed."""
-
-    def usage(self, container_id: str) -> Usage: ...
 
     async def exec(self, container_id: str, command: Sequence[str], timeout_s: float) -> ExecResult: ...
     async def open_exec(self, container_id: str, command: Sequence[str], *, tty: bool, stdin: bool) -> ExecSession: ...

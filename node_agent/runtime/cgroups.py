@@ -8,16 +8,11 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from node_agent.runtime.model import Resources
 
 ROOT = Path("/sys/fs/cgroup")
-
-
-class Usage(NamedTuple):
-    cpu_ns: int
-    memory_bytes: int                      # working set: without what the kernel can drop at once
 
 
 class Cgroups(Protocol):
@@ -40,8 +35,6 @@ class Cgroups(Protocol):
 
     def oom_kills(self, path: str) -> int:
         """How many processes of this cgroup itself the kernel killed for memory."""
-
-    def usage(self, path: str) -> Usage: ...
 
 
 def detect_cgroups(root: Path = ROOT) -> Cgroups:
@@ -181,13 +174,6 @@ class LegacyCgroups:
     def oom_kills(self, path: str) -> int:
         return _keyed(self._root / "memory" / path.lstrip("/") / "memory.oom_control", "oom_kill")
 
-    def usage(self, path: str) -> Usage:
-        relative = path.lstrip("/")
-        cpu = _number(self._root / "cpuacct" / relative / "cpuacct.usage")
-        memory = self._root / "memory" / relative
-        inactive = _keyed(memory / "memory.stat", "total_inactive_file")
-        return Usage(cpu, max(0, _number(memory / "memory.usage_in_bytes") - inactive))
-
     def _write(self, controller: str, relative: str, name: str, value: str) -> None:
         directory = self._root / controller / relative
         if directory.is_dir():
@@ -236,12 +222,6 @@ class UnifiedCgroups:
         directory = self._root / path.lstrip("/")
         local = directory / "memory.events.local"
         return _keyed(local if local.exists() else directory / "memory.events", "oom_kill")
-
-    def usage(self, path: str) -> Usage:
-        directory = self._root / path.lstrip("/")
-        inactive = _keyed(directory / "memory.stat", "inactive_file")
-        cpu_ns = _keyed(directory / "cpu.stat", "usage_usec") * 1000
-        return Usage(cpu_ns, max(0, _number(directory / "memory.current") - inactive))
 
 
 def cpu_weight(shares: int) -> int:

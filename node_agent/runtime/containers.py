@@ -146,9 +146,6 @@ class Containers:
     def bundle(self, container_id: str) -> Path:
         return self._bundles / container_id[:16]
 
-    def usage(self, record: ContainerRecord) -> cgroup_tree.Usage:
-        return self._cgroups.usage(record.config.cgroup)
-
     async def create(self, config: ContainerConfig, image: Image, sandbox: Sandbox) -> ContainerRecord:
         """Everything up to the process: record, root filesystem, bundle. Raises RuntimeServiceError."""
         container_id = secrets.token_hex(32)

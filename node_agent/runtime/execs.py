@@ -16,7 +16,7 @@ import signal
 import struct
 import termios
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,29 +151,40 @@ async def open_exec(
     tools: Tools, record: ContainerRecord, bundle: Path, command: Sequence[str], *, tty: bool, stdin: bool,
 ) -> ExecSession:
     files = ExecFiles.in_bundle(bundle)
-    files.spec.write_text(json.dumps(process_spec(json.loads((bundle / "config.json").read_text()), command, tty=tty)))
     argv = tools.runc_command(
         "--log", str(files.log), "--log-format", "json", "exec", "--process", str(files.spec), "--pid-file", str(files.pid), record.id)
-    if tty:
-        master, slave = pty.openpty()
-        os.set_blocking(master, False)
-        pid = _spawn_closing(argv, environment(), {0: slave, 1: slave, 2: slave}, (slave,))
-        return ExecSession(pid, files, master, master, -1, terminal=master)
-    out_reader, out_writer = os.pipe2(os.O_CLOEXEC)
-    err_reader, err_writer = os.pipe2(os.O_CLOEXEC)
-    descriptors, ours, in_writer = {1: out_writer, 2: err_writer}, [out_writer, err_writer], -1
-    if stdin:
-        in_reader, in_writer = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(in_writer, False)
-        descriptors[0] = in_reader
-        ours.append(in_reader)
-    for fd in (out_reader, err_reader):
-        os.set_blocking(fd, False)
-    for fd in {out_reader, in_writer} - {-1}:
-        with suppress(OSError):             # all that a user may have in pipes is used up
-            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK)
-    pid = _spawn_closing(argv, environment(), descriptors, ours)
-    return ExecSession(pid, files, in_writer, out_reader, err_reader)
+    with ExitStack() as ours, ExitStack() as theirs:        # what runc gets is closed here in any case, the rest if it cannot be started
+        ours.callback(files.remove)
+        files.spec.write_text(json.dumps(process_spec(json.loads((bundle / "config.json").read_text()), command, tty=tty)))
+        if tty:
+            master, slave = pty.openpty()
+            ours.callback(os.close, master)
+            theirs.callback(os.close, slave)
+            os.set_blocking(master, False)
+            pid = spawn(argv, environment(), {0: slave, 1: slave, 2: slave})
+            ours.pop_all()
+            return ExecSession(pid, files, master, master, -1, terminal=master)
+        descriptors, in_writer = {}, -1
+        out_reader, descriptors[1] = _pipe(ours, theirs)
+        err_reader, descriptors[2] = _pipe(ours, theirs)
+        if stdin:
+            in_writer, descriptors[0] = _pipe(ours, theirs, write=True)
+        for fd in {out_reader, in_writer} - {-1}:
+            with suppress(OSError):             # all that a user may have in pipes is used up
+                fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, CHUNK)
+        pid = spawn(argv, environment(), descriptors)
+        ours.pop_all()
+        return ExecSession(pid, files, in_writer, out_reader, err_reader)
+
+
+def _pipe(ours: ExitStack, theirs: ExitStack, *, write: bool = False) -> tuple[int, int]:
+    """Our end, which does not block, and the other's. `write`: we do."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    own, other = (writer, reader) if write else (reader, writer)
+    ours.callback(os.close, own)
+    theirs.callback(os.close, other)
+    os.set_blocking(own, False)
+    return own, other
 
 
 async def exec_sync(tools: Tools, record: ContainerRecord, bundle: Path, command: Sequence[str], timeout_s: float) -> ExecResult:
@@ -201,14 +212,6 @@ def process_spec(config: Mapping[str, Any], command: Sequence[str], *, tty: bool
     if tty:         # whatever the container has, as with containerd
         process["env"] = [*(entry for entry in process["env"] if not entry.startswith("TERM=")), "TERM=xterm"]
     return process
-
-
-def _spawn_closing(argv: Sequence[str], env: Mapping[str, str], descriptors: Mapping[int, int], ours: Sequence[int]) -> int:
-    try:
-        return spawn(argv, env, descriptors)
-    finally:
-        for fd in ours:
-            os.close(fd)
 
 
 async def _read(fd: int) -> bytes:

@@ -14,7 +14,7 @@ import msgspec
 
 from kube.apimachinery.go_text import go_error
 from node_agent.runtime.attach import AttachSession, open_attach
-from node_agent.runtime.cgroups import Usage, detect_cgroups
+from node_agent.runtime.cgroups import detect_cgroups
 from node_agent.runtime.conmon import Tools
 from node_agent.runtime.containers import Containers
 from node_agent.runtime.execs import ExecSession, exec_sync, open_exec
@@ -219,9 +219,6 @@ class ConmonRuntime:
     async def remove_container(self, container_id: str) -> None:
         if (record := self._containers.get(container_id)) is not None:
             await self._containers.remove(record)
-
-    def usage(self, container_id: str) -> Usage:
-        return self._containers.usage(self._record(container_id))
 
     # -- inside a container
 

@@ -1,4 +1,4 @@
-"""What becomes of a released volume, by its reclaim policy. Pure but for the deletion of a host path below /tmp."""
+"""What becomes of a released volume, by its reclaim policy. Pure but for the deletion of a host path below DELETABLE."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from control_plane.volumes import names
 from kube.api.core_v1 import PersistentVolume
 
 NO_RECYCLER = "No recycler plugin found for the volume!"
+DELETABLE = "/tmp/"     # noqa: S108 - all that upstream's deleter of host paths (pkg/volume/hostpath) takes upon itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ def _delete(volume: PersistentVolume) -> Reclaimed:
 
 
 def _delete_host_path(path: str) -> Reclaimed:
-    """As upstream: of the machine this runs on, and nothing but what lies below /tmp."""
+    """Of the machine this runs on. Links are followed first: none leads out."""
     real = os.path.realpath(path)
-    if not path.startswith("/tmp/") or not real.startswith("/tmp/") or real == "/tmp/":     # noqa: S108  that very directory is meant
-        return Reclaimed(reason="VolumeFailedDelete", message=f"host_path deleter only supports /tmp/.+ but received provided {path}")
+    if not (path.startswith(DELETABLE) and real.startswith(DELETABLE)):
+        return Reclaimed(reason="VolumeFailedDelete", message=f"host_path deleter only supports {DELETABLE}.+ but received provided {path}")
     try:
         if os.path.isdir(real) and not os.path.islink(path):
             shutil.rmtree(real)

@@ -46,7 +46,6 @@ class IOStats(_Part, frozen=True, kw_only=True):
 
 class SwapStats(_Part, frozen=True, kw_only=True):
     time: str
-    swap_available_bytes: int | None = None
     swap_usage_bytes: int | None = None
 
 

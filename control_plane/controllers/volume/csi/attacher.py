@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Final
 
+import grpc
 from msgspec.structs import replace
 
 from control_plane.controllers.managed import ControllerContext, ManagedController
@@ -45,8 +46,6 @@ class CsiAttacher(ManagedController[NamespacedName]):
         return DONE if attachment.status.attached else await self._attach(attachment)
 
     async def _attach(self, attachment: VolumeAttachment) -> Result:
-        import grpc
-
         from kube.csi.calls import capability, error_text
         from kube.csi.v1 import csi_pb2 as pb
 
@@ -70,8 +69,6 @@ class CsiAttacher(ManagedController[NamespacedName]):
         return DONE
 
     async def _detach(self, attachment: VolumeAttachment) -> Result:
-        import grpc
-
         from kube.csi.calls import error_text
         from kube.csi.v1 import csi_pb2 as pb
 

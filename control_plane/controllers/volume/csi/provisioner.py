@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+import grpc
 from msgspec.structs import replace
 
 from control_plane.controllers.managed import ControllerContext, ManagedController
@@ -88,8 +89,6 @@ class CsiProvisioner(ManagedController[Item]):
     # -- making -----------------------------------------------------------------------------------------------------------------
 
     async def _provision(self, claim: PersistentVolumeClaim, held: StorageClass, node_name: str) -> Result:
-        import grpc
-
         from kube.csi.calls import error_text
 
         name = f"pvc-{claim.metadata.uid}"
@@ -175,8 +174,6 @@ class CsiProvisioner(ManagedController[Item]):
             return DONE
         if volume.status.phase == "Bound":
             return DONE
-        import grpc
-
         from kube.csi.calls import error_text
         from kube.csi.v1 import csi_pb2 as pb
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import grpc
 from msgspec.structs import replace
 
 from control_plane.controllers.managed import ControllerContext
@@ -49,8 +50,6 @@ class CsiResizer(GrowthController):
         return await self._grow(claim, volume)
 
     async def _grow(self, claim: PersistentVolumeClaim, volume: PersistentVolume) -> Result:
-        import grpc
-
         from kube.csi.calls import error_text
         from kube.csi.v1 import csi_pb2 as pb
 

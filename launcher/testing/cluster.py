@@ -21,15 +21,31 @@ class CommandFailed(AssertionError):
     """A command of a test ended with an error; the message holds the command and all it printed."""
 
 
+# What kubectls of the first years with WebSockets (1.32, say) write on a busy machine: an answer that comes before they are ready for it is
+# lost to them. Later ones begin to read when they are.
+OVERTAKEN = "Unknown stream id"
+
+
+def tried(
+    command: Sequence[str], *, timeout_s: float = 60.0, environment: dict[str, str] | None = None, stdin: str | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """A command that may fail: exit code and both outputs. A kubectl that lost its answer is asked again. Raises CommandFailed in time."""
+    for _ in range(5):
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=timeout_s, check=False, input=stdin,
+                env={**os.environ, **(environment or {})},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise CommandFailed(f"{' '.join(command)}: no end after {timeout_s:.0f} s\n{error.stdout!r}\n{error.stderr!r}") from error
+        if OVERTAKEN not in done.stderr:
+            break
+    return done
+
+
 def run(command: Sequence[str], *, timeout_s: float = 60.0, environment: dict[str, str] | None = None, stdin: str | None = None) -> str:
     """Standard output of a command; raises CommandFailed when it fails or takes too long."""
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout_s, check=False, input=stdin,
-            env={**os.environ, **(environment or {})},
-        )
-    except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"{' '.join(command)}: no end after {timeout_s:.0f} s\n{error.stdout!r}\n{error.stderr!r}") from error
+    done = tried(command, timeout_s=timeout_s, environment=environment, stdin=stdin)
     if done.returncode != 0:
         raise CommandFailed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done.stdout

@@ -31,7 +31,7 @@ def test_a_watch_goes_on_where_the_list_ended(space: Space, core: Any) -> None:
     space.kubectl("delete", "configmap", "c")
 
     seen = []
-    for event in space.watch(core.list_namespaced_config_map, resource_version=listed.metadata.resource_version, timeout_seconds=5):
+    for event in space.watch(core.list_namespaced_config_map, resource_version=listed.metadata.resource_version, timeout_seconds=60):
         seen.append((event["type"], event["object"].metadata.name, (event["object"].data or {}).get("a")))
         if event["type"] == "DELETED":
             break
@@ -45,7 +45,7 @@ def test_a_watch_without_a_version_begins_with_what_exists(space: Space, core: A
 
     seen = [
         (event["type"], event["object"].metadata.name)
-        for event in space.watch(core.list_namespaced_config_map, field_selector=OURS, timeout_seconds=1)
+        for event in space.watch(core.list_namespaced_config_map, field_selector=OURS, timeout_seconds=3)
     ]
 
     assert seen == [("ADDED", "a"), ("ADDED", "b")]
@@ -57,7 +57,7 @@ def test_a_selector_turns_changes_into_comings_and_goings(space: Space, core: An
 
     space.kubectl("label", "configmap", "c", "in=yes")
     space.kubectl("label", "configmap", "c", "in-")
-    events = space.watch(core.list_namespaced_config_map, label_selector="in=yes", resource_version=version, timeout_seconds=5)
+    events = space.watch(core.list_namespaced_config_map, label_selector="in=yes", resource_version=version, timeout_seconds=60)
 
     first, second = (next(events) for _ in range(2))
     assert [(event["type"], event["object"].metadata.name) for event in (first, second)] == [("ADDED", "c"), ("DELETED", "c")]
@@ -69,7 +69,7 @@ def test_initial_events_end_with_a_bookmark(space: Space, core: Any) -> None:
     last = None
     for event in space.watch(
         core.list_namespaced_config_map, send_initial_events=True, resource_version_match="NotOlderThan", allow_watch_bookmarks=True,
-        timeout_seconds=5,
+        timeout_seconds=60,
     ):
         last = event
         if event["type"] == "BOOKMARK":
@@ -88,7 +88,7 @@ def test_too_old_a_version_is_gone(space: Space, core: Any) -> None:
     eventually(lambda: space.kubectl("get", "--raw", "/readyz") == "ok")
 
     with pytest.raises(OFFICIAL.client.ApiException) as caught:
-        for _ in space.watch(core.list_namespaced_config_map, resource_version=old, timeout_seconds=5):
+        for _ in space.watch(core.list_namespaced_config_map, resource_version=old, timeout_seconds=60):
             pass
 
     assert caught.value.status == 410
@@ -103,7 +103,7 @@ def test_many_watchers_see_the_same_order(space: Space, core: Any) -> None:
     def follow(into: list[tuple[str, str]]) -> None:
         with space.python_client() as api:
             call = OFFICIAL.client.CoreV1Api(api).list_namespaced_config_map
-            for event in space.watch(call, field_selector=OURS, resource_version=version, timeout_seconds=20):
+            for event in space.watch(call, field_selector=OURS, resource_version=version, timeout_seconds=120):
                 into.append((event["object"].metadata.name, event["object"].metadata.resource_version))
                 if len(into) == len(names):
                     return
@@ -114,7 +114,7 @@ def test_many_watchers_see_the_same_order(space: Space, core: Any) -> None:
     for name in names:
         core.create_namespaced_config_map(space.namespace, config_map(name))
     for watcher in watchers:
-        watcher.join(timeout=20)
+        watcher.join(timeout=120)
 
     assert [name for name, _ in seen[0]] == names
     assert all(other == seen[0] for other in seen)

@@ -158,10 +158,17 @@ def test_data_survives_down_with_keep_data(tmp_path: Path) -> None:
     assert traces(cluster.name) == []
 
 
+def listen_to_interrupts() -> None:
+    """What a shell has started in the background does not, nor what that starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_up_leaves_nothing(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path)
     command = [str(ROOT / "kubonsai"), "up", "--name", cluster.name]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **cluster.environment}) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, **cluster.environment}, preexec_fn=listen_to_interrupts,
+    ) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "done: preparing" in line:

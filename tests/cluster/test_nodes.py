@@ -98,8 +98,8 @@ def test_a_node_that_is_cut_off_becomes_unknown_and_returns(own: Cluster) -> Non
     [
         pytest.param(["stop", "node9"], "no machine 'node9'", id="unknown"),
         pytest.param(["remove", "node1"], "the control plane runs there", id="control plane"),
-        pytest.param(["add", "web"], "machine name 'web': nodeN", id="a bad name"),
-        pytest.param(["add", "node2"], "machine name 'node2': nodeN, and not yet taken", id="taken"),
+        pytest.param(["add", "web"], "no machine can be named 'web': nodeN is wanted", id="a bad name"),
+        pytest.param(["add", "node2"], "there is a machine 'node2' already", id="taken"),
     ],
 )
 def test_wrong_orders_are_refused(own: Cluster, arguments: list[str], message: str) -> None:

@@ -140,7 +140,7 @@ def test_exec_with_a_terminal_follows_its_size(space: Space) -> None:
     space.run(pod("p"))
 
     with terminal(space, "exec", "-it", "p", "--", "sh") as screen:
-        eventually(lambda: screen.sees("/ # "))
+        eventually(lambda: screen.sees("/ # ", after_typing="\n"), every_s=0.3)
         screen.type("tty; stty size\n")
         eventually(lambda: screen.sees("24 80"))
         assert "/dev/pts/" in screen.seen

@@ -76,12 +76,8 @@ def test_copies_do_not_pass_through_memory(space: Space, kubectl: Kubectl, megab
             file.write(block)
 
     with memory.watched():
-        for source, target in (("there", "p:/tmp/copied"), ("p:/tmp/copied", "back")):
-            copied = subprocess.run(
-                [kubectl.path, "-n", space.namespace, "cp", source, target], cwd=tmp_path, check=False, capture_output=True, timeout=600,
-                env={**os.environ, **space.cluster.environment},
-            )
-            assert copied.returncode == 0, copied.stderr
+        for source, target in ((str(tmp_path / "there"), "p:/tmp/copied"), ("p:/tmp/copied", str(tmp_path / "back"))):
+            Space(space.cluster, space.namespace, kubectl.path).kubectl("cp", source, target, timeout_s=600)
 
     assert (tmp_path / "back").stat().st_size == megabytes * MB
     assert subprocess.run(["cmp", tmp_path / "there", tmp_path / "back"], check=False).returncode == 0

@@ -32,7 +32,7 @@ def stored(server: RunningApiserver, prefix: str) -> list[dict[str, Any]]:
 
 
 async def test_events_are_forgotten_and_watchers_told(tmp_path: Path) -> None:
-    async with running_apiserver(tmp_path, event_ttl_s=5.0) as server, server.session() as session:
+    async with running_apiserver(tmp_path, event_ttl_s=15.0) as server, server.session() as session:
         async with session.post("/api/v1/namespaces/default/configmaps", json={"metadata": {"name": "stays"}}) as answer:
             version = (await answer.json())["metadata"]["resourceVersion"]
         for name in ("one", "two"):
@@ -44,7 +44,7 @@ async def test_events_are_forgotten_and_watchers_told(tmp_path: Path) -> None:
         assert "lease" not in stored(server, "/registry/configmaps/default/stays")[0]
 
         told: set[str] = set()
-        async with asyncio.timeout(60), session.get(f"{EVENTS}?watch=1&resourceVersion={version}") as watch:
+        async with asyncio.timeout(180), session.get(f"{EVENTS}?watch=1&resourceVersion={version}") as watch:
             async for line in watch.content:
                 change = json.loads(line)
                 if change["type"] == "DELETED":

@@ -15,7 +15,7 @@ from typing import Any
 import kubernetes
 import kubernetes.stream
 
-from launcher.testing.cluster import Cluster, CommandFailed, eventually, run
+from launcher.testing.cluster import Cluster, CommandFailed, eventually, run, tried
 
 Json = dict[str, Any]
 STDOUT, STDERR, ERROR = 1, 2, 3     # channels of an exec
@@ -41,10 +41,8 @@ class Space:
         self, *arguments: str, stdin: str | None = None, environment: dict[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """The same for calls that may fail: exit code and both outputs."""
-        settings = {**os.environ, **self.cluster.environment, **(environment or {})}
-        return subprocess.run(
-            self._command(arguments), capture_output=True, text=True, check=False, timeout=180, input=stdin, env=settings,
-        )
+        settings = {**self.cluster.environment, **(environment or {})}
+        return tried(self._command(arguments), timeout_s=180, environment=settings, stdin=stdin)
 
     @contextmanager
     def started(self, *arguments: str) -> Iterator[Following]:

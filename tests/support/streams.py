@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from launcher.testing.cluster import OVERTAKEN
 from tests.support.kubectls import Kubectl, oldest_and_newest
 from tests.support.space import Space
 
@@ -28,8 +29,11 @@ def start(space: Space, kubectl: Kubectl, *arguments: str, **streams: Any) -> su
 def done(
     space: Space, kubectl: Kubectl, *arguments: str, stdin: bytes | None = None, within_s: float = 240.0
 ) -> subprocess.CompletedProcess[bytes]:
-    with start(space, kubectl, *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        out, error = process.communicate(stdin, timeout=within_s)
+    for _ in range(5):
+        with start(space, kubectl, *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            out, error = process.communicate(stdin, timeout=within_s)
+        if OVERTAKEN not in error.decode(errors="replace"):
+            break
     return subprocess.CompletedProcess(arguments, process.returncode, out, error)
 
 

@@ -24,6 +24,13 @@ class VolumeError(Exception):
     """A volume that cannot be made now; the message is upstream's, what follows `MountVolume.SetUp failed for volume "x" : `."""
 
 
+class VolumeStepError(VolumeError):
+    """Names what failed as upstream does: "MountVolume.MountDevice", and the volume, a claim's by its PersistentVolume."""
+
+    def __init__(self, step: str, name: str, why: str) -> None:
+        super().__init__(f'{step} failed for volume "{name}" : {why}')
+
+
 class VolumeUnknownError(VolumeError):
     """What the volume is cannot be told yet: its claim is not bound, no plugin is for it."""
 

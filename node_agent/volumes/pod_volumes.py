@@ -11,7 +11,16 @@ from kube.api.core_v1 import Pod, Volume
 from kube.apimachinery import errors
 from kube.apimachinery.go_text import go_error
 from node_agent.runtime.mounts import unmount_below
-from node_agent.volumes.plugin import PREFIX, MountedVolume, VolumeError, VolumePlugin, VolumeTask, VolumeUnknownError, used_volumes
+from node_agent.volumes.plugin import (
+    PREFIX,
+    MountedVolume,
+    VolumeError,
+    VolumePlugin,
+    VolumeStepError,
+    VolumeTask,
+    VolumeUnknownError,
+    used_volumes,
+)
 
 SUB_PATHS = "volume-subpaths"        # below pods/UID, as upstream
 _EXPECTED = (VolumeError, errors.ApiError, OSError, ValueError)
@@ -112,6 +121,8 @@ def waiting_text(unmounted: Sequence[str], unknown: Sequence[str], why: str) -> 
 def _complaint(volume: Volume, error: BaseException) -> str:
     if isinstance(error, VolumeUnknownError):
         return waiting_text((volume.name,), (volume.name,), str(error))
+    if isinstance(error, VolumeStepError):
+        return str(error)
     return f'MountVolume.SetUp failed for volume "{volume.name}" : {go_error(error)}'
 
 

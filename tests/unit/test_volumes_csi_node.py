@@ -225,7 +225,8 @@ async def test_a_volume_of_the_pod_itself_and_what_a_driver_refuses(tmp_path: Pa
         await storage.plugin.tear_down(Path(mounted.path).parent)
         assert one.calls[-1] == "unpublish csi-"
         one.refuse = "disk on fire"
-        with pytest.raises(VolumeError, match="rpc error: code = Internal desc = disk on fire"):
+        words = 'MountVolume.MountDevice failed for volume "pv1" : rpc error: code = Internal desc = disk on fire'
+        with pytest.raises(VolumeError, match=f"^{words}$"):
             await storage.plugin.set_up(task(tmp_path, "p2"))
 
 
@@ -236,7 +237,7 @@ async def test_a_volume_of_the_pod_itself_and_what_a_driver_refuses(tmp_path: Pa
     ([claim(), volume(claimRef={"namespace": "a", "name": "data", "uid": "other"})], "PersistentVolume pv1 is bound to another claim"),
     ([claim(), volume(nodeAffinity={"required": {"nodeSelectorTerms": [
         {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["n2"]}]}]}})],
-     'NodeAffinity check failed for volume "pv1" : no matching NodeSelectorTerms'),
+     'MountVolume.NodeAffinity check failed for volume "pv1" : no matching NodeSelectorTerms'),
     ([claim(), volume(volumeMode="Block")], "volume v has volumeMode Block, but is specified in volumeMounts"),
     ([claim(), volume(csi=None, rbd={"image": "i", "monitors": ["m"]})],
      'failed to get Plugin from volumeSpec for volume "pv1" err=no volume plugin matched'),
@@ -255,5 +256,6 @@ async def test_what_is_wrong_with_a_claim(tmp_path: Path, objects: list[Any], wo
 async def test_one_pod_of_a_node_has_a_read_write_once_pod_volume(tmp_path: Path) -> None:
     (tmp_path / "pods/other/volumes/kubernetes.io~csi/pv1").mkdir(parents=True)
     async with node(tmp_path, claim(), volume(accessModes=["ReadWriteOncePod"])) as (storage, _):
-        with pytest.raises(VolumeError, match="volume uses the ReadWriteOncePod access mode and is already in use by another pod"):
+        words = 'volume "pv1" : volume uses the ReadWriteOncePod access mode and is already in use by another pod'
+        with pytest.raises(VolumeError, match=f"^MountVolume.SetUp failed for {words}$"):
             await storage.plugin.set_up(task(tmp_path))

@@ -36,7 +36,7 @@ from node_agent.volumes.empty_dir import huge_page_size
 from node_agent.volumes.host_paths import HostPathError, prepare_host_path
 from node_agent.volumes.nested import nested_mount_points
 from node_agent.volumes.payloads import volume_payload
-from node_agent.volumes.plugin import VolumeError
+from node_agent.volumes.plugin import MountedVolume, VolumeError, VolumeStepError, VolumeTask
 from node_agent.volumes.pod_volumes import PodVolumes, VolumeSetupError
 from node_agent.volumes.registry import local_plugins
 from node_agent.volumes.tokens import TokenManager
@@ -327,3 +327,24 @@ def test_places_within_a_volume(mounts: tuple[tuple[str, str], ...], points: set
     wanted = pod(container(volume_mounts=tuple(VolumeMount(name=name, mount_path=path) for name, path in mounts)))
 
     assert set(nested_mount_points("v", wanted)) == points
+
+
+async def test_a_step_with_a_name_of_its_own_is_told_by_it(tmp_path: Path) -> None:
+    class Failing:
+        kinds = ()
+        refreshes = False
+
+        def supports(self, volume: Volume) -> bool:
+            return True
+
+        async def set_up(self, task: VolumeTask) -> MountedVolume:
+            raise VolumeStepError("MountVolume.MountDevice", "pv1", "disk on fire")
+
+        async def refresh(self, task: VolumeTask) -> None: ...
+
+        async def tear_down(self, directory: Path) -> None: ...
+
+    with pytest.raises(VolumeSetupError) as error:
+        await PodVolumes(tmp_path / "pods", [Failing()]).set_up(pod(mounting("v"), volumes=(Volume(name="v"),)))
+
+    assert error.value.messages == ('MountVolume.MountDevice failed for volume "pv1" : disk on fire',)

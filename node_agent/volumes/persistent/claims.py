@@ -10,7 +10,7 @@ from kube.apimachinery.meta import NamespacedName
 from kube.client.claims import claim_name, is_of_pod
 from kube.client.client import Client
 from kube.client.node_selector import NodePlace, reaches
-from node_agent.volumes.plugin import VolumeError, VolumeUnknownError
+from node_agent.volumes.plugin import VolumeError, VolumeStepError, VolumeUnknownError
 
 
 class ClaimReader:
@@ -31,6 +31,8 @@ class ClaimReader:
             if claim.status.phase != "Bound" or not claim.spec.volume_name:
                 raise VolumeError("PVC is not bound")
             return claim, await self._volume(claim)
+        except VolumeStepError:
+            raise
         except VolumeError as error:
             raise VolumeUnknownError(f"error processing PVC {key}: {error}") from error
 
@@ -50,5 +52,5 @@ class ClaimReader:
         if reference is None or reference.uid != claim.metadata.uid:
             raise VolumeError(f"PersistentVolume {name} is bound to another claim")
         if not reaches(NodePlace(self._node_name, self._labels()), held.spec.node_affinity):
-            raise VolumeError(f'NodeAffinity check failed for volume "{name}" : no matching NodeSelectorTerms')
+            raise VolumeStepError("MountVolume.NodeAffinity check", name, "no matching NodeSelectorTerms")
         return held

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kube.api.core_v1 import CSIPersistentVolumeSource, PersistentVolumeSpec, Pod, SecretReference, Volume
+from kube.apimachinery import errors
+from kube.apimachinery.go_text import go_error
 from kube.client.claims import claim_name
 from node_agent.volumes.host_paths import prepare_host_path
 from node_agent.volumes.persistent.claims import ClaimReader
 from node_agent.volumes.persistent.mounted import MountedClaims
 from node_agent.volumes.persistent.refused import refuse
 from node_agent.volumes.persistent.source import SourceTask, VolumeSource
-from node_agent.volumes.plugin import MountedVolume, VolumeError, VolumeTask
+from node_agent.volumes.plugin import MountedVolume, VolumeError, VolumeStepError, VolumeTask, VolumeUnknownError
 
 # Kinds of a Pod's own volumes that are PersistentVolumes' too: by the same name, with the fields that matter here.
 INLINE = (
@@ -38,11 +40,17 @@ class PersistentVolumePlugin:
 
     async def set_up(self, task: VolumeTask) -> MountedVolume:
         wanted = await self._wanted(task)
-        _check_alone(wanted)
-        if wanted.spec.host_path is not None:
-            prepare_host_path(wanted.spec.host_path.path, wanted.spec.host_path.type)
-            return MountedVolume(wanted.spec.host_path.path, wanted.read_only)
-        mounted = await self._source_of(wanted).set_up(wanted)
+        try:
+            _check_alone(wanted)
+            if wanted.spec.host_path is not None:
+                prepare_host_path(wanted.spec.host_path.path, wanted.spec.host_path.type)
+                return MountedVolume(wanted.spec.host_path.path, wanted.read_only)
+            mounted = await self._source_of(wanted).set_up(wanted)
+        except (VolumeStepError, VolumeUnknownError):
+            raise
+        except (VolumeError, errors.ApiError, OSError, ValueError) as error:
+            step = "MapVolume.MapBlockVolume" if wanted.block else "MountVolume.SetUp"
+            raise VolumeStepError(step, wanted.name, go_error(error)) from error
         if wanted.claim is not None:
             self._mounted.add(task, wanted.claim, mounted.path)
         return mounted

@@ -18,6 +18,7 @@ import grpc
 from kube.api.core_v1 import PersistentVolumeSpec, SecretReference
 from kube.api.storage_v1 import CSIDriver, CSIDriverSpec, VolumeAttachment
 from kube.apimachinery import errors
+from kube.apimachinery.go_text import go_error
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from kube.csi.names import attachment_name
@@ -29,7 +30,7 @@ from node_agent.volumes.persistent.csi.resize import Resize
 from node_agent.volumes.persistent.csi.volume_data import VolumeData, load, published, remove, save, staging_folder
 from node_agent.volumes.persistent.locks import KeyedLocks
 from node_agent.volumes.persistent.source import SourceTask
-from node_agent.volumes.plugin import MountedVolume, VolumeError
+from node_agent.volumes.plugin import MountedVolume, VolumeError, VolumeStepError
 
 if TYPE_CHECKING:
     from kube.csi.v1 import csi_pb2 as pb
@@ -119,8 +120,10 @@ class CsiSource:
         if not data.inline:
             await self._in_use.add(data)
             if object_.attach_required is not False:
-                context = await self._attached(data)
-            staging = await self._staged(task, driver, data, wanted, context)
+                with _step(task, "MapVolume.WaitForAttach" if task.block else "MountVolume.WaitForAttach"):
+                    context = await self._attached(data)
+            with _step(task, "MapVolume.SetUpDevice" if task.block else "MountVolume.MountDevice"):
+                staging = await self._staged(task, driver, data, wanted, context)
         read_only = task.read_only or bool(source.read_only)
         target = directory / "mount"
         request = pb.NodePublishVolumeRequest(
@@ -155,7 +158,7 @@ class CsiSource:
     async def _attached(self, data: VolumeData) -> dict[str, str]:
         """Waits until the attachment says so; the controllers make it once the Pod has its node."""
         key = NamespacedName("", attachment_name(data.handle, data.driver, self._node_name))
-        problem = "timed out waiting for external-attacher to attach the volume"
+        problem = f"timed out waiting for external-attacher of {data.driver} CSI driver to attach volume {data.handle}"
         for delay_s in LOOK_S:
             await asyncio.sleep(delay_s)
             try:
@@ -166,7 +169,7 @@ class CsiSource:
                 return dict(held.status.attachment_metadata)
             if held is not None and held.status.attach_error is not None:
                 problem = held.status.attach_error.message
-        raise VolumeError(f"WaitForAttach failed for volume {data.handle}: {problem}")
+        raise VolumeError(problem)
 
     async def _driver_object(self, name: str) -> CSIDriverSpec:
         try:
@@ -222,6 +225,16 @@ def _owns_files(driver: CSIDriverSpec, fs_type: str, modes: tuple[str, ...]) -> 
     if policy == "ReadWriteOnceWithFSType":
         return bool(fs_type) and bool({"ReadWriteOnce", "ReadWriteOncePod"} & set(modes))
     return policy == "File"
+
+
+@contextmanager
+def _step(task: SourceTask, name: str) -> Iterator[None]:
+    """What fails within is told under this name."""
+    try:
+        with _statuses_told():
+            yield
+    except (VolumeError, errors.ApiError, OSError) as error:
+        raise VolumeStepError(name, task.name, go_error(error)) from error
 
 
 @contextmanager

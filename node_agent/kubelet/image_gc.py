@@ -7,10 +7,9 @@ were loaded by hand, while they have a name: no registry could give them back.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from kube.api.core_v1 import Node
 from kube.client.events import reference_to
 from kube.process.log import get_logger
 from node_agent.kubelet.seams import Events
-from node_agent.runtime.image_catalog import ImageCatalog, locked
+from node_agent.runtime.image_catalog import ImageCatalog, locked, locked_if_free
 from node_agent.runtime.image_pulls import PullRecords
 from node_agent.runtime.image_removal import StoreBusyError, remove_images
 from node_agent.runtime.image_uses import ImageUses, images_in_use
@@ -168,25 +167,8 @@ class ImageCollector:
         if (node := self._node()) is not None:
             self._events.event(reference_to(node), "Warning", reason, message)
 
-    def _alone(self) -> _Lock:
-        return _Lock(self._images_dir / ".gc")
-
-
-class _Lock:
-    """Held, or not if another process has it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> bool:
-        self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        with suppress(BlockingIOError):
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        return False
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+    def _alone(self) -> AbstractContextManager[bool]:
+        return locked_if_free(self._images_dir / ".gc")
 
 
 def disk_of(path: Path) -> tuple[int, int]:

@@ -7,10 +7,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from node_agent.runtime.image_catalog import locked
+from node_agent.runtime.image_catalog import locked, locked_if_free
 
 SCRATCH = "loading"
 BUSY = ".busy"          # held shared by whoever makes layers that no name stands for yet
@@ -67,15 +67,6 @@ def remove_stale(images_dir: Path) -> None:
             shutil.rmtree(entry, ignore_errors=True)
 
 
-@contextmanager
-def undisturbed(images_dir: Path) -> Iterator[bool]:
+def undisturbed(images_dir: Path) -> AbstractContextManager[bool]:
     """Whether nobody makes layers now; while the context is open nobody begins to."""
-    descriptor = os.open(images_dir / BUSY, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(descriptor)
+    return locked_if_free(images_dir / BUSY)

@@ -6,6 +6,7 @@ mapped from out here and the namespaces are pinned, and then ends.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from node_agent.runtime.idmaps import RANGE
 from node_agent.runtime.model import Sandbox
-from node_agent.runtime.processes import spawn
+from node_agent.runtime.processes import spawn, start_ticks
 from node_agent.runtime.syscalls import MS_BIND, mount, setns, unmount
 
 PATIENCE_S = 10.0
@@ -57,7 +58,9 @@ def make_user_namespace(sandbox: Sandbox) -> None:
 
 def _wait_for(pid: int) -> None:
     ours, deadline = os.readlink("/proc/self/ns/user"), time.monotonic() + PATIENCE_S
-    while os.readlink(f"/proc/{pid}/ns/user") == ours:          # "" of a process that has ended; all namespaces come with one call
+    while os.readlink(f"/proc/{pid}/ns/user") == ours:          # all namespaces come with one call
+        if not start_ticks(pid):
+            raise OSError(errno.EPERM, "this machine makes no user namespace")
         if time.monotonic() > deadline:
             raise TimeoutError("the user namespace's first process did not start")
         time.sleep(0.001)

@@ -225,11 +225,9 @@ class RegistryHttp:
         if network not in self._sessions:
             if network == "machine" and self._machine is None:
                 raise NotAllowedError("the machine's network cannot be reached from this node")
-            machine = self._machine if network == "machine" else None
-            connector = aiohttp.TCPConnector(limit=16, **({"resolver": _OutsideNames(machine), "socket_factory": machine.make_socket}
-                                                          if machine else {"resolver": aiohttp.ThreadedResolver()}))
             self._sessions[network] = aiohttp.ClientSession(
-                connector=connector, timeout=TIMEOUT, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=1 << 19,
+                connector=_connector(self._machine if network == "machine" else None), timeout=TIMEOUT,
+                auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=1 << 19,
                 headers={"User-Agent": "kubonsai"},
             )
         return self._sessions[network]
@@ -241,6 +239,12 @@ class RegistryHttp:
             except (OSError, ssl.SSLError) as error:
                 raise RegistryError(f"certificates for {endpoint.host} cannot be used: {error}") from error
         return self._contexts[endpoint]
+
+
+def _connector(machine: MachineNetwork | None) -> aiohttp.TCPConnector:
+    if machine is None:
+        return aiohttp.TCPConnector(limit=16, resolver=aiohttp.ThreadedResolver())
+    return aiohttp.TCPConnector(limit=16, resolver=_OutsideNames(machine), socket_factory=machine.make_socket)
 
 
 class _OutsideNames(AbstractResolver):

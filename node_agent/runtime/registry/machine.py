@@ -11,9 +11,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from node_agent.runtime.syscalls import CLONE_FS, CLONE_NEWNET, setns, unshare
-
-CLONE_NEWNS = 0x00020000
+from node_agent.runtime.syscalls import CLONE_FS, CLONE_NEWNET, CLONE_NEWNS, setns, unshare
 
 
 class MachineNetwork:

@@ -6,10 +6,10 @@ import asyncio
 import fcntl
 import os
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -112,9 +112,9 @@ class Puller:
                 async with slots:
                     await client.download(blob, layout / blob_name(blob.digest))
 
-            await _all([download(blob) for blob in {blob.digest: blob for blob in missing}.values()])
-            _write(layout / "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-            _write(layout / "index.json", msgspec.json.encode(Document(manifests=[top])))
+            await _all(download(blob) for blob in {blob.digest: blob for blob in missing}.values())
+            (layout / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+            (layout / "index.json").write_bytes(msgspec.json.encode(Document(manifests=[top])))
             await run_unpacker(Order(str(self._images_dir), str(layout), reference.stored, secret))
         finally:
             scratch.close()
@@ -133,7 +133,7 @@ class Puller:
         chosen = top
         for _ in range(MAX_DEPTH):
             content = await client.manifest(chosen.digest)
-            _write(layout / blob_name(chosen.digest), content)
+            (layout / blob_name(chosen.digest)).write_bytes(content)
             document = decode(content, Document)
             if document.manifests is None:
                 break
@@ -144,7 +144,7 @@ class Puller:
         if document.config is None or document.layers is None:
             raise ImageArchiveError(f"{chosen.digest} is no manifest of an image")
         content = await client.document(document.config)
-        _write(layout / blob_name(document.config.digest), content)
+        (layout / blob_name(document.config.digest)).write_bytes(content)
         config = decode(content, ConfigFile)
         diff_ids = (config.rootfs.diff_ids if config.rootfs else None) or []
         if len(diff_ids) != len(document.layers):
@@ -172,16 +172,12 @@ class Puller:
             os.close(descriptor)
 
 
-async def _all(works: Sequence[object]) -> None:
+async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
     """The first failure ends the others, and is raised as it is."""
-    tasks = [asyncio.ensure_future(work) for work in works]     # type: ignore[call-overload]
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

@@ -37,7 +37,7 @@ async def footprint(server: RunningApiserver) -> Footprint:
 
 async def settled(server: RunningApiserver, before: Footprint) -> Footprint:
     """Once what ended is gone, or after a while as it is then."""
-    for _ in range(100):
+    for _ in range(400):
         now = await footprint(server)
         if now.files <= before.files + 8 and now.tasks <= before.tasks + 8:
             return now

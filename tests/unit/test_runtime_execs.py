@@ -27,5 +27,5 @@ async def test_an_exec_without_a_runtime_leaves_nothing(tmp_path: Path, tty: boo
     with pytest.raises(FileNotFoundError):
         await open_exec(tools, cast(ContainerRecord, Record()), tmp_path, ["true"], tty=tty, stdin=stdin)
 
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert set(os.listdir("/proc/self/fd")) <= before
     assert [entry.name for entry in tmp_path.iterdir()] == ["config.json"]

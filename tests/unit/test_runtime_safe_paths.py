@@ -65,7 +65,7 @@ def test_no_descriptor_is_left(root: Path) -> None:
             read_in_root(root, "etc/passwd")
         os.close(open_parts(str(root), ["etc"]))
 
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 def test_parts_are_no_links(root: Path) -> None:

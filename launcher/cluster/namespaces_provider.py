@@ -13,7 +13,7 @@ from kube.process.config import ConfigError, load_config
 from launcher.cluster.layout import Layout
 from launcher.cluster.progress import Progress
 from launcher.cluster.provider import ALIASES, LogQuery, Machine, MachineAction, ReadyCluster, UpOptions
-from launcher.cluster.settings import ClusterSettings, with_flags
+from launcher.cluster.settings import ClusterSettings, check_files, with_flags
 from launcher.cluster.state import api_port, down_first, load_settings, locked
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class NamespacesCluster:
         wanted = with_flags(wanted, name=self.name, nodes=options.nodes, api_port=options.api_port)
         wanted = with_flags(wanted, addons=_joined(wanted.addons, options.addons))
         if not self._layout.settings_file.exists():
+            check_files(wanted)
             return wanted
         held = load_settings(self.name)
         advice = down_first(self.name)

@@ -27,6 +27,7 @@ from launcher.cluster.etc_kubernetes import API_PORT
 from launcher.cluster.join import cluster_info
 from launcher.cluster.layout import Layout, Node
 from launcher.cluster.progress import Progress
+from launcher.cluster.refusals import unless_refused
 
 V = TypeVar("V", ApiNode, Pod)
 CONTROL_PLANE_LABELS = {"node-role.kubernetes.io/control-plane": "", "node.kubernetes.io/exclude-from-external-load-balancers": ""}
@@ -44,7 +45,7 @@ async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequen
     objects = [*addon_manifests(layout.dns_ip, (BLOCK_STORAGE, *layout.settings.addons)), *cluster_info(inside, admin.ca_file)]
     with progress.step(f"the API answers at {server}"):
         try:
-            await wait_for_api(server, admin, API_TIMEOUT_S)
+            await unless_refused(layout.run / "zygote.sock", wait_for_api(server, admin, API_TIMEOUT_S))
         except TimeoutError as error:
             raise UpFailed(f"{error}; see {layout.logs}") from error
     async with admin_client(server, admin) as client, InformerFactory(client) as informers:
@@ -56,7 +57,8 @@ async def make_ready(layout: Layout, server: str, admin: TlsFiles, nodes: Sequen
             with progress.step("applying the addons"):
                 await apply(client, objects)
             with progress.step(f"{len(nodes)} nodes are Ready"):
-                await until(held_nodes, partial(missing_nodes, {node.name for node in nodes}), READY_TIMEOUT_S)
+                ready = until(held_nodes, partial(missing_nodes, {node.name for node in nodes}), READY_TIMEOUT_S)
+                await unless_refused(layout.run / "zygote.sock", ready)
                 await labelling
             with progress.step("cluster DNS is Ready"):
                 await until(dns_pods, missing_dns, READY_TIMEOUT_S)
@@ -139,7 +141,10 @@ def missing_dns(pods: list[Pod]) -> str:
 
 def _why(pod: Pod) -> str:
     waiting = [s.state.waiting.reason for s in pod.status.container_statuses if s.state and s.state.waiting and s.state.waiting.reason]
-    return waiting[0] if waiting else f"{pod.status.phase or 'Pending'}, not Ready"
+    if waiting:
+        return waiting[0]
+    unscheduled = next((each.message for each in pod.status.conditions if each.type == "PodScheduled" and each.status == "False"), "")
+    return f"{pod.status.phase or 'Pending'}, not Ready{f': {unscheduled}' if unscheduled else ''}"
 
 
 def _unregistered(name: str, nodes: list[ApiNode]) -> str:

@@ -78,8 +78,21 @@ def _check_subnet(key: str, value: str) -> None:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
         raise ConfigError(f"{key}: {error}") from error
+    if network.is_loopback or network.is_multicast or network.is_link_local or network.is_unspecified:
+        raise ConfigError(f"{key}: {value} is set aside for other purposes, use a private network as 10.1.0.0/16")
     if network.prefixlen > 24:
         raise ConfigError(f"{key}: {value} is too small, use a /24 or larger")
+
+
+def check_files(settings: ClusterSettings) -> None:
+    """Raises ConfigError for files that are not there; only before a cluster is made, for later they may be gone."""
+    for key, value in settings.apiserver.items():
+        is_input = key.endswith(("_file", "_config")) and isinstance(value, str) and value
+        if is_input and not Path(value).is_file():
+            raise ConfigError(f"apiserver.{key}: there is no file {value}", ["apiserver", key])
+    folder = settings.registry_config_dir
+    if folder and not Path(folder).is_dir():
+        raise ConfigError(f"registry_config_dir: there is no folder {folder}; make it first, it may be empty", ["registry_config_dir"])
 
 
 def _check_amount(key: str, value: str) -> None:

@@ -57,11 +57,13 @@ class Child:
     restarts: int = -1
     start_after: float | None = 0.0       # monotonic; None: not to be started
     kill_after: float | None = None       # SIGTERM was sent; SIGKILL follows then
+    last_code: int = 0
 
     def state(self) -> ProcessState:
         return ProcessState(
             name=self.spec.name, node=self.spec.node, pid=self.pid, started_at=self.started_at,
             start_ticks=start_ticks(self.pid) if self.pid else 0, restarts=max(self.restarts, 0), log_file=self.spec.log_file,
+            last_code=self.last_code,
         )
 
 
@@ -232,7 +234,7 @@ class Zygote:
         child.failures = 0 if lived_s > STABLE_AFTER_S else child.failures + 1
         delay_s = RESTART_DELAYS_S[min(max(child.failures - 1, 0), len(RESTART_DELAYS_S) - 1)]
         child.start_after = time.monotonic() + delay_s
-        code = os.waitstatus_to_exitcode(status)
+        child.last_code = code = os.waitstatus_to_exitcode(status)
         print(f"{key} ended with {code} after {lived_s:.1f} s, starts again in {delay_s} s", file=sys.stderr, flush=True)  # noqa: T201
 
     def _write_table(self) -> None:

@@ -44,6 +44,7 @@ class ProcessState(msgspec.Struct, frozen=True, kw_only=True):
     start_ticks: int                     # field 22 of /proc/PID/stat: tells a reused pid from ours
     restarts: int
     log_file: str
+    last_code: int = 0                   # what it ended with the last time, if it has; -9: by SIGKILL
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

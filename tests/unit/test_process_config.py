@@ -41,6 +41,7 @@ from launcher.cluster.settings import ClusterSettings
         pytest.param("name: Big\n", ": name 'Big': use lower-case", id="a bad name"),
         pytest.param("service_subnet: 10.244.0.0/16\n", "overlap", id="subnets overlap"),
         pytest.param("pod_subnet: 10.244.0.0/33\n", "pod_subnet", id="no subnet"),
+        pytest.param("fabric_subnet: 127.0.0.0/24\n", ":1: fabric_subnet: 127.0.0.0/24 is set aside", id="the loopback"),
     ],
 )
 def test_a_wrong_file_is_explained(tmp_path: Path, text: str, message: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.support.api_calls import Api, config_map, deployment, new_namespace, pod
+from tests.support.api_calls import config_map, deployment, new_namespace, pod
 from tests.support.apiserver import RunningApiserver
 from tests.support.webhook_bench import BASE, Bench, hooked_api
 from tests.support.webhooks import (
@@ -31,14 +31,9 @@ NAME = "hook.test.example"
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with hooked_api(server) as made:
-        yield made
-
-
-@pytest.fixture
-def bench(api: Api, server: RunningApiserver, hooks: WebhookServer) -> Bench:
-    return Bench(api, server, hooks, NAME, "Mutating")
+async def bench(server: RunningApiserver, hooks: WebhookServer) -> AsyncIterator[Bench]:
+    async with hooked_api(server) as api:
+        yield Bench(api, server, hooks, NAME, "Mutating")
 
 
 @pytest.mark.req("WHK-01", "WHK-05", "WHK-07")

@@ -29,14 +29,9 @@ NAME = "check.test.example"
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def api(server: RunningApiserver) -> AsyncIterator[Api]:
-    async with hooked_api(server) as made:
-        yield made
-
-
-@pytest.fixture
-def bench(api: Api, server: RunningApiserver, hooks: WebhookServer) -> Bench:
-    return Bench(api, server, hooks, NAME)
+async def bench(server: RunningApiserver, hooks: WebhookServer) -> AsyncIterator[Bench]:
+    async with hooked_api(server) as api:
+        yield Bench(api, server, hooks, NAME)
 
 
 @pytest.mark.req("WHK-04", "WHK-08")

@@ -16,9 +16,11 @@ from kube.api.storage_v1 import VolumeAttachment
 from kube.apimachinery import errors
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
+from kube.client.events import EventRecorder
+from kube.client.informer import InformerFactory
 from kube.csi.names import attachment_name, unique_name
 from kube.process.clock import SystemClock
-from tests.support.controllers import eventually, memory_client, running
+from tests.support.controllers import eventually, memory_client
 
 NODE = NamespacedName("", "n1")
 ATTACHMENT = NamespacedName("", attachment_name("v", "csi.example", "n1"))
@@ -54,22 +56,28 @@ def attachment() -> VolumeAttachment:
 
 @asynccontextmanager
 async def unneeded_on(held: Node, clock: SystemClock) -> AsyncIterator[tuple[Client, AttachDetachController]]:
-    """A volume that no Pod needs, attached to the node, whose kubelet has it in use."""
+    """A volume that no Pod needs, attached to the node, whose kubelet has it in use. The controller has looked once."""
     client, _ = memory_client()
     for one in (held, volume(), attachment()):
         await client.create(one)
-    made: list[AttachDetachController] = []
+    async with EventRecorder(client, "test") as events, InformerFactory(client) as informers:
+        controller = AttachDetachController(ControllerContext(client, informers, events, clock))
+        await informers.start()
+        await informers.wait_synced()
+        await look(controller)
+        yield client, controller
 
-    def make(context: ControllerContext) -> AttachDetachController:
-        made.append(AttachDetachController(context))
-        return made[0]
 
-    async with running(client, make, clock=clock):
-        async def looked() -> bool:
-            return bool((await made[0].reconcile(NODE)).requeue_after_s) or not await is_attached(client)
+async def look(controller: AttachDetachController) -> None:
+    """As its queue does: again after a conflict, which means that its cache is not there yet."""
+    async def done() -> bool:
+        try:
+            await controller.reconcile(NODE)
+        except errors.Conflict:
+            return False
+        return True
 
-        await eventually(looked, what="the controller has seen it")
-        yield client, made[0]
+    await eventually(done, what="the controller has looked")
 
 
 async def is_attached(client: Client) -> bool:
@@ -84,7 +92,7 @@ async def test_what_a_node_that_is_ready_has_in_use_stays_attached_however_long(
     clock = MovedClock()
     async with unneeded_on(node(), clock) as (client, controller):
         clock.ahead_s = 10 * FORCE_S
-        await controller.reconcile(NODE)
+        await look(controller)
 
         assert await is_attached(client)
 
@@ -92,11 +100,10 @@ async def test_what_a_node_that_is_ready_has_in_use_stays_attached_however_long(
 async def test_a_node_that_is_not_ready_loses_it_after_a_while() -> None:
     clock = MovedClock()
     async with unneeded_on(node(ready="Unknown"), clock) as (client, controller):
-        await controller.reconcile(NODE)
         assert await is_attached(client)
 
         clock.ahead_s = FORCE_S + 1
-        await controller.reconcile(NODE)
+        await look(controller)
 
         assert not await is_attached(client)
 

@@ -33,6 +33,12 @@ def go_error(error: BaseException) -> str:
     return f"{error.filename}: {why}" if error.filename else why
 
 
+def go_status(code: str, details: str | None) -> str:
+    """An error of grpc-go. `code` as Python's gRPC names it: NOT_FOUND."""
+    name = "Canceled" if code == "CANCELLED" else "".join(part.capitalize() for part in code.split("_"))
+    return f"rpc error: code = {name} desc = {details or ''}"
+
+
 def _escaped(char: str) -> str:
     if char in _ESCAPES:
         return _ESCAPES[char]

@@ -10,19 +10,13 @@ from typing import Any, Final
 
 import grpc
 
+from kube.apimachinery.go_text import go_status
 from kube.csi.block_store import Attached, InUse, NoRoom, NotThere, StoreError, Unfit
 from kube.csi.v1 import csi_pb2 as pb
 from kube.process.log import Logger
 
 TIMEOUT_S: Final = 120.0
 
-_NAMES: Final = {
-    grpc.StatusCode.INVALID_ARGUMENT: "InvalidArgument", grpc.StatusCode.NOT_FOUND: "NotFound", grpc.StatusCode.ABORTED: "Aborted",
-    grpc.StatusCode.ALREADY_EXISTS: "AlreadyExists", grpc.StatusCode.FAILED_PRECONDITION: "FailedPrecondition",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "ResourceExhausted", grpc.StatusCode.OUT_OF_RANGE: "OutOfRange",
-    grpc.StatusCode.INTERNAL: "Internal", grpc.StatusCode.UNAVAILABLE: "Unavailable", grpc.StatusCode.UNIMPLEMENTED: "Unimplemented",
-    grpc.StatusCode.DEADLINE_EXCEEDED: "DeadlineExceeded",
-}
 _CODES: Final[dict[type[StoreError], grpc.StatusCode]] = {
     NotThere: grpc.StatusCode.NOT_FOUND, Unfit: grpc.StatusCode.ALREADY_EXISTS, NoRoom: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Attached: grpc.StatusCode.FAILED_PRECONDITION, InUse: grpc.StatusCode.FAILED_PRECONDITION,
@@ -40,7 +34,7 @@ def error_text(error: BaseException) -> str:
     """A driver's status as Go prints it: rpc error: code = NotFound desc = ... Other errors in their own words."""
     if not isinstance(error, grpc.aio.AioRpcError):
         return str(error)
-    return f"rpc error: code = {_NAMES.get(error.code(), 'Unknown')} desc = {error.details()}"
+    return go_status(error.code().name, error.details())
 
 
 def capability(

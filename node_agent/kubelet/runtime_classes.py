@@ -7,6 +7,7 @@ from typing import Final
 from kube.api.core_v1 import NodeFeatures, NodeRuntimeHandler, NodeRuntimeHandlerFeatures, Pod
 from kube.api.node_v1 import RuntimeClass
 from kube.apimachinery import errors
+from kube.apimachinery.go_text import go_status
 from kube.apimachinery.meta import NamespacedName
 from kube.client.client import Client
 from node_agent.runtime.model import RuntimeServiceError
@@ -38,4 +39,4 @@ async def check_runtime_class(client: Client, pod: Pod) -> None:
         raise RuntimeServiceError(f"failed to lookup RuntimeClass {name}: {error}") from error
     if handler not in HANDLERS:
         reason = f'failed to get sandbox runtime: no runtime for "{handler}" is configured'
-        raise RuntimeServiceError(f"rpc error: code = Unknown desc = {reason}")
+        raise RuntimeServiceError(go_status("UNKNOWN", reason))

@@ -14,7 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from yarl import URL
 
 from kube.api.core_v1 import Container, ExecAction, GRPCAction, HTTPGetAction, Probe, TCPSocketAction
-from kube.apimachinery.go_text import go_duration
+from kube.apimachinery.go_text import go_duration, go_status
 from node_agent.kubelet.environment import expand
 from node_agent.probes.results import Finding, Outcome
 
@@ -144,8 +144,7 @@ def _grpc_failure(error: grpc.aio.AioRpcError, target: str, timeout_s: float, *,
         return f"timeout: health rpc did not complete within {go_duration(timeout_s)}"
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return f"error: this server does not implement the grpc health protocol (grpc.health.v1.Health): {error.details()}"
-    name = "".join(part.capitalize() for part in code.name.split("_"))
-    return f"error: health rpc probe failed: rpc error: code = {name} desc = {error.details()}"
+    return f"error: health rpc probe failed: {go_status(code.name, error.details())}"
 
 
 def http_url(action: HTTPGetAction, container: Container, address: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kube.apimachinery.go_text import go_duration, go_error, go_quoted
+from kube.apimachinery.go_text import go_duration, go_error, go_quoted, go_status
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
@@ -36,3 +36,11 @@ def test_errors_of_the_system(tmp_path: Path) -> None:
     assert go_error(OSError(errno.ENOSPC, "No space left on device")) == "no space left on device"
     assert go_error(OSError("said otherwise")) == "said otherwise"
     assert go_error(ValueError("no error of the system")) == "no error of the system"
+
+
+@pytest.mark.parametrize(("code", "details", "text"), [
+    ("NOT_FOUND", "no v", "rpc error: code = NotFound desc = no v"), ("UNKNOWN", "", "rpc error: code = Unknown desc = "),
+    ("CANCELLED", None, "rpc error: code = Canceled desc = "), ("OUT_OF_RANGE", "x", "rpc error: code = OutOfRange desc = x"),
+])
+def test_statuses(code: str, details: str | None, text: str) -> None:
+    assert go_status(code, details) == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +34,7 @@ class HostPathPlugin:
     async def set_up(self, task: VolumeTask) -> MountedVolume:
         source = task.volume.host_path
         assert source is not None
-        prepare_host_path(source.path, source.type)
+        await prepare_host_path(source.path, source.type)
         return MountedVolume(source.path)
 
     async def refresh(self, task: VolumeTask) -> None:
@@ -43,8 +44,15 @@ class HostPathPlugin:
         """It is left as it is."""
 
 
-def prepare_host_path(path: str, kind: str) -> None:
-    """Makes what the type says may be made. Raises HostPathError. The empty type checks nothing; the runtime then makes a directory."""
+async def prepare_host_path(path: str, kind: str) -> None:
+    """Makes what the type says may be made. Raises HostPathError.
+
+    The empty type checks nothing; what is missing becomes a directory, which containerd makes with upstream.
+    """
+    await asyncio.to_thread(_prepare, path, kind)       # it may lie on a file system whose server is gone
+
+
+def _prepare(path: str, kind: str) -> None:
     place = Path(path)
     if ".." in place.parts:
         raise HostPathError(f"invalid HostPath `{path}`: must not contain '..'")

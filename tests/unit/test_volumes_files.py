@@ -132,12 +132,12 @@ async def test_missing_contents_are_named(volume: Volume, message: str) -> None:
 
 
 @pytest.mark.req("VOL-04")
-def test_host_path_types(tmp_path: Path) -> None:
+async def test_host_path_types(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    prepare_host_path(str(tmp_path), "Directory")
-    prepare_host_path(str(tmp_path / "file"), "File")
-    prepare_host_path(str(tmp_path / "made"), "DirectoryOrCreate")
-    prepare_host_path(str(tmp_path / "touched"), "FileOrCreate")
+    await prepare_host_path(str(tmp_path), "Directory")
+    await prepare_host_path(str(tmp_path / "file"), "File")
+    await prepare_host_path(str(tmp_path / "made"), "DirectoryOrCreate")
+    await prepare_host_path(str(tmp_path / "touched"), "FileOrCreate")
 
     assert (tmp_path / "made").is_dir()
     assert (tmp_path / "touched").is_file()
@@ -149,7 +149,7 @@ def test_host_path_types(tmp_path: Path) -> None:
         (Path("/dev/null"), "BlockDevice", ": /dev/null is not a block device, it's a CharDevice"),
     ):
         with pytest.raises(HostPathError, match=f"^hostPath type check failed{why}$"):
-            prepare_host_path(str(path), kind)
+            await prepare_host_path(str(path), kind)
 
 
 @pytest.mark.req("VOL-02", "VOL-03")

@@ -35,10 +35,7 @@ class LocalSource:
 
     async def set_up(self, task: SourceTask) -> MountedVolume:
         if task.block:
-            path = _path(task)
-            if not stat.S_ISBLK(_mode(path)):
-                raise VolumeError(f'path "{path}" is not a block device')
-            return MountedVolume(os.path.realpath(path), task.read_only)
+            return MountedVolume(await asyncio.to_thread(_device, _path(task)), task.read_only)
         directory = task.directory(self.kind)
         async with self._locks.holding(task.name):
             await asyncio.to_thread(self._bind, task, directory)
@@ -88,6 +85,13 @@ class LocalSource:
 def _path(task: SourceTask) -> str:
     assert task.spec.local is not None
     return task.spec.local.path
+
+
+def _device(path: str) -> str:
+    """Links followed. Raises VolumeError."""
+    if not stat.S_ISBLK(_mode(path)):
+        raise VolumeError(f'path "{path}" is not a block device')
+    return os.path.realpath(path)
 
 
 def _mode(path: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from kube.api.core_v1 import PersistentVolumeSpec
@@ -41,5 +42,6 @@ class NfsSource:
         try:
             disks.mount(source, str(directory), "nfs", options)
         except disks.DiskError:
-            directory.rmdir()
+            with suppress(OSError):     # an empty folder harms nobody, and what mount said is to be told
+                directory.rmdir()
             raise

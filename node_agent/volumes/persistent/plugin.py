@@ -43,7 +43,7 @@ class PersistentVolumePlugin:
         try:
             _check_alone(wanted)
             if wanted.spec.host_path is not None:
-                prepare_host_path(wanted.spec.host_path.path, wanted.spec.host_path.type)
+                await prepare_host_path(wanted.spec.host_path.path, wanted.spec.host_path.type)
                 return MountedVolume(wanted.spec.host_path.path, wanted.read_only)
             mounted = await self._source_of(wanted).set_up(wanted)
         except (VolumeStepError, VolumeUnknownError):

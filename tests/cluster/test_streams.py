@@ -70,17 +70,20 @@ def test_fifty_execs_at_once(space: Space, kubectl: Kubectl) -> None:
 def test_copies_do_not_pass_through_memory(space: Space, kubectl: Kubectl, megabytes: int, tmp_path: Path) -> None:
     space.run(pod("p"))
     memory = Memory(space, space.pod("p")["spec"]["nodeName"])
-    block = os.urandom(MB)
-    with (tmp_path / "there").open("wb") as file:
-        for _ in range(megabytes):
-            file.write(block)
+    block, there, back = os.urandom(MB), tmp_path / "there", tmp_path / "back"
+    try:
+        with there.open("wb") as file:
+            for _ in range(megabytes):
+                file.write(block)
+        with memory.watched():
+            for source, target in ((str(there), "p:/tmp/copied"), ("p:/tmp/copied", str(back))):
+                Space(space.cluster, space.namespace, kubectl.path).kubectl("cp", source, target, timeout_s=600)
 
-    with memory.watched():
-        for source, target in ((str(tmp_path / "there"), "p:/tmp/copied"), ("p:/tmp/copied", str(tmp_path / "back"))):
-            Space(space.cluster, space.namespace, kubectl.path).kubectl("cp", source, target, timeout_s=600)
-
-    assert (tmp_path / "back").stat().st_size == megabytes * MB
-    assert subprocess.run(["cmp", tmp_path / "there", tmp_path / "back"], check=False).returncode == 0
+        assert back.stat().st_size == megabytes * MB
+        assert subprocess.run(["cmp", there, back], check=False).returncode == 0
+    finally:
+        for large in (there, back):
+            large.unlink(missing_ok=True)
     assert max(memory.grown) < 64 * MB, memory.grown
 
 

@@ -69,7 +69,7 @@ class AnyEngine:
         known = {**self.environment, "COMPOSE_PROJECT_NAME": project, **(environment or {})}
         return run([*compose, *where, *arguments], timeout_s=timeout_s, environment=known)
 
-    def enter(self, *command: str, timeout_s: float = 60.0) -> str:
+    def enter(self, *command: str, timeout_s: float = 180.0) -> str:
         """Standard output of a command of the host's where published ports are on loopback. Raises CommandFailed."""
         raise NotImplementedError
 
@@ -99,7 +99,7 @@ class ExistingEngine(AnyEngine):
             return False
         return True
 
-    def enter(self, *command: str, timeout_s: float = 60.0) -> str:
+    def enter(self, *command: str, timeout_s: float = 180.0) -> str:
         return run(command, timeout_s=timeout_s)
 
     def build(self, context: Path, tag: str) -> None:
@@ -187,7 +187,7 @@ class Engine(AnyEngine):
             self._halt()
             self._serve()
 
-    def enter(self, *command: str, timeout_s: float = 60.0) -> str:
+    def enter(self, *command: str, timeout_s: float = 180.0) -> str:
         return run(self.room.on_its_network(*command), timeout_s=timeout_s)
 
     def log_tail(self, lines: int = 30) -> str:

@@ -23,8 +23,8 @@ from tests.support.ports import free_port
 NODES = ["control-plane", "node-1", "node-2"]
 MEMBERS = ["etcd", "apiserver", "scheduler", "controller-manager", "cloud-controller-manager"]
 MEBIBYTE = 1024 * 1024
-READY_S = 90.0
-NOTICED_S = 90.0        # node-monitor-grace-period is 50 s
+READY_S = 240.0
+NOTICED_S = 240.0        # node-monitor-grace-period is 50 s
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Composed:
 
     def hello(self, node: str, times: int = 12) -> Counter[str]:
         """Which nodes answered a Pod of this node, by the Service's name."""
-        curl = ("curl", "-sS", "-m", "3", "http://hello.default.svc.cluster.local")
+        curl = ("curl", "-sS", "-m", "10", "http://hello.default.svc.cluster.local")
         return Counter(self.in_pod(node, *curl).split()[-1] for _ in range(times))
 
     def hello_is_whole(self) -> bool:
@@ -99,7 +99,7 @@ def composed(engine: AnyEngine, image: str, tmp_path_factory: pytest.TempPathFac
         cluster.compose("up", "-d", timeout_s=600)
         cluster.wait()
         cluster.kubectl("apply", "-f", "/opt/kubonsai/examples/hello")
-        cluster.kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
+        cluster.kubectl("rollout", "status", "deployment/hello", "--timeout=120s")
         yield cluster
     finally:
         cluster.compose("down", "-v", "-t", "2", timeout_s=600)
@@ -160,8 +160,8 @@ def test_pods_on_different_nodes_reach_each_other_and_services_by_name(composed:
     service = composed.get("service", "hello")
     assert composed.in_pod("node-1", "dig", "+short", "hello.default.svc.cluster.local").split() == [service["spec"]["clusterIP"]]
     for pod in composed.get("pods", "-l", "app=hello"):
-        assert "hello from" in composed.in_pod("node-2", "curl", "-sS", "-m", "3", f"http://{pod['status']['podIP']}:8080")
-        assert "response:200" in composed.kubectl("logs", pod["metadata"]["name"])
+        assert "hello from" in composed.in_pod("node-2", "curl", "-sS", "-m", "20", f"http://{pod['status']['podIP']}:8080")
+        eventually(lambda name=pod["metadata"]["name"]: "response:200" in composed.kubectl("logs", name))  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("service", ["etcd", "apiserver", "control-plane"])
@@ -192,11 +192,10 @@ def dns_is_whole(composed: Composed) -> bool:
 def test_the_control_planes_processes_are_those_of_the_new_network(composed: Composed) -> None:
     """After the control-plane node was away: what runs in its old network would answer nobody."""
     address = composed.addresses()["control-plane"]
-    endpoint = composed.get("endpointslice", "kubernetes")["endpoints"][0]["addresses"]
-    assert endpoint == [address]
+    eventually(lambda: composed.get("endpointslice", "kubernetes")["endpoints"][0]["addresses"] == [address])
     for service, port in (("scheduler", 10259), ("controller-manager", 10257), ("cloud-controller-manager", 10258)):
         page = ("curl", "-sS", "--cacert", "/var/lib/kubonsai/pki/ca.crt", f"https://control-plane:{port}/healthz")
-        assert composed.engine.docker("exec", composed.container(service), *page) == "ok"
+        eventually(lambda: composed.engine.docker("exec", composed.container(service), *page) == "ok")  # noqa: B023 - asked at once
 
 
 @pytest.mark.req("LIF-06")
@@ -206,8 +205,7 @@ def test_lost_nodes_are_noticed_and_come_back_with_their_pods(composed: Composed
     composed.engine.docker("kill", composed.node("node-1"))
     composed.engine.docker("pause", composed.node("node-2"))
     eventually(lambda: composed.ready() == {"control-plane": "True", "node-1": "Unknown", "node-2": "Unknown"}, within_s=NOTICED_S)
-    lost = composed.get("node", "node-1")
-    assert "node.kubernetes.io/unreachable" in {taint["key"] for taint in lost["spec"]["taints"]}
+    eventually(lambda: "node.kubernetes.io/unreachable" in {taint["key"] for taint in composed.get("node", "node-1")["spec"]["taints"]})
     eventually(lambda: not any_endpoint_is_ready(composed))
 
     composed.engine.docker("start", composed.node("node-1"))
@@ -256,9 +254,9 @@ def test_the_cluster_survives_the_engine(composed: Composed) -> None:
     eventually(composed.all_ready, within_s=READY_S)
     eventually(composed.hello_is_whole, within_s=READY_S)
     composed.kubectl("rollout", "restart", "deployment/hello")
-    composed.kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
-    pod = composed.get("pods", "-l", "app=hello")[0]["metadata"]["name"]
-    assert composed.kubectl("logs", pod) is not None
+    composed.kubectl("rollout", "status", "deployment/hello", "--timeout=120s")
+    # Of any that has not just gone.
+    eventually(lambda: composed.kubectl("logs", composed.get("pods", "-l", "app=hello")[0]["metadata"]["name"]) is not None)
 
 
 def test_more_nodes_and_fewer_again(composed: Composed) -> None:
@@ -267,14 +265,14 @@ def test_more_nodes_and_fewer_again(composed: Composed) -> None:
 
     composed.compose("up", "-d", "--scale", "node=2")
     composed.kubectl("delete", "node", "node-3")
-    assert eventually(composed.all_ready)
+    assert eventually(composed.all_ready, within_s=READY_S)
 
 
 def test_wrong_roles_and_settings_are_named(composed: Composed) -> None:
     with pytest.raises(CommandFailed, match=r"unknown role 'aipserver'; there are: init, addons, .*apiserver"):
         composed.engine.docker("run", "--rm", IMAGE, "aipserver")
-    with pytest.raises(CommandFailed, match="not ready after 1 s: 3 of 9 nodes run"):
-        composed.compose("exec", "-T", "apiserver", "kubonsai", "wait", "--nodes", "9", "--timeout", "1")
+    with pytest.raises(CommandFailed, match="not ready after 10 s: 3 of 9 nodes run"):
+        composed.compose("exec", "-T", "apiserver", "kubonsai", "wait", "--nodes", "9", "--timeout", "10")
 
 
 def test_down_leaves_nothing(composed: Composed) -> None:

@@ -7,5 +7,6 @@ objects.py          keys, owners and types of objects    informer.py     list + 
 reflector.py        the loop under an informer           store.py        an informer's objects and indexes
 workqueue.py        keys to reconcile, client-go's rules controller.py   queue + workers + reconcile
 leader_election.py  one of several processes works       events.py, event_correlator.py   Events, aggregated
-delegated_auth.py   who may use a component's own port
+delegated_auth.py   who may use a component's own port   claims.py        what the claims of a Pod's volumes are called
+node_selector.py    whether a node is meant
 """

@@ -63,9 +63,9 @@ class Prober:
         try:
             code, output = await self._run(container_id, command, timeout_s)
         except TimeoutError:
-            return Finding(Outcome.FAILURE, f'command timed out: "{" ".join(command)}" timed out after {timeout_s:g}s')
+            return Finding(Outcome.FAILURE, f'command timed out: "{" ".join(command)}" timed out after {go_duration(timeout_s)}')
         except Exception as error:
-            return Finding(Outcome.UNKNOWN, str(error))
+            return Finding(Outcome.UNKNOWN, go_status("UNKNOWN", str(error)))
         text = output.decode(errors="replace")
         return Finding(Outcome.SUCCESS if code == 0 else Outcome.FAILURE, text)
 

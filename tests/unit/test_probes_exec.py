@@ -20,7 +20,7 @@ ENV = (EnvVar(name="FILE", value="/ready"), EnvVar(name="SECRET", value_from=Env
     pytest.param((3, b"no\n"), Finding(Outcome.FAILURE, "no\n"), id="failure"),
     pytest.param(
         TimeoutError(), Finding(Outcome.FAILURE, 'command timed out: "test /ready " timed out after 2s'), id="too slow"),
-    pytest.param(RuntimeError("gone"), Finding(Outcome.UNKNOWN, "gone"), id="could not run"),
+    pytest.param(RuntimeError("gone"), Finding(Outcome.UNKNOWN, "rpc error: code = Unknown desc = gone"), id="could not run"),
 ])
 async def test_what_a_command_says(answer: tuple[int, bytes] | Exception, finding: Finding) -> None:
     ran: list[Sequence[str]] = []

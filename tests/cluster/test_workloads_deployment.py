@@ -235,13 +235,15 @@ def test_a_namespace_takes_everything_with_it(space: Space) -> None:
     space.cluster.kubectl("create", "namespace", name)
     eventually(lambda: inner.get("serviceaccount", "default"))
     slow = container(script="trap 'sleep 1; exit 0' TERM; while true; do sleep 0.1; done")
-    inner.create(deployment("d", slow), pod("p", slow, terminationGracePeriodSeconds=10))
+    last = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "last", "finalizers": ["example.com/hold"]}}
+    inner.create(last, deployment("d", slow), pod("p", slow, terminationGracePeriodSeconds=10))
     inner.ready("p")
 
     space.cluster.kubectl("delete", "namespace", name, "--wait=false")
 
     assert space.cluster.kubectl("get", "namespace", name, "--no-headers").split()[1] == "Terminating"
     assert "because it is being terminated" in inner.refused("create", "configmap", "late")
+    inner.kubectl("patch", "configmap", "last", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     space.cluster.kubectl("wait", "--for=delete", f"namespace/{name}", "--timeout=120s")
     assert inner.kubectl("get", "pods,configmaps,deployments,replicasets,serviceaccounts", "-o", "name") == ""
 

@@ -85,7 +85,8 @@ def bench_command(options: argparse.Namespace) -> int:
     """Runs one of bench/*.py, which print their figures as a table."""
     known = sorted(path.stem for path in (ROOT / "bench").glob("*.py") if not path.stem.startswith("_"))
     if options.what not in known:
-        print("benchmarks: " + ", ".join(known), file=sys.stderr)
+        unknown = f"kubonsai: there is no benchmark {options.what!r}; " if options.what else ""
+        print(f"{unknown}benchmarks: {', '.join(known)}", file=sys.stderr)
         return 0 if options.what is None else 2
     return _run("python", f"bench/{options.what}.py", *options.rest)
 

@@ -126,12 +126,12 @@ class PodState:
             if record.state is ContainerState.EXITED and record.id not in self.messages:
                 self.messages[record.id] = termination_message(record)
         # Upstream makes the sandbox after the volumes: who waits for them has none to show.
-        prepared = bool(view.latest) or self.volumes is not None
+        held = services.statuses.get(self.uid)
+        prepared = bool(view.latest) or self.volumes is not None or _was_prepared(held or self.pod.status)
         address = services.address(self.pod) if prepared or self.pod.spec.host_network else ""
         self.last_address = address or self.last_address
         sandbox = services.runtime.sandbox(self.uid)
         sandbox_ready = prepared and sandbox is not None and bool(address)
-        held = services.statuses.get(self.uid)
         observed = Observed(
             view=view, probes=services.probes, host_ip=services.config.node_ip, pod_ip=self.last_address, sandbox_ready=sandbox_ready,
             now=services.clock.now(), waiting=self.waiting, messages=self.messages, reason=self.reason, message=self.message,
@@ -143,6 +143,11 @@ class PodState:
         base = self.pod if held is None else _with_status(self.pod, held)
         status = pod_status(base, observed)
         services.statuses.set(self.pod, status if self.disruption is None else _with_condition(status, self.disruption))
+
+
+def _was_prepared(status: PodStatus) -> bool:
+    """A kubelet that starts again has not looked at the volumes yet."""
+    return any(condition.type == "PodReadyToStartContainers" and condition.status == "True" for condition in status.conditions)
 
 
 def _with_condition(status: PodStatus, condition: PodCondition) -> PodStatus:

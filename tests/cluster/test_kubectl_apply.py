@@ -80,7 +80,7 @@ def test_every_command_leaves_its_own_manager(space: Space) -> None:
     space.kubectl("set", "env", "deployment/web", "E=F")
     space.kubectl("scale", "deployment", "web", "--replicas=1")
     space.kubectl("edit", "deployment", "web", environment={"EDITOR": r"sed -i 's/\(progressDeadlineSeconds\): .*/\1: 601/'"})
-    eventually(lambda: "kube-controller-manager/status" in managers(space, "deployment/web"))
+    eventually(lambda: "f:conditions" in managers(space, "deployment/web")["kube-controller-manager/status"]["f:status"])
 
     found = managers(space, "deployment/web")
 
@@ -104,10 +104,10 @@ def test_components_are_managers(space: Space) -> None:
     assert set(found) == {"kube-controller-manager", "kubelet/status"}
     assert "f:nodeName" not in found["kube-controller-manager"]["f:spec"]
     assert "f:phase" in found["kubelet/status"]["f:status"]
-    assert {"kube-scheduler", "kubelet"} <= {
+    eventually(lambda: {"kube-scheduler", "kubelet"} <= {
         entry["manager"] for event in json.loads(space.kubectl("get", "events", "-o", "json", "--show-managed-fields"))["items"]
         for entry in event["metadata"]["managedFields"]
-    }
+    })
 
 
 @pytest.mark.req("ARC-10")

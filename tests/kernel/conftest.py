@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A store of images, for built-in ones: made once."""
-    return tmp_path_factory.mktemp("images")
+    store = tmp_path_factory.mktemp("images")
+    yield store
+    shutil.rmtree(store, ignore_errors=True)        # Python's has 100 MB
 
 
 @pytest.fixture

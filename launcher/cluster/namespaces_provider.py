@@ -85,8 +85,7 @@ class NamespacesCluster:
     def down(self, progress: Progress, *, keep_data: bool = False) -> None:
         from launcher.cluster.down import down
 
-        layout = Layout(load_settings(self.name)) if self._layout.settings_file.exists() else self._layout
-        down(layout, progress, keep_data=keep_data)
+        down(self._layout, progress, keep_data=keep_data)      # by its name alone: settings that nobody can read are removed too
 
     def status(self) -> ClusterStatus:
         from launcher.cluster.status import cluster_status

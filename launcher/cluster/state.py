@@ -17,7 +17,7 @@ from launcher.cluster.settings import ClusterSettings
 
 
 def load_settings(name: str) -> ClusterSettings:
-    """Raises ConfigError when there is no such cluster."""
+    """Raises ConfigError when there is no such cluster, or one whose settings this version does not take."""
     file = Layout(ClusterSettings(name=name)).settings_file
     try:
         return msgspec.json.decode(file.read_bytes(), type=ClusterSettings)
@@ -25,8 +25,8 @@ def load_settings(name: str) -> ClusterSettings:
         known = cluster_names()
         hint = f"there are: {', '.join(known)}" if known else "there is none; `./kubonsai up` makes one"
         raise ConfigError(f"no cluster named {name!r}; {hint}") from None
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{file}: {error}") from error
+    except (msgspec.MsgspecError, ConfigError) as error:
+        raise ConfigError(f"{file}: {error}; `./kubonsai down --name {name}` removes that cluster") from error
 
 
 def save_settings(layout: Layout) -> None:

@@ -29,6 +29,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "or with the one that is there: KUBONSAI_TEST_ENGINE=existing",
     )
     group.addoption("--fresh", action="store_true", help="with --compose: make the base image anew")
+    group.addoption(
+        "--machine", action="store_true",
+        help="run tests/machine: Debian in an emulator, with control groups of version 2 (root; qemu-system-x86, debootstrap)",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,10 +54,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 class OneEngine(LoadScopeScheduling):  # type: ignore[misc]  # has no types for mypy
-    """Tests with a Docker engine stay together: each worker would make an engine and an image of its own."""
+    """Tests with a Docker engine stay together: each worker would make an engine and an image of its own. So do those of a machine."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "compose" if nodeid.startswith("tests/compose/") else nodeid
+        return next((folder for folder in ("tests/compose/", "tests/machine/") if nodeid.startswith(folder)), nodeid)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

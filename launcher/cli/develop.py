@@ -33,6 +33,7 @@ def add_commands(commands: Subparsers) -> None:
     test = commands.add_parser("test", help="lint, then every test; other arguments go to pytest", description=test_command.__doc__)
     test.add_argument("--full", action="store_true", help="with the long runs: soak, thousands of rounds")
     test.add_argument("--compose", action="store_true", help="with docker compose, on a Docker engine made for it (installs docker.io)")
+    test.add_argument("--machine", action="store_true", help="with control groups of version 2, in an emulator (installs qemu-system-x86)")
     test.add_argument("--no-lint", action="store_true", help="tests only")
     test.add_argument("rest", nargs=argparse.REMAINDER, metavar="PYTEST-ARGUMENTS")
     test.set_defaults(run=test_command)
@@ -59,7 +60,7 @@ def test_command(options: argparse.Namespace) -> int:
     """Lints, then runs the tests in two groups: those that share nothing in parallel, then those that start clusters."""
     if not options.no_lint and not options.rest and (code := lint_command(options)):
         return code
-    selection = [*([] if options.full else ["-m", "not full"]), *(["--compose"] if options.compose else [])]
+    selection = [*([] if options.full else ["-m", "not full"]), *(f"--{name}" for name in ("compose", "machine") if getattr(options, name))]
     arguments = options.rest or ["-n", "3", "--dist", "loadgroup", "--durations", "20", "tests"]
     return _run("pytest", *selection, *arguments)
 

@@ -114,7 +114,7 @@ class Machine:
             emulator.kill()
             emulator.wait()
         if not status.exists() or status.read_text() != "0\n":
-            raise CommandFailed(f"the script failed\n{_tail(output, 200)}\n{_tail(console)}")
+            raise CommandFailed(f"the script failed\n{_tail(output, 1000)}\n{_tail(console)}")
         return output.read_text(errors="replace")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from launcher.testing.cluster import eventually
-from tests.support.space import Json, Space, container, pod
+from tests.support.space import OFFICIAL, Json, Space, container, pod
 
 
 def sized(cpu: str, memory: str, **more: Json) -> Json:
@@ -18,7 +17,8 @@ def sized(cpu: str, memory: str, **more: Json) -> Json:
 
 def resize(space: Space, name: str, cpu: str, memory: str) -> None:
     patch = {"spec": {"containers": [{"name": "main", "resources": sized(cpu, memory)}]}}
-    space.kubectl("patch", "pod", name, "--subresource", "resize", "--patch", json.dumps(patch))
+    with space.python_client() as client:                # kubectl has had --subresource=resize since 1.32
+        OFFICIAL.client.CoreV1Api(client).patch_namespaced_pod_resize(name, space.namespace, patch)
 
 
 def condition(space: Space, name: str, kind: str) -> Json:
